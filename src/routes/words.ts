@@ -1,0 +1,101 @@
+/**
+ * The words the pages say: times, names, scopes and browsers, in English and in UTC (without a
+ * script in the page, the reader's own time zone is not known). Pure functions; the app puts them
+ * into `app.locals`, so every view can call them.
+ */
+
+/** The least that is needed to call someone by a name. */
+export interface Named {
+  sub: string;
+  name?: string | undefined;
+  email?: string | undefined;
+}
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const relative = new Intl.RelativeTimeFormat('en');
+
+/**
+ * How far a time is from now: `in 4 minutes`, `3 days ago`. Counts in minutes up to two hours and
+ * in hours up to two days, so that rounding never hides more than a quarter of the distance.
+ */
+export function timeInWords(date: Date, now: Date): string {
+  const distance = date.getTime() - now.getTime();
+  const size = Math.abs(distance);
+  if (size < MINUTE) return distance > 0 ? 'in less than a minute' : 'just now';
+  if (size < 2 * HOUR) return relative.format(Math.round(distance / MINUTE), 'minute');
+  if (size < 2 * DAY) return relative.format(Math.round(distance / HOUR), 'hour');
+  return relative.format(Math.round(distance / DAY), 'day');
+}
+
+/** A time of day in UTC, with the date where that is not today's and the year where it differs. */
+export function clock(date: Date, now: Date): string {
+  const [day, today] = [date.toISOString(), now.toISOString()];
+  const sameYear = day.slice(0, 4) === today.slice(0, 4);
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone: 'UTC',
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(day.slice(0, 10) !== today.slice(0, 10) && { day: 'numeric', month: 'long' }),
+    ...(!sameYear && { year: 'numeric' }),
+  });
+  return `${format.format(date).replace(' at ', ', ')} UTC`;
+}
+
+/** What to call a user: the name, else the e-mail address, else the id; never an empty text. */
+export function displayName(user: Named): string {
+  return user.name?.trim() || user.email?.trim() || user.sub;
+}
+
+/** The first character a reader would see of the name (a whole grapheme), for the round mark. */
+export function initial(user: Named): string {
+  const [first] = new Intl.Segmenter('en').segment(displayName(user));
+  return (first?.segment ?? '?').toLocaleUpperCase('en');
+}
+
+const SCOPES = new Map([
+  ['openid', 'Know that it is you'],
+  ['profile', 'See your name and picture'],
+  ['email', 'See your e-mail address'],
+  ['offline_access', 'Keep access while you are signed in here, without asking again'],
+]);
+
+/** What a granted scope allows; other scopes are permissions named by the AuthKit environment. */
+export function scopeInWords(scope: string): string {
+  return SCOPES.get(scope) ?? 'A permission of your role';
+}
+
+// Order matters: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
+const BROWSERS: [RegExp, string][] = [
+  [/Edg(e|A|iOS)?\//, 'Edge'],
+  [/OPR\/|Opera/, 'Opera'],
+  [/SamsungBrowser\//, 'Samsung Internet'],
+  [/Firefox\/|FxiOS\//, 'Firefox'],
+  [/Chrome\/|Chromium\/|CriOS\//, 'Chrome'],
+  [/Safari\//, 'Safari'],
+];
+
+const SYSTEMS: [RegExp, string][] = [
+  [/iPhone|iPod/, 'iPhone'],
+  [/iPad/, 'iPad'],
+  [/Android/, 'Android'],
+  [/CrOS/, 'ChromeOS'],
+  [/Windows/, 'Windows'],
+  [/Mac OS X|Macintosh/, 'macOS'],
+  [/Linux|X11/, 'Linux'],
+];
+
+/**
+ * A browser's name from its User-Agent header: `Firefox on Linux`. The header is the client's own
+ * claim: it helps people recognise a session and decides nothing. Unknown ones are shown cut short.
+ */
+export function browserInWords(userAgent: string | null | undefined): string {
+  const text = userAgent?.trim() ?? '';
+  if (text === '') return 'Unknown browser';
+  const browser = BROWSERS.find(([pattern]) => pattern.test(text))?.[1];
+  const system = SYSTEMS.find(([pattern]) => pattern.test(text))?.[1];
+  if (!browser) return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return system ? `${browser} on ${system}` : browser;
+}
