@@ -1,0 +1,32 @@
+// What an issuer sends is bounded before anything parses it: an endless or huge answer must not fill
+// the memory of this server. Redirects are not followed: metadata names every address we talk to.
+import type { CustomFetch } from 'openid-client';
+
+const MOST_BYTES = 512 * 1024;
+
+/**
+ * A fetch for openid-client that reads at most 512 kB and tells `onClockSkew` by how many seconds
+ * this server's clock is ahead of the issuer's `Date` header.
+ */
+export function boundedFetch(onClockSkew: (seconds: number) => void): CustomFetch {
+  return async (url, options) => {
+    const init: RequestInit = { ...options, redirect: 'manual', body: options.body ?? null };
+    const response = await fetch(url, init);
+    const date = Date.parse(response.headers.get('date') ?? '');
+    if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));
+
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the body and with it the connection.
+      if (size > MOST_BYTES) throw new TypeError(`answer of ${new URL(url).pathname} is too large`);
+      chunks.push(chunk);
+    }
+    const noBody = [101, 204, 205, 304].includes(response.status);
+    return new Response(noBody ? null : Buffer.concat(chunks), {
+      status: response.status,
+      headers: response.headers,
+    });
+  };
+}

@@ -1,0 +1,27 @@
+// A few words for the list of sessions, so that a person recognizes their own. Nothing is decided by
+// it. IMPORTANT: the User-Agent header is untrusted; only words from these lists are kept.
+
+const BROWSERS: [RegExp, string][] = [
+  [/Edg(?:e|A|iOS)?\//, 'Edge'],
+  [/OPR\//, 'Opera'],
+  [/SamsungBrowser\//, 'Samsung Internet'],
+  [/Firefox\/|FxiOS\//, 'Firefox'],
+  [/Chrome\/|CriOS\/|Chromium\//, 'Chrome'],
+  [/Safari\//, 'Safari'],
+];
+const SYSTEMS: [RegExp, string][] = [
+  [/iPhone|iPad/, 'iOS'],
+  [/Android/, 'Android'],
+  [/Windows/, 'Windows'],
+  [/Mac OS X|Macintosh/, 'macOS'],
+  [/CrOS/, 'ChromeOS'],
+  [/Linux/, 'Linux'],
+];
+
+/** Such as `Firefox on Linux`; `An unknown browser` when nothing fits. */
+export function describeBrowser(userAgent: string | undefined): string {
+  const find = (list: [RegExp, string][]) => list.find(([part]) => part.test(userAgent ?? ''))?.[1];
+  const browser = find(BROWSERS) ?? 'An unknown browser';
+  const system = find(SYSTEMS);
+  return system ? `${browser} on ${system}` : browser;
+}

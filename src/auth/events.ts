@@ -1,0 +1,22 @@
+// What sign-in tells its host, for the log: one closed list, no token, no code, no e-mail address.
+import type { SignInErrorCode } from './errors.ts';
+
+export type SignInEvent =
+  | { event: 'issuer_discovered'; issuer: string; supportsPkce: boolean }
+  | { event: 'issuer_unavailable'; code: SignInErrorCode; hint?: string; retryInSeconds: number }
+  | { event: 'clock_skew'; seconds: number }
+  | { event: 'sign_in_started'; attempt: string; returnTo: string }
+  | { event: 'sign_in_completed'; attempt: string; sub: string; orgId?: string }
+  | { event: 'sign_in_continued'; code: SignInErrorCode; sub: string }
+  | { event: 'tokens_refreshed'; sub: string; version: number }
+  | { event: 'refresh_failed'; sub: string; code: SignInErrorCode; retryInSeconds?: number }
+  | { event: 'organization_changed'; sub: string; from?: string; to?: string }
+  /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
+  | { event: 'client_refused'; code: SignInErrorCode }
+  | { event: 'session_ended'; sub: string; reason: SessionEnd }
+  | { event: 'signed_out'; sub: string; revocation: 'requested' | 'not_advertised' | 'no_token' }
+  | { event: 'revocation_failed'; code: SignInErrorCode };
+
+export type SessionEnd = 'grant_ended' | 'identity_changed' | 'ended_by_user' | 'unreadable';
+
+export type SignInEventListener = (event: SignInEvent, cause?: unknown) => void;

@@ -1,0 +1,141 @@
+// COPY THIS FOLDER (with src/store): sign-in with WorkOS AuthKit for Express pages.
+// Licence: MIT, or 0BSD for what you copy, as you like.
+//
+// Wire it in this order:
+//   const auth = createAuth({ issuer, clientId, clientSecret, baseUrl, sessionSecrets, records });
+//   app.use(auth.session);                       // who is this? sets req.user
+//   app.use(auth.routes);                        // GET /login, GET /callback, POST /logout
+//   app.get('/profile', auth.requireLogin, ...)  // a page for signed-in people
+//   app.use(errorHandler);                       // yours: SignInError has code, status, message, advice
+//
+// One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, strategy.ts, attempts.ts, (AuthKit),
+// routes.ts again, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
+// One refresh: guards.ts, refresh.ts, lease.ts, tokens.ts, session-store.ts.
+import './express.ts';
+import type { Request, RequestHandler, Router } from 'express';
+import { createRequireActiveSession } from './active-session.ts';
+import { createAttempts } from './attempts.ts';
+import { createBeginSession } from './begin-session.ts';
+import { createRelyingParty, type RelyingParty } from './client.ts';
+import { SignInError } from './errors.ts';
+import type { SignInEventListener } from './events.ts';
+import { createGuards, type Guards } from './guards.ts';
+import { createOwnSessions, type OwnSessions } from './own-sessions.ts';
+import type { SessionRecords } from './records.ts';
+import { createRefresher } from './refresh.ts';
+import { advertisesRevocation } from './revocation.ts';
+import { createSignInRoutes } from './routes.ts';
+import { sessionMiddleware } from './session.ts';
+import type { SessionSettings } from './session-settings.ts';
+import { SealedSessionStore } from './session-store.ts';
+import { createSignInSteps } from './sign-in.ts';
+import { createSignOutRoute } from './sign-out.ts';
+import type { User } from './user.ts';
+
+export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
+export type { SignInEvent, SignInEventListener } from './events.ts';
+export { currentUser, isNavigation } from './guards.ts';
+export type { OwnSession } from './own-sessions.ts';
+export type { SessionRecords } from './records.ts';
+export { sameOriginPath } from './return-to.ts';
+export { rejectForeignOrigin } from './same-origin.ts';
+export { createSealer } from './seal.ts';
+export { renewsAt, type Grant } from './tokens.ts';
+export { isLoopbackHttp } from './client.ts';
+export type { User } from './user.ts';
+
+export interface AuthOptions {
+  /** AuthKit's issuer; https, or http on loopback. */
+  issuer: URL;
+  clientId: string;
+  /** Leave it out for a Public application. */
+  clientSecret?: string;
+  /** The public origin of this app; the redirect URI is always `/callback` below it. */
+  baseUrl: URL;
+  /** Scopes asked for, `openid` among them. */
+  scope?: string;
+  /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
+  resource?: string;
+  /** The first signs and seals, all verify and open. */
+  sessionSecrets: readonly string[];
+  /** A session not used for this long ends. */
+  idleSeconds?: number;
+  /** A session ends at the latest after this long. */
+  maxSeconds?: number;
+  /** Where sessions are kept: src/store has two. */
+  records: SessionRecords;
+  /** Your own user table: called with each user before the session begins. */
+  onSignIn?: (user: User) => Promise<void> | void;
+  /** Your log. */
+  onEvent?: SignInEventListener;
+}
+
+export interface Auth extends Guards, Pick<RelyingParty, 'state' | 'close'> {
+  /** Reads the session; sets `req.user` and `req.grant` when somebody is signed in. */
+  session: RequestHandler;
+  /** GET /login, GET /callback, POST /logout. */
+  routes: Router;
+  /** A guard that asks AuthKit whether the grant still stands, at most every `cacheSeconds`. */
+  requireActiveSession: (cacheSeconds: number) => RequestHandler;
+  /**
+   * The access token behind `requireFreshToken`, for a call your server makes; never for a page.
+   * @throws SignInError `login_required` when the session has ended meanwhile
+   */
+  accessToken: (req: Request) => Promise<string>;
+  /** The signed-in person's sessions. */
+  sessions: OwnSessions;
+  /** Whether AuthKit advertises revocation; false while it was never reached. */
+  advertisesRevocation: () => Promise<boolean>;
+}
+
+/** Puts sign-in together. Starts to look for the issuer at once, and does not wait for it. */
+export function createAuth(options: AuthOptions): Auth {
+  const { issuer, clientId, clientSecret, baseUrl, resource, records } = options;
+  const scope = options.scope ?? 'openid profile email offline_access';
+  const maxSeconds = options.maxSeconds ?? 604_800;
+  const onEvent = options.onEvent ?? (() => undefined);
+  const session: SessionSettings = {
+    issuer,
+    clientId,
+    secrets: options.sessionSecrets,
+    idleSeconds: options.idleSeconds ?? 86_400,
+    secure: baseUrl.protocol === 'https:',
+  };
+  const requested = { scope, ...(resource !== undefined && { resource }) };
+
+  const secret = clientSecret !== undefined ? { clientSecret } : {};
+  const relyingParty = createRelyingParty({ issuer, clientId, ...secret }, onEvent);
+  const store = new SealedSessionStore(records, session);
+  const attempts = createAttempts(session.secrets, session.secure);
+  const steps = createSignInSteps(
+    relyingParty,
+    attempts,
+    createBeginSession(store, session, maxSeconds),
+    { ...requested, redirectUri: new URL('/callback', baseUrl) },
+  );
+  const refresher = createRefresher(relyingParty, store, records, requested, onEvent);
+
+  const onSignIn = options.onSignIn ?? (() => undefined);
+  const routes = createSignInRoutes({ steps, attempts, records, onSignIn, onEvent });
+  routes.use(createSignOutRoute({ baseUrl, session }, relyingParty, store, onEvent));
+
+  return {
+    session: sessionMiddleware(session, store),
+    routes,
+    ...createGuards(session, refresher),
+    requireActiveSession: (cacheSeconds) =>
+      createRequireActiveSession({ relyingParty, store, session, onEvent }, cacheSeconds),
+    async accessToken(req) {
+      const held = await store.readTokens(req.session.id);
+      if (!held) throw new SignInError('login_required');
+      return held.tokens.accessToken;
+    },
+    sessions: createOwnSessions(records, onEvent),
+    async advertisesRevocation() {
+      const discovered = await relyingParty.config().catch(() => undefined);
+      return discovered !== undefined && advertisesRevocation(discovered.afterwards);
+    },
+    state: relyingParty.state,
+    close: relyingParty.close,
+  };
+}

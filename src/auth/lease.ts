@@ -1,0 +1,41 @@
+// One at a time, across processes and machines: a lease with an owner, renewed while the work runs.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SessionRecords } from './records.ts';
+import { storeFailure } from './session-store.ts';
+
+// A holder that dies delays the others by this at most.
+const LEASE_MS = 10_000;
+const RENEW_EVERY_MS = 2_500;
+const LOOK_AGAIN_MS = 15;
+
+/**
+ * Runs `work` while holding the lease `name`. Until it is free, `settled` is asked again and again
+ * whether somebody else has done the work meanwhile; if so, its answer is the result.
+ *
+ * @throws SignInError `store_unavailable`
+ */
+export async function withLease<T>(
+  records: SessionRecords,
+  name: string,
+  settled: () => Promise<T | undefined>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const owner = randomUUID();
+  while (!(await records.acquireLease(name, owner, LEASE_MS).catch(storeFailure))) {
+    await delay(LOOK_AGAIN_MS * (1 + Math.random()));
+    const result = await settled();
+    if (result !== undefined) return result;
+  }
+  // Work may take longer than the lease, and a lease that runs out in mid-exchange would let a
+  // second exchange spend the same refresh token.
+  const renewal = setInterval(() => {
+    records.renewLease(name, owner, LEASE_MS).catch(() => undefined);
+  }, RENEW_EVERY_MS).unref();
+  try {
+    return (await settled()) ?? (await work());
+  } finally {
+    clearInterval(renewal);
+    await records.releaseLease(name, owner).catch(() => undefined);
+  }
+}

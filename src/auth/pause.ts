@@ -1,0 +1,34 @@
+// Back-off towards an issuer that fails: after each failure twice as long, up to half a minute, with
+// jitter, so that the sessions of this process do not all ask again at once when it returns.
+
+const FIRST_MS = 1_000;
+const LONGEST_MS = 30_000;
+
+export interface Pause {
+  /** Milliseconds until the issuer may be asked again, undefined when it may be now. */
+  remaining(): number | undefined;
+  /** A failure; resolves to how many seconds from now the next attempt may happen. */
+  begin(): number;
+  /** A success. */
+  over(): void;
+}
+
+export function createPause(): Pause {
+  let failures = 0;
+  let until = 0;
+  return {
+    remaining() {
+      const ms = until - Date.now();
+      return ms > 0 ? ms : undefined;
+    },
+    begin() {
+      const ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
+      until = Date.now() + ms;
+      return Math.ceil(ms / 1000);
+    },
+    over() {
+      failures = 0;
+      until = 0;
+    },
+  };
+}

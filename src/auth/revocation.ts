@@ -1,0 +1,33 @@
+// Giving a refresh token back (RFC 7009), where AuthKit advertises it. Never in the way of anything:
+// who signs out is signed out here, whatever AuthKit answers or does not.
+import { tokenRevocation, type Configuration } from 'openid-client';
+import type { SignInEventListener } from './events.ts';
+import { toSignInError } from './failure.ts';
+import type { TokenSet } from './tokens.ts';
+
+export type Revocation = 'requested' | 'not_advertised' | 'no_token';
+
+export function advertisesRevocation(config: Configuration): boolean {
+  return config.serverMetadata().revocation_endpoint !== undefined;
+}
+
+/** What will be asked of AuthKit for this token set. */
+export function revocationFor(config: Configuration, tokens: TokenSet | undefined): Revocation {
+  if (tokens?.refreshToken === undefined) return 'no_token';
+  return advertisesRevocation(config) ? 'requested' : 'not_advertised';
+}
+
+/** Revokes the refresh token, and with it its whole rotation chain. Never rejects. */
+export async function revokeRefreshToken(
+  config: Configuration,
+  tokens: TokenSet | undefined,
+  onEvent: SignInEventListener,
+): Promise<void> {
+  if (tokens?.refreshToken === undefined || !advertisesRevocation(config)) return;
+  try {
+    await tokenRevocation(config, tokens.refreshToken, { token_type_hint: 'refresh_token' });
+  } catch (cause) {
+    const error = toSignInError(cause);
+    onEvent({ event: 'revocation_failed', code: error.code }, error);
+  }
+}

@@ -1,0 +1,54 @@
+// Sealing: AES-256-GCM with a key that takes two things to make, SESSION_SECRET and a context that
+// only the browser's cookie holds (the session id). A copied store, or a leaked secret alone, opens
+// nothing.
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+const keyFor = (root: Buffer, context: string) =>
+  createHmac('sha256', root).update(context).digest();
+
+export interface Sealer {
+  /** Seals `text` for `context`; the result is base64url. */
+  seal(text: string, context: string): string;
+  /** The text, or undefined when it was not sealed with one of the secrets for this context. */
+  open(sealed: string, context: string): string | undefined;
+}
+
+/**
+ * A sealer for one purpose; what one purpose sealed, no other opens.
+ * The first secret seals, all of them open: that is how SESSION_SECRET is rotated.
+ * Keys are derived by HKDF (RFC 5869), the context being a second expand step.
+ */
+export function createSealer(secrets: readonly string[], purpose: string): Sealer {
+  const roots = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
+
+  return {
+    seal(text, context) {
+      const [root] = roots;
+      if (!root) throw new RangeError('at least one secret is needed');
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', keyFor(root, context), nonce);
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url');
+    },
+    open(sealed, context) {
+      const bytes = Buffer.from(sealed, 'base64url');
+      if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined;
+      const nonce = bytes.subarray(0, NONCE_BYTES);
+      const tag = bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
+      const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);
+      for (const root of roots) {
+        const decipher = createDecipheriv('aes-256-gcm', keyFor(root, context), nonce);
+        decipher.setAuthTag(tag);
+        try {
+          return decipher.update(body, undefined, 'utf8') + decipher.final('utf8');
+        } catch {
+          // Sealed with another secret of the list, or not by us: the next one may fit.
+        }
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+// The two steps of a sign-in, as passport and the strategy run them: `start` redirects to AuthKit,
+// `finish` turns AuthKit's answer into a user and a token set. Everything else is in routes.ts.
+import type { Request, RequestHandler, Response } from 'express';
+import { Passport } from 'passport';
+import type { Configuration, IDToken } from 'openid-client';
+import { attemptId, type Attempts, type SignInAttempt } from './attempts.ts';
+import type { RelyingParty } from './client.ts';
+import { SignInError } from './errors.ts';
+import { toSignInError } from './failure.ts';
+import type { SameOriginPath } from './return-to.ts';
+import { storeFailure } from './session-store.ts';
+import { AuthKitStrategy, TRANSACTION, type StepOptions, type Transaction } from './strategy.ts';
+import { keepTokens, type Grant, type TokenSet } from './tokens.ts';
+import { userFromClaims, type User } from './user.ts';
+
+export interface CompletedSignIn {
+  user: User;
+  claims: IDToken;
+  tokens: TokenSet;
+  grant: Grant;
+}
+
+export interface SignInSteps {
+  /** Answers with a redirect to AuthKit; resolves to the attempt's id. */
+  start(req: Request, res: Response, returnTo: SameOriginPath, prompt?: string): Promise<string>;
+  /** @throws SignInError whatever was wrong with the answer */
+  finish(req: Request, res: Response, attempt: SignInAttempt): Promise<CompletedSignIn>;
+  /** Gives the request `logIn`; goes before the route that ends in it. */
+  initialize: RequestHandler;
+  /** Begins a session with a new id and saves it. @throws SignInError `store_unavailable` */
+  logIn(req: Request, completed: CompletedSignIn): Promise<void>;
+}
+
+type Done = (error: unknown, id?: string) => void;
+
+interface Settings {
+  redirectUri: URL;
+  scope: string;
+  resource?: string;
+}
+
+// What passport calls the user is, on the way through it, the whole completed sign-in.
+const asPassportUser = (completed: CompletedSignIn) => completed as unknown as Express.User;
+
+export function createSignInSteps(
+  relyingParty: RelyingParty,
+  attempts: Attempts,
+  beginSession: (req: Request, completed: CompletedSignIn) => void,
+  settings: Settings,
+): SignInSteps {
+  const passport = new Passport();
+  // Called by logIn between making the new session and saving it.
+  passport.serializeUser((req: Request, completed: unknown, done: Done) => {
+    beginSession(req, completed as CompletedSignIn);
+    done(null, (completed as CompletedSignIn).user.sub);
+  });
+  let current: Configuration | undefined;
+
+  async function useStrategy(): Promise<void> {
+    const { signIn: config } = await relyingParty.config();
+    if (config === current) return;
+    current = config;
+    passport.use(
+      new AuthKitStrategy({ ...settings, config }, async (response, verified) => {
+        const claims = response.claims();
+        if (!claims) throw new SignInError('id_token_invalid');
+        const { tokens, grant } = keepTokens(response, settings.scope);
+        const user = await userFromClaims(config, claims, tokens.accessToken, settings.scope);
+        if (grant.orgId !== undefined) user.orgId = grant.orgId;
+        verified(null, asPassportUser({ user, claims, tokens, grant }));
+      }),
+    );
+  }
+
+  /** Runs one step with `slot` in the place of the session: an attempt has a record of its own. */
+  function run(req: Request, res: Response, slot: object, options: StepOptions) {
+    const attemptRequest = Object.create(req, { session: { value: slot } }) as Request;
+    return new Promise<CompletedSignIn>((resolve, reject) => {
+      const done = (error: unknown, completed: unknown, info?: unknown) => {
+        if (completed) resolve(completed as CompletedSignIn);
+        // The strategy reports "access_denied" as a failed authentication, all else as an error.
+        else reject(error ?? new SignInError('access_denied', { cause: info }));
+      };
+      passport.authenticate('authkit', options, done)(attemptRequest, res, reject);
+    });
+  }
+
+  return {
+    async start(req, res, returnTo, prompt) {
+      await useStrategy();
+      return new Promise<string>((resolve, reject) => {
+        const slot = {
+          // The strategy stores its transaction here right before it redirects.
+          set [TRANSACTION](kept: Transaction) {
+            const { state, nonce, code_verifier: codeVerifier } = kept;
+            const attempt = { state, nonce, codeVerifier, returnTo, startedAt: Date.now() };
+            attempts.keep(req, res, attempt);
+            resolve(attemptId(state));
+          },
+        };
+        run(req, res, slot, { step: 'start', ...(prompt && { prompt }) }).catch(reject);
+      });
+    },
+
+    async finish(req, res, { state, nonce, codeVerifier, returnTo }) {
+      await useStrategy();
+      const transaction: Transaction = { state, nonce, code_verifier: codeVerifier };
+      const slot = { [TRANSACTION]: transaction };
+      return run(req, res, slot, { step: 'finish' }).catch((cause: unknown) => {
+        throw toSignInError(cause, returnTo);
+      });
+    },
+
+    initialize: passport.initialize({ compat: false }),
+
+    async logIn(req, completed) {
+      await new Promise<void>((resolve, reject) => {
+        req.logIn(asPassportUser(completed), (error: unknown) =>
+          error ? reject(error) : resolve(),
+        );
+      }).catch(storeFailure);
+    },
+  };
+}
