@@ -1,0 +1,73 @@
+// Access tokens as AuthKit issues them (authkit.md section 4): a JWT without `typ`, with `jti` a
+// ULID, `sid` a consent id and `org_id` only when there is an organization. Issued tokens are
+// remembered until they expire, so that one can be revoked although it is a JWT.
+
+import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
+import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provider';
+import type { Environment } from './environment.ts';
+import { ulid } from './identifiers.ts';
+import { toPublicJwk } from './signing-keys.ts';
+
+export interface IssuedToken {
+  sub: string;
+  clientId: string;
+  /** Absent on the token of a machine. */
+  consentId?: string;
+}
+
+const isOfPerson = (token: AccessToken | ClientCredentials): token is AccessToken =>
+  token.kind === 'AccessToken';
+
+/** Adds AuthKit's claims to an access token and remembers it. */
+export function accessTokenFormat(environment: Environment): Configuration['formats'] {
+  return {
+    customizers: {
+      jwt(_ctx, token, parts) {
+        const jti = ulid();
+        const application = environment.findApplication(token.clientId);
+        const issued = { sub: token.clientId ?? '', clientId: token.clientId ?? '' };
+        parts.header = { typ: undefined };
+        parts.payload['jti'] = jti;
+        if (!isOfPerson(token)) {
+          parts.payload['org_id'] = application?.organization?.id;
+          environment.state.issuedTokens.set(jti, issued, token.expiration);
+          return;
+        }
+        const { consentId = '', orgId } = environment.state.authorizations.get(token.grantId) ?? {};
+        parts.payload['sid'] = consentId;
+        parts.payload['org_id'] = orgId;
+        const remembered = { ...issued, sub: token.accountId, consentId };
+        environment.state.issuedTokens.set(jti, remembered, token.expiration);
+      },
+    },
+  };
+}
+
+export interface AccessTokenClaims extends JWTPayload {
+  sub: string;
+  jti: string;
+  client_id: string;
+}
+
+/**
+ * Takes an access token in its JWS form; returns its claims while it is signed by one of our keys,
+ * not expired, not revoked and its consent stands; else undefined.
+ */
+export async function verifyAccessToken(
+  { issuer, state }: Environment,
+  token: string,
+): Promise<AccessTokenClaims | undefined> {
+  const jwks = createLocalJWKSet({ keys: state.signingKeys.map(toPublicJwk) });
+  try {
+    const { payload } = await jwtVerify<AccessTokenClaims>(token, jwks, {
+      issuer,
+      algorithms: ['RS256'],
+      requiredClaims: ['sub', 'jti', 'client_id', 'exp'],
+      currentDate: new Date(Date.now()),
+    });
+    return state.issuedTokens.get(payload.jti) ? payload : undefined;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return undefined;
+    throw error;
+  }
+}

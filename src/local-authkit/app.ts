@@ -1,0 +1,62 @@
+// The endpoints in the order a request meets them: who may call, faults, AuthKit's documents and
+// handlers of our own, screens, and oidc-provider for the rest.
+
+import express, { type RequestHandler } from 'express';
+import { keepDocumentedParameters } from './authorize-request.ts';
+import type { Environment } from './environment.ts';
+import { createInteractions } from './interactions.ts';
+import { authorizationServer, openidConfiguration } from './metadata.ts';
+import { createProvider } from './provider.ts';
+import { sendError, VIEWS } from './screens.ts';
+import { toPublicJwk } from './signing-keys.ts';
+import { userinfo } from './userinfo.ts';
+
+/** Returns the Express app of one environment and its control. */
+export function createLocalApp(environment: Environment) {
+  let provider = createProvider(environment);
+  const control = {};
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(onlyFromLoopback(environment));
+  app.use('/_assets', express.static(`${VIEWS}/assets`, { index: false }));
+  app.get('/.well-known/openid-configuration', (_req, res) => {
+    res.json(openidConfiguration(environment));
+  });
+  app.get('/.well-known/oauth-authorization-server', (_req, res) => {
+    res.json(authorizationServer(environment));
+  });
+  app.get('/oauth2/jwks', (_req, res) => {
+    res.json({ keys: environment.state.signingKeys.map(toPublicJwk) });
+  });
+  app.all('/oauth2/userinfo', userinfo(environment));
+  app.get('/oauth2/authorize', keepDocumentedParameters);
+  app.use(createInteractions(environment, () => provider));
+  app.use((req, res) => provider.callback()(req, res));
+  app.use(answerFailure);
+  return { app, control };
+}
+
+/**
+ * A page on another host must not reach the local AuthKit by a name that resolves to loopback
+ * (DNS rebinding); another name of loopback is sent to the issuer's, where the cookies are.
+ */
+function onlyFromLoopback({ issuer }: Environment): RequestHandler {
+  const own = new URL(issuer);
+  const names = new Set(['localhost', '127.0.0.1', '[::1]']);
+  return (req, res, next) => {
+    const host = URL.parse(`http://${req.get('host')}`);
+    if (!host || !names.has(host.hostname)) return void res.status(421).end();
+    if (host.host === own.host) return next();
+    const isPage = req.method === 'GET' && /^\/oauth2\/(authorize|device)$/.test(req.path);
+    if (isPage) return res.redirect(307, new URL(req.originalUrl, issuer).href);
+    req.headers.host = own.host;
+    next();
+  };
+}
+
+const answerFailure: express.ErrorRequestHandler = async (error, _req, res, next) => {
+  if (res.headersSent) return next(error);
+  process.stderr.write(`local AuthKit: ${error instanceof Error ? error.stack : String(error)}\n`);
+  await sendError(res, 500, 'server_error');
+};

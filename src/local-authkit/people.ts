@@ -1,0 +1,53 @@
+// Who can sign in: people without, with one and with three organizations (authkit.md section 9).
+// Add your own people here; their ids are made at the first start.
+
+import type { State } from './state-file.ts';
+
+export interface Organization {
+  id: string;
+  name: string;
+}
+
+export interface Membership extends Organization {
+  /** Permission slugs that the person's role holds in this organization. */
+  permissions: readonly string[];
+}
+
+export interface Person {
+  sub: string;
+  name: string;
+  givenName: string;
+  familyName: string;
+  email: string;
+  organizations: readonly Membership[];
+}
+
+/** Permissions that exist in this environment; any other scope is `invalid_scope`. */
+export const PERMISSIONS = ['posts:read', 'posts:moderate'] as const;
+
+/** Returns the people of this environment. */
+export function createPeople(state: State): readonly Person[] {
+  const member = (key: string, name: string, permissions: readonly string[]): Membership => ({
+    id: state.id('org', key),
+    name,
+    permissions,
+  });
+  const person = (givenName: string, familyName: string, organizations: Membership[]): Person => ({
+    sub: state.id('user', givenName),
+    name: `${givenName} ${familyName}`,
+    givenName,
+    familyName,
+    email: `${givenName}.${familyName}@example.com`.toLowerCase(),
+    organizations,
+  });
+  return [
+    person('Ada', 'Lindqvist', []),
+    person('Bruno', 'Okafor', [member('harbour', 'Harbour Books', PERMISSIONS)]),
+    person('Chiara', 'Fontana', [
+      member('kiln', 'Blue Kiln Studio', PERMISSIONS),
+      member('meridian-north', 'Meridian Labs', ['posts:read']),
+      // The same name twice on purpose: names do not identify an organization.
+      member('meridian-south', 'Meridian Labs', []),
+    ]),
+  ];
+}

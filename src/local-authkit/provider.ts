@@ -1,0 +1,207 @@
+// The configuration of oidc-provider that makes it answer as AuthKit does; what it cannot be told
+// is answered by handlers of our own in front of it (start.ts). Reasons: authkit.md section 15.
+
+import type { Configuration, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
+import { InvalidScope, InvalidTarget } from 'oidc-provider/lib/helpers/errors.js';
+import { base, Check, Prompt } from 'oidc-provider/lib/helpers/interaction_policy/index.js';
+import { Provider } from 'oidc-provider/lib/provider.js';
+import { accessTokenFormat } from './access-token.ts';
+import { createAdapterFactory } from './adapter.ts';
+import { hasSecret, toClientMetadata } from './applications.ts';
+import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
+import { deviceScreens } from './device.ts';
+import { BUILT_IN_SCOPES, isKnownScope, type Environment } from './environment.ts';
+import { PERMISSIONS, type Person } from './people.ts';
+import { showError } from './screens.ts';
+
+/** Stands for "no resource asked for": oidc-provider wants a URI where AuthKit has a client id. */
+const ENVIRONMENT_RESOURCE = 'urn:local-authkit:environment';
+const DAY = 86_400;
+
+/** Returns an oidc-provider over the environment's state; make a new one after a change of keys. */
+export function createProvider(environment: Environment): Provider {
+  const { issuer, state, applications, redirectUris } = environment;
+  const provider = new Provider(issuer, {
+    adapter: createAdapterFactory(state, environment.replaySeconds),
+    clients: Object.values(applications).map((each) => toClientMetadata(each, redirectUris)),
+    jwks: {
+      keys: state.signingKeys.map(({ kid, jwk }) => ({ ...jwk, kid, alg: 'RS256', use: 'sig' })),
+    },
+    routes: {
+      authorization: '/oauth2/authorize',
+      token: '/oauth2/token',
+      device_authorization: '/oauth2/device_authorization',
+      code_verification: '/oauth2/device',
+    },
+    features: {
+      ...Object.fromEntries(UNUSED_FEATURES.map((name) => [name, { enabled: false }])),
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true, ...deviceScreens(environment) },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_ctx, _client, oneOf) => oneOf?.[0] ?? ENVIRONMENT_RESOURCE,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (ctx, resource) => describeResource(environment, ctx, resource),
+      },
+    },
+    ...tokenRules(environment),
+    ...screenRules(environment),
+  });
+  provider.Client.prototype.compareClientSecret = function compareClientSecret(secret) {
+    const application = environment.findApplication(this.clientId);
+    return application !== undefined && hasSecret(application, secret);
+  };
+  provider.use(answerAsAuthKit(environment));
+  return provider;
+}
+
+/** Off, or answered by handlers of our own. */
+const UNUSED_FEATURES = [
+  'devInteractions',
+  'dPoP',
+  'introspection',
+  'pushedAuthorizationRequests',
+  'revocation',
+  'rpInitiatedLogout',
+  'userinfo',
+];
+
+function tokenRules(environment: Environment): Configuration {
+  return {
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientBasedCORS: () => false,
+    clockTolerance: 0,
+    responseTypes: ['code'],
+    allowOmittingSingleRegisteredRedirectUri: false,
+    scopes: Object.keys(BUILT_IN_SCOPES),
+    claims: {
+      openid: ['sub'],
+      profile: ['name', 'given_name', 'family_name'],
+      email: ['email', 'email_verified'],
+    },
+    conformIdTokenClaims: false,
+    findAccount: (_ctx, sub) => {
+      const person = environment.findPerson(sub);
+      return person && { accountId: sub, claims: () => claimsOf(person) };
+    },
+    formats: accessTokenFormat(environment),
+    // Tokens outlive the sign-in session, and a session here holds one grant per application only.
+    expiresWithSession: () => false,
+    rotateRefreshToken: true,
+    ttl: {
+      AccessToken: () => environment.accessTokenSeconds,
+      AuthorizationCode: 60,
+      ClientCredentials: 3600,
+      DeviceCode: 300,
+      Grant: GRANT_SECONDS,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: GRANT_SECONDS,
+      Session: 14 * DAY,
+    },
+  };
+}
+
+function screenRules(environment: Environment): Configuration {
+  const { state } = environment;
+  const policy = base();
+  policy.remove('consent');
+  for (const question of ['organization', 'consent'] as const) {
+    const isOpen = (ctx: KoaContextWithOIDC) => decide(environment, ctx)?.question === question;
+    const details = (ctx: KoaContextWithOIDC) => ({ scopes: decide(environment, ctx)?.scopes });
+    const check = new Check(`${question}_open`, `${question} is needed`, isOpen, details);
+    policy.add(new Prompt({ name: question }, check));
+  }
+  return {
+    interactions: { policy, url: (_ctx, { uid }) => `/oauth2/interaction/${uid}` },
+    loadExistingGrant: (ctx) => grantAuthorization(environment, ctx),
+    extraParams: { known_scopes: settleScope },
+    renderError: async (ctx, { error }) => showError(ctx, error),
+    cookies: {
+      keys: [state.secret('cookies')],
+      // Cookies ignore the port: own names and path keep them apart from those of the application.
+      names: {
+        session: 'local_authkit_session',
+        interaction: 'local_authkit_interaction',
+        resume: 'local_authkit_resume',
+      },
+      long: { signed: true, httpOnly: true, sameSite: 'lax', path: '/oauth2' },
+      short: { signed: true, httpOnly: true, sameSite: 'lax' },
+    },
+  };
+}
+
+/** Claims of the ID token and of UserInfo; oidc-provider keeps those of the granted scopes. */
+export function claimsOf({ sub, name, givenName, familyName, email }: Person) {
+  return {
+    sub,
+    name,
+    given_name: givenName,
+    family_name: familyName,
+    email,
+    email_verified: true,
+  };
+}
+
+/**
+ * Runs once per authorization request, in place of oidc-provider's rules: `offline_access` needs no
+ * prompt, an unknown scope is an error, no scope at all means `openid`.
+ */
+function settleScope(ctx: KoaContextWithOIDC): void {
+  const { route, params = {} } = ctx.oidc;
+  const asked = route === 'authorization' ? ctx.query['scope'] : params['scope'];
+  const scopes = new Set((typeof asked === 'string' ? asked : 'openid').split(' '));
+  scopes.delete('');
+  for (const scope of scopes) {
+    if (!isKnownScope(scope)) throw new InvalidScope('unknown scope', scope);
+  }
+  params['scope'] = [...scopes].join(' ');
+}
+
+/** The audience of the access token, and the scopes that may be in it. */
+function describeResource(
+  environment: Environment,
+  ctx: KoaContextWithOIDC,
+  resource: string,
+): ResourceServer {
+  const { clientId, resources } = environment;
+  const { params = {} } = ctx.oidc;
+  const isMachine = params['grant_type'] === 'client_credentials';
+  const isOwn =
+    resource === ENVIRONMENT_RESOURCE ||
+    resources.length === 0 ||
+    isMachine ||
+    // A refresh that does not repeat `resource` falls back (authkit.md section 12).
+    (params['grant_type'] === 'refresh_token' && params['resource'] === undefined);
+  if (!isOwn && !resources.includes(resource)) throw new InvalidTarget();
+  const scopes = isMachine
+    ? (environment.findApplication(ctx.oidc.client?.clientId)?.permissions ?? [])
+    : [...Object.keys(BUILT_IN_SCOPES), ...PERMISSIONS];
+  if (isMachine) {
+    for (const scope of ctx.oidc.requestParamScopes) {
+      if (!scopes.includes(scope)) throw new InvalidScope('unknown scope', scope);
+    }
+  }
+  return {
+    audience: isOwn ? clientId : resource,
+    scope: scopes.join(' '),
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: 'RS256' } },
+  };
+}
+
+/** Removes what AuthKit does not send: `iss` from redirects, `scope` from the token response. */
+function answerAsAuthKit({ issuer }: Environment) {
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
+    await next();
+    const location = URL.parse(ctx.response.get('location'));
+    if (location?.searchParams.get('iss') === issuer) {
+      location.searchParams.delete('iss');
+      ctx.redirect(location.href);
+    }
+    const body: unknown = ctx.body;
+    if (ctx.path === '/oauth2/token' && ctx.status === 200 && body instanceof Object) {
+      ctx.body = { ...body, token_type: 'bearer', scope: undefined };
+    }
+  };
+}

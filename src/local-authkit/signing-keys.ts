@@ -1,0 +1,41 @@
+// The keys that sign tokens, as AuthKit publishes them (authkit.md section 5). The first key in
+// the list signs; every key in the list is published.
+
+import { createHash, generateKeyPair, type JsonWebKey } from 'node:crypto';
+import { promisify } from 'node:util';
+import { selfSignedCertificate } from './certificate.ts';
+import { ulid } from './identifiers.ts';
+
+export interface SigningKey {
+  kid: string;
+  /** Private JWK. */
+  jwk: JsonWebKey;
+  /** Certificate in DER, base64. */
+  x5c: string;
+}
+
+/** Makes an RSA key of 2048 bits with AuthKit's form of `kid`. */
+export async function newSigningKey(): Promise<SigningKey> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+  const kid = `sso_oidc_key_pair_${ulid()}`;
+  return {
+    kid,
+    jwk: privateKey.export({ format: 'jwk' }),
+    x5c: selfSignedCertificate(privateKey, kid).toString('base64'),
+  };
+}
+
+/** Returns the members of a public key as AuthKit's JWKS shows them (RFC 7517 §4). */
+export function toPublicJwk({ kid, jwk, x5c }: SigningKey) {
+  const thumbprint = createHash('sha256').update(Buffer.from(x5c, 'base64')).digest('base64url');
+  return {
+    alg: 'RS256',
+    kty: 'RSA',
+    use: 'sig',
+    x5c: [x5c],
+    n: jwk.n ?? '',
+    e: jwk.e ?? '',
+    kid,
+    'x5t#S256': thumbprint,
+  };
+}

@@ -1,0 +1,94 @@
+// The local AuthKit: a real OpenID provider for development and tests that behaves as WorkOS
+// AuthKit does (README.md here says what it imitates). Never for production.
+// Read next: endpoints in app.ts, the protocol in provider.ts, the screens in interactions.ts.
+
+import type { RequestListener } from 'node:http';
+import { createLocalApp } from './app.ts';
+import { createEnvironment, type Environment } from './environment.ts';
+import { LocalAuthKitError } from './errors.ts';
+import { closeAll, listenOnLoopback, portOf } from './listen.ts';
+import { State } from './state-file.ts';
+
+export interface LocalAuthKitOptions {
+  /** Default 4000; a free port when it is taken; 0: any. Loopback only. */
+  port?: number;
+  /** Keys, grants, sessions and clients last across restarts; absent: in memory only. */
+  stateFile?: string;
+  /** Of the web applications. */
+  redirectUris: readonly string[];
+  postLogoutRedirectUris?: readonly string[];
+  /** Advertises and serves end_session_endpoint; default false, as at AuthKit. */
+  endSession?: boolean;
+  /** Advertises and serves the revocation of refresh tokens; default true. */
+  revocation?: boolean;
+  /** Resource indicators on offer (RFC 8707); default none: `resource` is ignored. */
+  resources?: readonly string[];
+  /** For this long a spent refresh token still returns tokens; default 10. */
+  replaySeconds?: number;
+}
+
+export type LocalAuthKit = Awaited<ReturnType<typeof startLocalAuthKit>>;
+
+const DEFAULT_PORT = 4000;
+
+/**
+ * Starts a local AuthKit on loopback.
+ * Errors: LocalAuthKitError `production` where NODE_ENV is production, `state_file` where the file
+ * cannot be read.
+ */
+export async function startLocalAuthKit(options: LocalAuthKitOptions) {
+  if (process.env['NODE_ENV'] === 'production') {
+    throw new LocalAuthKitError(
+      'production',
+      'The local AuthKit is for development: set AUTHKIT_ISSUER to your own AuthKit.',
+    );
+  }
+  const state = await State.open(options.stateFile);
+  // The port is known by listening, and the app needs it in its issuer.
+  let handle: RequestListener = (_req, res) => void res.writeHead(503).end();
+  const { port = DEFAULT_PORT } = options;
+  // The port is part of the issuer: the one of the last time keeps people signed in.
+  const preferred = port === 0 || state.port === undefined ? [] : [state.port];
+  const servers = await listenOnLoopback((req, res) => handle(req, res), [...preferred, port]);
+  state.port = portOf(servers);
+  const environment = createEnvironment({
+    issuer: `http://localhost:${state.port}`,
+    state,
+    redirectUris: options.redirectUris,
+    postLogoutRedirectUris: options.postLogoutRedirectUris ?? [],
+    endSession: options.endSession ?? false,
+    revocation: options.revocation ?? true,
+    resources: options.resources ?? [],
+    replaySeconds: options.replaySeconds ?? 10,
+  });
+  const { app, control } = createLocalApp(environment);
+  handle = app;
+  state.changed();
+
+  return {
+    ...describe(environment),
+    control,
+    async close(): Promise<void> {
+      await closeAll(servers);
+      state.save();
+    },
+  };
+}
+
+function describe({ issuer, clientId, people, applications }: Environment) {
+  const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
+  const [first = '', second = ''] = firstParty.secrets;
+  const secrets: [string, string] = [first, second];
+  return {
+    issuer,
+    environmentClientId: clientId,
+    applications: {
+      firstParty: { clientId: firstParty.clientId, clientSecrets: secrets },
+      publicApp: { clientId: publicApp.clientId },
+      thirdParty: { ...thirdParty, clientSecret: thirdParty.secrets[0] ?? '' },
+      machine: { clientId: machine.clientId, clientSecret: machine.secrets[0] ?? '' },
+      commandLine: { clientId: commandLine.clientId },
+    },
+    people,
+  };
+}

@@ -1,0 +1,156 @@
+// What the local AuthKit remembers: in memory, and in one file when it has one, so that people
+// stay signed in across restarts. The file holds private keys and secrets of this environment:
+// mode 0600, and git must ignore it.
+
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { AdapterPayload } from 'oidc-provider';
+import type { Authorization, Consent } from './consents.ts';
+import type { IssuedToken } from './access-token.ts';
+import { LocalAuthKitError } from './errors.ts';
+import { newSecret, ulid } from './identifiers.ts';
+import { newSigningKey, type SigningKey } from './signing-keys.ts';
+
+interface Entry<T> {
+  value: T;
+  /** Milliseconds since 1970; absent: never. */
+  expiresAt?: number;
+}
+
+/** A map whose entries end by the clock and which tells its owner of every change. */
+export class ExpiringMap<T> {
+  readonly #entries: Map<string, Entry<T>>;
+  readonly #changed: () => void;
+
+  constructor(changed: () => void, entries: readonly (readonly [string, Entry<T>])[] = []) {
+    this.#changed = changed;
+    this.#entries = new Map(entries);
+  }
+
+  get(key: string): T | undefined {
+    const entry = this.#entries.get(key);
+    return entry && (entry.expiresAt ?? Infinity) > Date.now() ? entry.value : undefined;
+  }
+
+  set(key: string, value: T, seconds?: number): void {
+    const expiresAt = seconds === undefined ? {} : { expiresAt: Date.now() + seconds * 1000 };
+    this.#entries.set(key, { value, ...expiresAt });
+    this.#changed();
+  }
+
+  delete(key: string): void {
+    if (this.#entries.delete(key)) this.#changed();
+  }
+
+  /** Tells that a value was changed in place. */
+  touch(): void {
+    this.#changed();
+  }
+
+  live(): [string, T][] {
+    return [...this.#entries.keys()].flatMap((key): [string, T][] => {
+      const value = this.get(key);
+      return value === undefined ? [] : [[key, value]];
+    });
+  }
+
+  toJSON(): [string, Entry<T>][] {
+    for (const key of this.#entries.keys()) {
+      if (this.get(key) === undefined) this.#entries.delete(key);
+    }
+    return [...this.#entries];
+  }
+}
+
+interface Snapshot {
+  version: 1;
+  port?: number;
+  ids: Record<string, string>;
+  signingKeys: SigningKey[];
+  records: [string, Entry<AdapterPayload>][];
+  consents: [string, Entry<Consent>][];
+  authorizations: [string, Entry<Authorization>][];
+  issuedTokens: [string, Entry<IssuedToken>][];
+}
+
+export class State {
+  port: number | undefined;
+  signingKeys: SigningKey[];
+  /** Everything oidc-provider keeps, by `Model:id`. */
+  readonly records: ExpiringMap<AdapterPayload>;
+  readonly consents: ExpiringMap<Consent>;
+  /** By the id of oidc-provider's grant: what one authorization was for. */
+  readonly authorizations: ExpiringMap<Authorization>;
+  /** By `jti`: access tokens that are neither expired nor revoked. */
+  readonly issuedTokens: ExpiringMap<IssuedToken>;
+  readonly #ids: Map<string, string>;
+  readonly #file: string | undefined;
+  #pending: NodeJS.Immediate | undefined;
+
+  private constructor(file: string | undefined, snapshot: Partial<Snapshot>, keys: SigningKey[]) {
+    const changed = () => this.changed();
+    this.#file = file;
+    this.#ids = new Map(Object.entries(snapshot.ids ?? {}));
+    this.port = snapshot.port;
+    this.signingKeys = keys;
+    this.records = new ExpiringMap(changed, snapshot.records);
+    this.consents = new ExpiringMap(changed, snapshot.consents);
+    this.authorizations = new ExpiringMap(changed, snapshot.authorizations);
+    this.issuedTokens = new ExpiringMap(changed, snapshot.issuedTokens);
+  }
+
+  /** Reads the file, or starts anew where there is none. Errors: `state_file`. */
+  static async open(file: string | undefined): Promise<State> {
+    const snapshot = file === undefined ? {} : readSnapshot(file);
+    return new State(file, snapshot, snapshot.signingKeys ?? [await newSigningKey()]);
+  }
+
+  /** The id known by this name, made on first use: random, and the same after a restart. */
+  id(prefix: string, name: string): string {
+    return this.#remember(`${prefix}_${name}`, () => `${prefix}_${ulid()}`);
+  }
+
+  secret(name: string): string {
+    return this.#remember(`secret ${name}`, newSecret);
+  }
+
+  /** Writes soon, once for all changes of this turn. */
+  changed(): void {
+    if (this.#file !== undefined) this.#pending ??= setImmediate(() => this.save());
+  }
+
+  /** Writes now. Rename is atomic: a crash leaves the old file or the new one, never half of it. */
+  save(): void {
+    clearImmediate(this.#pending);
+    this.#pending = undefined;
+    if (this.#file === undefined) return;
+    const { port, signingKeys, records, consents, authorizations, issuedTokens } = this;
+    const ids = Object.fromEntries(this.#ids);
+    const content = { port, ids, signingKeys, records, consents, authorizations, issuedTokens };
+    mkdirSync(dirname(this.#file), { recursive: true });
+    writeFileSync(`${this.#file}.${process.pid}`, JSON.stringify({ version: 1, ...content }), {
+      mode: 0o600,
+    });
+    renameSync(`${this.#file}.${process.pid}`, this.#file);
+  }
+
+  #remember(name: string, create: () => string): string {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    const created = create();
+    this.#ids.set(name, created);
+    this.changed();
+    return created;
+  }
+}
+
+function readSnapshot(file: string): Partial<Snapshot> {
+  try {
+    const snapshot = JSON.parse(readFileSync(file, 'utf8')) as Snapshot;
+    if (snapshot.version !== 1) throw new TypeError('unknown version');
+    return snapshot;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return {};
+    throw new LocalAuthKitError('state_file', `${file} cannot be read; delete it`, { cause });
+  }
+}
