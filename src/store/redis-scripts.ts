@@ -1,0 +1,49 @@
+// What has to happen in one step on one key, in Lua: each script names one key, so that it also runs
+// on a Redis Cluster. Times are the caller's, in milliseconds; ARGV[1] is now.
+
+// "about" starts with the end of the session: `endsAt startedAt userKey browser`.
+const IF_ALIVE = `
+  local expiresAt, version, about =
+    unpack(redis.call('HMGET', KEYS[1], 'expiresAt', 'version', 'about'))
+  local isAlive = expiresAt and tonumber(expiresAt) > tonumber(ARGV[1])`;
+
+/** data, lastSeenAt, expiresAt. Never creates the key: a session that has ended stays ended. */
+export const UPDATE = `${IF_ALIVE}
+  if not isAlive then return 0 end
+  local endsAt = string.match(about, '%d+')
+  expiresAt = tonumber(ARGV[4]) < tonumber(endsAt) and ARGV[4] or endsAt
+  redis.call('HSET', KEYS[1], 'data', ARGV[2], 'lastSeenAt', ARGV[3], 'expiresAt', expiresAt)
+  redis.call('PEXPIRE', KEYS[1], math.max(1, expiresAt - ARGV[1]))
+  return 1`;
+
+/** fromVersion, its successor, grant, tokens. */
+export const REPLACE_TOKENS = `${IF_ALIVE}
+  if not isAlive or version ~= ARGV[2] then return 0 end
+  redis.call('HSET', KEYS[1], 'version', ARGV[3], 'grant', ARGV[4], 'tokens', ARGV[5])
+  return 1`;
+
+/** Returns "about" of the session it ended. */
+export const REMOVE = `${IF_ALIVE}
+  redis.call('DEL', KEYS[1])
+  return isAlive and about`;
+
+/** score, member. The index of a person's sessions lasts as long as the longest of them. */
+export const ADD_TO_INDEX = `
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
+  local longest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+  redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(longest[2] - ARGV[1])))`;
+
+/** owner, milliseconds. By the clock of Redis, so that those of the instances do not matter. */
+export const ACQUIRE_LEASE = `
+  local owner = redis.call('GET', KEYS[1])
+  if owner and owner ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1`;
+
+export const RENEW_LEASE = `
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
+
+export const RELEASE_LEASE = `
+  if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;

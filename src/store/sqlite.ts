@@ -1,0 +1,123 @@
+// The SQLite file of the embedded store: opened so that several processes can share it, and asked
+// so that a lock of another process is waited for without blocking this one.
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import Database from 'libsql';
+import { StoreError, type StoreErrorCode } from './errors.ts';
+
+type Value = string | number | null;
+
+export interface Sqlite {
+  /** The first row as an array of columns. */
+  row(sql: string): (...values: Value[]) => Promise<unknown[] | undefined>;
+  rows(sql: string): (...values: Value[]) => Promise<unknown[][]>;
+  /** Resolves to the number of rows written. */
+  write(sql: string): (...values: Value[]) => Promise<number>;
+  close(): void;
+}
+
+// SQLite's own wait blocks the process, so it is short, and repeated from the event loop.
+const LOCK_WAIT_MS = 20;
+const LOCK_PATIENCE_MS = 2_000;
+
+/**
+ * Opens the file, or makes it (readable by its owner only) with its folder. `schema` is run each
+ * time and must be harmless where it has run before, or runs in another process right now.
+ *
+ * @throws StoreError
+ */
+export async function openSqlite(file: string, schema: string): Promise<Sqlite> {
+  const db = await attempt(file, () => open(file, schema));
+  return {
+    row(sql) {
+      const statement = prepare(file, db, sql).raw();
+      return (...values) => attempt(file, () => columns(statement.get(values)));
+    },
+    rows(sql) {
+      const statement = prepare(file, db, sql).raw();
+      return (...values) =>
+        attempt(file, () => statement.all(values).map((row) => columns(row) ?? []));
+    },
+    write(sql) {
+      const statement = prepare(file, db, sql);
+      return (...values) => attempt(file, () => statement.run(values).changes);
+    },
+    close: () => void db.close(),
+  };
+}
+
+function open(file: string, schema: string): Database.Database {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // Before SQLite touches it: its -wal and -shm files take over the mode.
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  const db = new Database(file);
+  try {
+    db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
+    // Three or four sessions with their tokens fill a page of this size; 4096 would hold one.
+    db.exec('PRAGMA page_size = 8192');
+    // Readers and a writer do not wait for each other, and a process that is killed loses nothing
+    // it was told is written. (A power cut may take the last moments: people sign in again.)
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec('PRAGMA synchronous = NORMAL');
+    db.exec(schema);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function prepare(file: string, db: Database.Database, sql: string): Database.Statement {
+  try {
+    return db.prepare(sql);
+  } catch (error) {
+    throw storeError(file, error, 'store_damaged');
+  }
+}
+
+// IMPORTANT: all values of a statement go to libsql in one array. Given alone, a Buffer makes it
+// abort the process; left out, a parameter silently keeps the value of the statement's last run.
+async function attempt<T>(file: string, run: () => T): Promise<T> {
+  const deadline = performance.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      const isLocked = codeOf(error).startsWith('SQLITE_BUSY');
+      if (!isLocked || performance.now() > deadline) throw storeError(file, error, 'store_failed');
+    }
+    await delay(5 + Math.random() * 20);
+  }
+}
+
+function columns(row: unknown): unknown[] | undefined {
+  return Array.isArray(row) ? row : undefined;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+const REASONS: [prefix: string, code: StoreErrorCode, reason: string][] = [
+  ['SQLITE_BUSY', 'store_unreachable', 'is locked by another process'],
+  ['SQLITE_CANTOPEN', 'store_unreachable', 'cannot be opened'],
+  ['SQLITE_NOTADB', 'store_damaged', 'is not a database'],
+  ['SQLITE_CORRUPT', 'store_damaged', 'is damaged'],
+  ['SQLITE_FULL', 'store_full', 'has no room to grow'],
+  ['ENOSPC', 'store_full', 'has no room to grow'],
+  ['SQLITE_READONLY', 'store_readonly', 'cannot be written'],
+  ['EACCES', 'store_readonly', 'cannot be written'],
+  ['EPERM', 'store_readonly', 'cannot be written'],
+  ['EROFS', 'store_readonly', 'cannot be written'],
+];
+
+function storeError(file: string, cause: unknown, otherwise: StoreErrorCode): StoreError {
+  const known = REASONS.find(([prefix]) => codeOf(cause).startsWith(prefix));
+  const code = known?.[1] ?? otherwise;
+  const reason = known?.[2] ?? (code === 'store_damaged' ? 'is of another version' : 'failed');
+  const advice =
+    code === 'store_damaged' ? '; move it aside to start afresh (everybody signs in again)' : '';
+  return new StoreError(code, `the session file ${file} ${reason}${advice}`, { cause });
+}
