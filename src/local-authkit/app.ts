@@ -3,22 +3,36 @@
 
 import express, { type RequestHandler } from 'express';
 import { keepDocumentedParameters } from './authorize-request.ts';
+import { controlRoutes } from './control-routes.ts';
+import { createControl } from './control.ts';
 import type { Environment } from './environment.ts';
+import { createFaults } from './faults.ts';
 import { createInteractions } from './interactions.ts';
+import { introspection } from './introspection.ts';
 import { authorizationServer, openidConfiguration } from './metadata.ts';
 import { createProvider } from './provider.ts';
+import { revocation } from './revocation.ts';
 import { sendError, VIEWS } from './screens.ts';
+import { createSignOut } from './sign-out.ts';
 import { toPublicJwk } from './signing-keys.ts';
 import { userinfo } from './userinfo.ts';
+
+const form = express.urlencoded({ extended: false });
 
 /** Returns the Express app of one environment and its control. */
 export function createLocalApp(environment: Environment) {
   let provider = createProvider(environment);
-  const control = {};
+  const current = () => provider;
+  const faults = createFaults();
+  const control = createControl(environment, faults, () => {
+    provider = createProvider(environment);
+  });
 
   const app = express();
   app.disable('x-powered-by');
   app.use(onlyFromLoopback(environment));
+  app.use('/_control', controlRoutes(control));
+  app.use(faults.middleware);
   app.use('/_assets', express.static(`${VIEWS}/assets`, { index: false }));
   app.get('/.well-known/openid-configuration', (_req, res) => {
     res.json(openidConfiguration(environment));
@@ -30,8 +44,11 @@ export function createLocalApp(environment: Environment) {
     res.json({ keys: environment.state.signingKeys.map(toPublicJwk) });
   });
   app.all('/oauth2/userinfo', userinfo(environment));
+  app.post('/oauth2/introspection', form, introspection(environment, current));
+  if (environment.revocation) app.post('/oauth2/revoke', form, revocation(environment, current));
   app.get('/oauth2/authorize', keepDocumentedParameters);
-  app.use(createInteractions(environment, () => provider));
+  app.use(createInteractions(environment, current));
+  app.use(createSignOut(environment, current));
   app.use((req, res) => provider.callback()(req, res));
   app.use(answerFailure);
   return { app, control };

@@ -54,9 +54,12 @@ export function createApplications(state: State) {
   };
 }
 
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
 /** Whether this is one of the application's secrets; takes the same time for every input. */
 export function hasSecret(application: Application, secret: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
   const given = digest(secret);
   return application.secrets.filter((each) => timingSafeEqual(digest(each), given)).length > 0;
 }
@@ -74,27 +77,18 @@ export function toClientMetadata(
     ...(secret === undefined ? {} : { client_secret: secret }),
     response_modes: ['query'],
   };
-  switch (app.kind) {
-    case 'machine':
-      return {
-        ...common,
-        grant_types: ['client_credentials'],
-        response_types: [],
-        redirect_uris: [],
-      };
-    case 'command-line':
-      return {
-        ...common,
-        grant_types: ['authorization_code', 'refresh_token', DEVICE_CODE],
-        // Native: any port of the loopback address (RFC 8252 §7.3).
-        application_type: 'native',
-        redirect_uris: ['http://127.0.0.1/callback'],
-      };
-    case 'web':
-      return {
-        ...common,
-        grant_types: ['authorization_code', 'refresh_token'],
-        redirect_uris: redirectUris,
-      };
+  if (app.kind === 'machine') {
+    return { ...common, grant_types: ['client_credentials'], response_types: [] };
   }
+  const grantTypes = ['authorization_code', 'refresh_token'];
+  if (app.kind === 'web') {
+    return { ...common, grant_types: grantTypes, redirect_uris: redirectUris };
+  }
+  return {
+    ...common,
+    grant_types: [...grantTypes, DEVICE_CODE],
+    // Native: any port of the loopback address (RFC 8252 §7.3).
+    application_type: 'native',
+    redirect_uris: ['http://127.0.0.1/callback'],
+  };
 }

@@ -21,17 +21,21 @@ const PARAMETERS = new Set([
 /** Of `prompt`, sign-in again and no screen at all; anything else is accepted and ignored. */
 const PROMPTS = new Set(['login', 'none']);
 
+function knownPrompts(value: string): string {
+  return value
+    .split(' ')
+    .filter((prompt) => PROMPTS.has(prompt))
+    .join(' ');
+}
+
 /** Rewrites the query of GET /oauth2/authorize. */
 export const keepDocumentedParameters: RequestHandler = (req, _res, next) => {
   const { pathname, searchParams } = new URL(req.url, 'http://localhost');
-  for (const [name, value] of [...searchParams]) {
-    if (!PARAMETERS.has(name)) searchParams.delete(name);
-    if (name === 'prompt') {
-      const known = value.split(' ').filter((prompt) => PROMPTS.has(prompt));
-      searchParams.delete('prompt');
-      if (known.length > 0) searchParams.set('prompt', known.join(' '));
-    }
+  const kept = new URLSearchParams();
+  for (const [name, value] of searchParams) {
+    const known = name === 'prompt' ? knownPrompts(value) : value;
+    if (PARAMETERS.has(name) && known !== '') kept.append(name, known);
   }
-  req.url = `${pathname}?${searchParams.toString()}`;
+  req.url = `${pathname}?${kept.toString()}`;
   next();
 };

@@ -9,10 +9,12 @@ function suggestedCode(ctx: KoaContextWithOIDC): string {
   return new URL(ctx.originalUrl, ctx.oidc.issuer).searchParams.get('user_code') ?? '';
 }
 
-/** oidc-provider's hooks for the device screens. */
-export function deviceScreens({ findApplication }: Environment) {
-  const secretOf = (ctx: KoaContextWithOIDC) => ctx.oidc.session?.state?.['secret'];
+function secretOf(ctx: KoaContextWithOIDC): unknown {
+  return ctx.oidc.session?.state?.['secret'];
+}
 
+/** oidc-provider's hooks for the device screens. */
+export function deviceScreens(environment: Environment) {
   return {
     async userCodeInputSource(ctx: KoaContextWithOIDC, _form: string, _out?: object, err?: Error) {
       if (err?.name === 'AbortedError') return showScreen(ctx, 'device-denied', {});
@@ -26,7 +28,7 @@ export function deviceScreens({ findApplication }: Environment) {
       _deviceInfo: object,
       code: string,
     ) {
-      const application = findApplication(client.clientId);
+      const application = environment.findApplication(client.clientId);
       return showScreen(ctx, 'device-confirm', { xsrf: secretOf(ctx), code, application });
     },
     successSource: (ctx: KoaContextWithOIDC) => showScreen(ctx, 'device-done', {}),

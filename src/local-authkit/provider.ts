@@ -199,9 +199,8 @@ function answerAsAuthKit({ issuer }: Environment) {
       location.searchParams.delete('iss');
       ctx.redirect(location.href);
     }
-    const body: unknown = ctx.body;
-    if (ctx.path === '/oauth2/token' && ctx.status === 200 && body instanceof Object) {
-      ctx.body = { ...body, token_type: 'bearer', scope: undefined };
+    if (ctx.path === '/oauth2/token' && ctx.status === 200) {
+      Object.assign(ctx.body ?? {}, { token_type: 'bearer', scope: undefined });
     }
   };
 }

@@ -12,6 +12,8 @@ export interface SigningKey {
   jwk: JsonWebKey;
   /** Certificate in DER, base64. */
   x5c: string;
+  /** Published, to be signed with after the next rotation. */
+  isNext?: boolean;
 }
 
 /** Makes an RSA key of 2048 bits with AuthKit's form of `kid`. */

@@ -45,7 +45,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   }
   const state = await State.open(options.stateFile);
   // The port is known by listening, and the app needs it in its issuer.
-  let handle: RequestListener = (_req, res) => void res.writeHead(503).end();
+  let handle = notYet;
   const { port = DEFAULT_PORT } = options;
   // The port is part of the issuer: the one of the last time keeps people signed in.
   const preferred = port === 0 || state.port === undefined ? [] : [state.port];
@@ -75,6 +75,10 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   };
 }
 
+const notYet: RequestListener = (_req, res) => {
+  res.writeHead(503).end();
+};
+
 function describe({ issuer, clientId, people, applications }: Environment) {
   const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
   const [first = '', second = ''] = firstParty.secrets;
@@ -85,7 +89,13 @@ function describe({ issuer, clientId, people, applications }: Environment) {
     applications: {
       firstParty: { clientId: firstParty.clientId, clientSecrets: secrets },
       publicApp: { clientId: publicApp.clientId },
-      thirdParty: { ...thirdParty, clientSecret: thirdParty.secrets[0] ?? '' },
+      thirdParty: {
+        clientId: thirdParty.clientId,
+        clientSecret: thirdParty.secrets[0] ?? '',
+        name: thirdParty.name,
+        organization: thirdParty.organization,
+        logo: thirdParty.logo,
+      },
       machine: { clientId: machine.clientId, clientSecret: machine.secrets[0] ?? '' },
       commandLine: { clientId: commandLine.clientId },
     },

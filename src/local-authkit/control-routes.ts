@@ -1,0 +1,50 @@
+// The control over HTTP, for people and other processes: GET <issuer>/_control tells what there is,
+// POST <issuer>/_control/<name> with a JSON body does it. Loopback only, like everything here.
+
+import { json, Router, type RequestHandler } from 'express';
+import { z } from 'zod';
+import type { Control } from './control.ts';
+import { faultSchema } from './faults.ts';
+
+const person = z.strictObject({ sub: z.string() });
+const nothing = z.strictObject({});
+
+/** Returns the routes below /_control. */
+export function controlRoutes(control: Control): Router {
+  const operations: Record<keyof Control, RequestHandler> = {
+    fault: operation(faultSchema, control.fault),
+    reset: operation(nothing, control.reset),
+    requests: operation(nothing, control.requests),
+    expireTokens: operation(person, control.expireTokens),
+    revokeTokens: operation(person, control.revokeTokens),
+    endGrant: operation(person.extend({ clientId: z.string().optional() }), control.endGrant),
+    publishKey: operation(nothing, control.publishKey),
+    rotateKeys: operation(nothing, control.rotateKeys),
+    retireKeys: operation(nothing, control.retireKeys),
+    setAccessTokenSeconds: operation(
+      z.strictObject({ seconds: z.int().positive() }),
+      control.setAccessTokenSeconds,
+    ),
+  };
+  const router = Router();
+  router.get('/', (_req, res) => {
+    res.json({ operations: Object.keys(operations), requests: control.requests() });
+  });
+  router.use(json());
+  for (const [name, handler] of Object.entries(operations)) router.post(`/${name}`, handler);
+  return router;
+}
+
+function operation<Schema extends z.ZodType>(
+  schema: Schema,
+  run: (input: z.output<Schema>) => unknown,
+): RequestHandler {
+  return async (req, res) => {
+    // A page of another origin can send a form or text/plain here, but not JSON.
+    const isJson = Boolean(req.is('application/json'));
+    const input = schema.safeParse(req.body);
+    if (!isJson) res.status(415).json({ error: 'Send JSON' });
+    else if (!input.success) res.status(400).json({ error: z.prettifyError(input.error) });
+    else res.json((await run(input.data)) ?? {});
+  };
+}

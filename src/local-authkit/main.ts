@@ -1,0 +1,79 @@
+// `npm run authkit`: the local AuthKit alone, for an application that runs elsewhere.
+
+import { parseArgs } from 'node:util';
+import { LocalAuthKitError } from './errors.ts';
+import { startLocalAuthKit, type LocalAuthKit } from './start.ts';
+
+const HELP = `Usage: npm run authkit -- [options]
+
+  --port <port>              default 4000; a free port when it is taken
+  --redirect-uri <uri>       of the web applications; may be repeated
+                             (default http://localhost:3000/callback)
+  --post-logout-uri <uri>    for --end-session; may be repeated
+                             (default http://localhost:3000/signed-out)
+  --resource <uri>           a resource indicator on offer; may be repeated
+  --state-file <file>        default .data/local-authkit.json
+  --end-session              advertise an end_session endpoint
+  --no-revocation            advertise no revocation endpoint
+`;
+
+function print(...lines: string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function introduce({ issuer, environmentClientId, applications, people }: LocalAuthKit): void {
+  const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
+  print(
+    `Local AuthKit, for development: ${issuer}`,
+    `  environment   ${environmentClientId}  (audience of access tokens)`,
+    `  first-party   ${firstParty.clientId}  secrets ${firstParty.clientSecrets.join(' or ')}`,
+    `  Public        ${publicApp.clientId}`,
+    `  third-party   ${thirdParty.clientId}  secret ${thirdParty.clientSecret}`,
+    `  machine       ${machine.clientId}  secret ${machine.clientSecret}`,
+    `  command line  ${commandLine.clientId}`,
+    'People who can sign in:',
+    ...people.map(({ name, email, organizations }) => {
+      const names = organizations.map((organization) => organization.name).join(', ');
+      return `  ${name} <${email}>  ${names || 'no organization'}`;
+    }),
+    `Sign out of it at ${issuer}/oauth2/sign-out; control it at ${issuer}/_control`,
+  );
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '4000' },
+      'redirect-uri': { type: 'string', multiple: true },
+      'post-logout-uri': { type: 'string', multiple: true },
+      resource: { type: 'string', multiple: true, default: [] },
+      'state-file': { type: 'string', default: '.data/local-authkit.json' },
+      'end-session': { type: 'boolean', default: false },
+      'no-revocation': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return print(HELP);
+  const authkit = await startLocalAuthKit({
+    port: Number(values.port),
+    stateFile: values['state-file'],
+    redirectUris: values['redirect-uri'] ?? ['http://localhost:3000/callback'],
+    postLogoutRedirectUris: values['post-logout-uri'] ?? ['http://localhost:3000/signed-out'],
+    resources: values.resource,
+    endSession: values['end-session'],
+    revocation: !values['no-revocation'],
+  });
+  introduce(authkit);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void authkit.close().then(() => process.exit(0)));
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const isUsage = error instanceof TypeError && 'code' in error;
+  if (!(error instanceof LocalAuthKitError) && !isUsage) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

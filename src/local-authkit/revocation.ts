@@ -1,0 +1,31 @@
+// Revocation (RFC 7009) as AuthKit offers it (authkit.md section 5): refresh tokens only. It ends
+// the whole rotation chain of the token; issued access tokens and the consent stay.
+
+import type { RequestHandler } from 'express';
+import type { Provider } from 'oidc-provider';
+import { authenticateClient, formField, refuseClient } from './client-authentication.ts';
+import { revokeChain } from './consents.ts';
+import type { Environment } from './environment.ts';
+
+/** Returns the handler of POST /oauth2/revoke; the form is parsed before it. */
+export function revocation(environment: Environment, provider: () => Provider): RequestHandler {
+  return async (req, res) => {
+    res.set('cache-control', 'no-store');
+    const caller = authenticateClient(environment, req);
+    if (!caller) return refuseClient(req, res);
+    const token = formField(req, 'token');
+    if (token === undefined) {
+      res.status(400).json({ error: 'invalid_request', error_description: 'token is missing' });
+      return;
+    }
+    const found = await provider().RefreshToken.find(token, { ignoreExpiration: true });
+    if (found && found.clientId !== caller.clientId) {
+      const description = 'The token belongs to another application';
+      res.status(400).json({ error: 'invalid_grant', error_description: description });
+      return;
+    }
+    if (found?.grantId !== undefined) revokeChain(environment, found.grantId);
+    // Unknown, expired and already revoked tokens get the same answer (§2.2).
+    res.status(200).end();
+  };
+}
