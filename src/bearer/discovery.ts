@@ -1,0 +1,105 @@
+// Asking the issuer: what it says about itself, and how any call to it is made.
+// OpenID Connect Discovery 1.0: https://openid.net/specs/openid-connect-discovery-1_0.html
+
+export interface HttpOptions {
+  /** Default: the global fetch. Hand in your own for a proxy or for tracing. */
+  fetch?: typeof globalThis.fetch;
+  /** How long one call may take, its body included; default 5000 ms. */
+  timeoutMs?: number;
+}
+
+export interface ServerMetadata {
+  /** The exact string that `iss` of every token must equal. */
+  issuer: string;
+  jwksUri: string;
+  introspectionEndpoint: string | undefined;
+}
+
+/** The issuer could not be asked, or what it said cannot be used. Holds nothing secret. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  readonly code: 'unreachable' | 'bad_answer' | 'issuer_mismatch' | 'insecure_url';
+
+  constructor(code: UpstreamError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Fetches `<issuer>/.well-known/openid-configuration` (section 4). Throws UpstreamError. */
+export async function discover(issuer: URL, http: HttpOptions): Promise<ServerMetadata> {
+  const address = `${withoutSlash(issuer.href)}/.well-known/openid-configuration`;
+  const document = await fetchJson(address, {}, http);
+  const named = String(document['issuer']).slice(0, 300);
+  // A document that speaks for another issuer would lend its keys to this one (section 4.3). Only
+  // the slash that URL adds to a bare origin is passed over; tokens are compared to `named` exactly.
+  if (withoutSlash(named) !== withoutSlash(issuer.href)) {
+    const message = `the issuer is configured as ${issuer.href} but calls itself ${named}`;
+    throw new UpstreamError('issuer_mismatch', message);
+  }
+  const { jwks_uri: jwks, introspection_endpoint: introspection } = document;
+  return {
+    issuer: named,
+    jwksUri: safeUrl(jwks, 'jwks_uri').href,
+    introspectionEndpoint:
+      introspection === undefined
+        ? undefined
+        : safeUrl(introspection, 'introspection_endpoint').href,
+  };
+}
+
+/** `https://host/` and `https://host` are one issuer: URL cannot tell them apart. */
+export function withoutSlash(issuer: string): string {
+  return issuer.endsWith('/') ? issuer.slice(0, -1) : issuer;
+}
+
+/** Throws UpstreamError unless the URL is https, or http on loopback (RFC 8252 section 8.3). */
+export function safeUrl(value: unknown, name: string): URL {
+  const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined;
+  const isLoopback = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? '');
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback)) return url;
+  throw new UpstreamError('insecure_url', `${name} must be https, or http on loopback`);
+}
+
+const maxBytes = 256 * 1024;
+
+/** Fetches a JSON object. Throws UpstreamError for everything but a 200 with an object in it. */
+export async function fetchJson(
+  url: string,
+  init: RequestInit,
+  { fetch = globalThis.fetch, timeoutMs = 5000 }: HttpOptions,
+): Promise<Record<string, unknown>> {
+  const { pathname } = new URL(url);
+  try {
+    // A redirect could carry the client secret, or the trust in the keys, to another host.
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const value: unknown = response.status === 200 ? await readJson(response) : undefined;
+    if (isObject(value)) return value;
+    await response.body?.cancel();
+    const message = `${pathname} answered ${response.status} without a usable JSON object`;
+    throw new UpstreamError('bad_answer', message);
+  } catch (cause) {
+    if (cause instanceof UpstreamError) throw cause;
+    throw new UpstreamError('unreachable', `${pathname} did not answer`, { cause });
+  }
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new UpstreamError('bad_answer', `more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch (cause) {
+    throw new UpstreamError('bad_answer', 'the answer is no JSON', { cause });
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,29 @@
+// What a verified token must allow: use after requireAccessToken.
+
+import type { RequestHandler } from 'express';
+import { BearerError } from './errors.ts';
+import { currentAccessToken } from './require-token.ts';
+
+/** Takes scopes that the token must all have; passes BearerError `insufficient_scope` on. */
+export function requireScope(...scopes: string[]): RequestHandler {
+  const scope = scopes.join(' ');
+  return (req, _res, next) => {
+    const granted = currentAccessToken(req).scopes;
+    if (!scopes.every((one) => granted.includes(one))) {
+      throw new BearerError('insufficient_scope', 'The token lacks a scope', { scope });
+    }
+    next();
+  };
+}
+
+/** Takes organizations (none: any will do); passes BearerError `organization_required` on. */
+export function requireOrganization(...orgIds: string[]): RequestHandler {
+  return (req, _res, next) => {
+    const { orgId } = currentAccessToken(req);
+    if (orgId === undefined || (orgIds.length > 0 && !orgIds.includes(orgId))) {
+      const message = 'This needs a token that was issued for an organization';
+      throw new BearerError('organization_required', message);
+    }
+    next();
+  };
+}

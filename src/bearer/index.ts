@@ -1,0 +1,25 @@
+// COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs jose only.
+// Licence: 0BSD (https://opensource.org/license/0bsd), so that a copy owes no notice.
+//
+// Read: require-token.ts (the guard) -> read-token.ts -> issuer.ts (keys) -> discovery.ts ->
+// errors.ts (answers) -> guards.ts, introspection.ts, metadata.ts where you need them.
+//
+// To wire, in this order:
+//   1. const issuer = new Issuer('https://<subdomain>.authkit.app')
+//   2. app.use(protectedResourceMetadata({ resource, issuer }))            optional, RFC 9728
+//   3. app.get('/path', requireAccessToken({ issuer, audience }), handler)
+//   4. app.use(bearerErrorHandler({ resourceMetadata }))                   after the routes
+
+export { UpstreamError } from './discovery.ts';
+export { BearerError, bearerErrorHandler } from './errors.ts';
+export type { BearerErrorCode, BearerErrorOptions, BearerEvent } from './errors.ts';
+export type { AccessToken } from './express.ts';
+export { requireOrganization, requireScope } from './guards.ts';
+export { createIntrospection, requireActiveToken } from './introspection.ts';
+export type { Introspect, IntrospectionOptions } from './introspection.ts';
+export { Issuer } from './issuer.ts';
+export type { IssuerOptions } from './issuer.ts';
+export { protectedResourceMetadata, protectedResourceMetadataUrl } from './metadata.ts';
+export type { ProtectedResource } from './metadata.ts';
+export { currentAccessToken, requireAccessToken } from './require-token.ts';
+export type { AccessTokenOptions, TokenMemory } from './require-token.ts';

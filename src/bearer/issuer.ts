@@ -1,0 +1,195 @@
+// The issuer as this API sees it: its signing keys, kept fresh with few fetches, and used on through
+// an outage. One object serves all guards of a process. Times are checked when a request needs a
+// key: there is no timer to stop.
+
+import { importJWK } from 'jose';
+import type { CryptoKey } from 'jose';
+import {
+  discover,
+  fetchJson,
+  isObject,
+  safeUrl,
+  UpstreamError,
+  withoutSlash,
+} from './discovery.ts';
+import type { HttpOptions, ServerMetadata } from './discovery.ts';
+import { BearerError } from './errors.ts';
+import type { BearerEvent } from './errors.ts';
+
+export interface IssuerOptions extends HttpOptions {
+  /** Unknown key ids cost at most three fetches in this time; default 30, at most 60 s. */
+  cooldownSeconds?: number;
+  /** How long the keys last seen serve while the issuer is away; default 3600 s. */
+  bridgeSeconds?: number;
+  log?: (event: BearerEvent) => void;
+}
+
+/** The keys of one answer, by key id. */
+export interface KeySet {
+  readonly issuer: string;
+  readonly keys: ReadonlyMap<string, { key: CryptoKey; modulus: string }>;
+  readonly loadedAt: number;
+}
+
+const refreshAfter = 5 * 60_000;
+const maxAge = 10 * 60_000;
+const retryAfter = 5_000;
+const missesPerCooldown = 3;
+
+export class Issuer {
+  readonly #url: URL;
+  readonly #options: IssuerOptions;
+  readonly #cooldown: number;
+  readonly #bridge: number;
+  #metadata: ServerMetadata | undefined;
+  #set: KeySet | undefined;
+  #flight: Promise<KeySet> | undefined;
+  #failure: { at: number; cause: unknown } | undefined;
+  #misses: number[] = [];
+  #keysLeft = 0;
+
+  /** Takes the issuer URL; throws UpstreamError unless it is https, or http on loopback. */
+  constructor(issuer: string | URL, options: IssuerOptions = {}) {
+    this.#url = safeUrl(issuer, 'the issuer');
+    this.#options = options;
+    this.#cooldown = Math.min(options.cooldownSeconds ?? 30, 60) * 1000;
+    this.#bridge = (options.bridgeSeconds ?? 3600) * 1000;
+  }
+
+  /** The issuer's name: as it says itself, or as configured until it was reached. */
+  get identifier(): string {
+    return this.#metadata?.issuer ?? withoutSlash(this.#url.href);
+  }
+
+  /** Grows when a key is no longer published: what it signed is then no longer good. */
+  get keysLeft(): number {
+    return this.#keysLeft;
+  }
+
+  /** For a readiness check: asks the issuer unless its keys are fresh. Never rejects. */
+  async check(): Promise<'ready' | 'degraded' | 'unreachable'> {
+    const set = await this.keys().catch(() => undefined);
+    if (set === undefined) return 'unreachable';
+    return this.#failure === undefined ? 'ready' : 'degraded';
+  }
+
+  /** The keys to use without waiting, or undefined: then `keys()` has to ask the issuer. */
+  current(): KeySet | undefined {
+    const set = this.#set;
+    if (set === undefined || isWithin(set.loadedAt, refreshAfter)) return set;
+    const isUsable = isWithin(set.loadedAt, this.#failure === undefined ? maxAge : this.#bridge);
+    if (!isUsable) return undefined;
+    if (!this.#isBackingOff()) this.#refresh().catch(() => undefined);
+    return set;
+  }
+
+  /** Throws BearerError `keys_unreachable` when there are no keys, or only too old ones. */
+  async keys(): Promise<KeySet> {
+    const set = this.current();
+    if (set !== undefined) return set;
+    if (this.#isBackingOff()) throw unreachable(this.#failure?.cause);
+    try {
+      return await this.#refresh();
+    } catch (error) {
+      const bridged = this.current();
+      if (bridged !== undefined) return bridged;
+      throw error;
+    }
+  }
+
+  /**
+   * The key with this id; undefined when the issuer does not publish it.
+   * Throws BearerError `keys_unreachable` when that cannot be told.
+   */
+  async key(kid: string): Promise<CryptoKey | undefined> {
+    let set = await this.keys();
+    // A fetch under way may have been answered before the key was published: then once more.
+    for (let joined = true; joined && !set.keys.has(kid);) {
+      joined = this.#flight !== undefined;
+      if (!joined && !this.#mayAskForUnknown()) break;
+      set = await this.#refresh();
+    }
+    const found = set.keys.get(kid)?.key;
+    if (found === undefined && this.#failure !== undefined) throw unreachable(this.#failure.cause);
+    return found;
+  }
+
+  /** Throws BearerError `keys_unreachable` until the issuer was reached once. */
+  async metadata(): Promise<ServerMetadata> {
+    if (this.#metadata === undefined) await this.keys();
+    if (this.#metadata === undefined) throw unreachable(this.#failure?.cause);
+    return this.#metadata;
+  }
+
+  #isBackingOff(): boolean {
+    return this.#failure !== undefined && isWithin(this.#failure.at, retryAfter);
+  }
+
+  // Key ids come from unverified tokens: without a bound, each forged one would cost a fetch.
+  #mayAskForUnknown(): boolean {
+    this.#misses = this.#misses.filter((at) => isWithin(at, this.#cooldown));
+    if (this.#misses.length >= missesPerCooldown) return false;
+    this.#misses.push(Date.now());
+    return true;
+  }
+
+  #refresh(): Promise<KeySet> {
+    this.#flight ??= this.#load().finally(() => {
+      this.#flight = undefined;
+    });
+    return this.#flight;
+  }
+
+  async #load(): Promise<KeySet> {
+    try {
+      // After a failure the address of the keys may have moved: ask for it again.
+      if (this.#metadata === undefined || this.#failure !== undefined) {
+        this.#metadata = await discover(this.#url, this.#options);
+      }
+      const { issuer, jwksUri } = this.#metadata;
+      const document = await fetchJson(jwksUri, {}, this.#options);
+      const next: KeySet = { issuer, keys: await importKeys(document), loadedAt: Date.now() };
+      const previous = this.#set;
+      this.#set = next;
+      this.#failure = undefined;
+      if (previous !== undefined && hasLost(previous, next)) this.#keysLeft += 1;
+      this.#options.log?.({ event: 'keys_loaded', count: next.keys.size });
+      return next;
+    } catch (cause) {
+      this.#failure = { at: Date.now(), cause };
+      const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'unknown';
+      this.#options.log?.({ event: 'keys_unreachable', reason });
+      throw unreachable(cause);
+    }
+  }
+}
+
+function unreachable(cause: unknown): BearerError {
+  return new BearerError('keys_unreachable', 'The keys of the issuer are out of reach', { cause });
+}
+
+// Either side of now counts, so that a clock set back does not freeze what is kept.
+function isWithin(at: number, ms: number): boolean {
+  return Math.abs(Date.now() - at) < ms;
+}
+
+function hasLost(previous: KeySet, next: KeySet): boolean {
+  return [...previous.keys].some(([kid, { modulus }]) => next.keys.get(kid)?.modulus !== modulus);
+}
+
+// Only RSA signing keys of at least 2048 bits (RFC 7518 §3.3) are taken; others are passed over, as
+// RFC 7517 §5 asks, since one odd key must not take the API down.
+async function importKeys(document: Record<string, unknown>): Promise<KeySet['keys']> {
+  const list = document['keys'];
+  if (!Array.isArray(list)) throw new UpstreamError('bad_answer', 'the JWKS has no list of keys');
+  const keys = new Map<string, { key: CryptoKey; modulus: string }>();
+  for (const jwk of list.slice(0, 50)) {
+    if (!isObject(jwk) || jwk['kty'] !== 'RSA' || 'd' in jwk) continue;
+    const { kid, n, e, use = 'sig', alg = 'RS256' } = jwk;
+    if (typeof kid !== 'string' || typeof n !== 'string' || typeof e !== 'string') continue;
+    if (use !== 'sig' || alg !== 'RS256' || keys.has(kid) || n.length < 342) continue;
+    const key = await importJWK({ kty: 'RSA', n, e }, 'RS256').catch(() => undefined);
+    if (key !== undefined && !(key instanceof Uint8Array)) keys.set(kid, { key, modulus: n });
+  }
+  return keys;
+}

@@ -1,0 +1,55 @@
+// Where the token of a request may be: one Authorization header (RFC 6750 section 2.1), nothing else.
+
+import type { Request } from 'express';
+import { BearerError } from './errors.ts';
+
+const bearer = /^bearer +([\w\-.~+/]+=*)$/i;
+const maxLength = 8192;
+
+/**
+ * The Bearer token of a request, not verified yet. Throws BearerError `missing_token`,
+ * `invalid_request` or, for one too long to look at, `invalid_token`.
+ */
+export function readBearerToken(req: Request): string {
+  const value = authorization(req.rawHeaders);
+  if (hasTokenElsewhere(req, value)) {
+    throw new BearerError('invalid_request', 'Send the token in the Authorization header only');
+  }
+  const token = bearer.exec(value ?? '')?.[1];
+  if (token === undefined) {
+    // Also `Basic x, Bearer y`: proxies that join headers must not choose which one counts.
+    if (value !== undefined && /(^|,)\s*bearer(\s|$)/i.test(value)) {
+      throw new BearerError('invalid_request', 'Malformed Authorization header');
+    }
+    throw new BearerError('missing_token', 'Send an access token: Authorization: Bearer <token>');
+  }
+  if (token.length > maxLength)
+    throw new BearerError('invalid_token', 'The access token is too long');
+  return token;
+}
+
+// Node keeps only the first of several Authorization headers, another server may keep the last:
+// two parties that read one request differently. The raw list shows them all.
+function authorization(rawHeaders: readonly string[]): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length !== 13 || name.toLowerCase() !== 'authorization') continue;
+    if (found !== undefined) {
+      throw new BearerError('invalid_request', 'More than one Authorization header');
+    }
+    found = rawHeaders[i + 1];
+  }
+  return found;
+}
+
+// URLs end up in logs and histories, and forms are what cross-site pages can post (RFC 6750 §5.3).
+// The body is not read for this: a form that comes without a header is refused as it stands.
+function hasTokenElsewhere(req: Request, header: string | undefined): boolean {
+  const query = req.url.indexOf('?');
+  if (query !== -1 && new URLSearchParams(req.url.slice(query)).has('access_token')) return true;
+  const body: unknown = req.body;
+  if (typeof body === 'object' && body !== null && 'access_token' in body) return true;
+  const type = header === undefined ? req.headers['content-type'] : undefined;
+  return type !== undefined && /^application\/x-www-form-urlencoded/i.test(type);
+}

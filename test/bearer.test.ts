@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Issuer } from '../src/bearer/index.ts';
+import { call, callWith } from './support/bearer-app.ts';
+import { nowPlus, resourceMetadata, startCheckedApi } from './support/checked-api.ts';
+import type { CheckedApi } from './support/checked-api.ts';
+import { audience } from './support/issuer.ts';
+
+let api: CheckedApi;
+
+beforeAll(async () => {
+  api = await startCheckedApi();
+});
+afterAll(() => api.close());
+
+describe('a good access token', () => {
+  test('becomes a typed req.accessToken', async () => {
+    const token = await api.issuer.sign({ org_id: 'org_1' });
+    const { status, body } = await callWith(`${api.url}/me`, token);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      sub: 'user_01',
+      clientId: 'client_cli',
+      orgId: 'org_1',
+      scopes: ['openid', 'profile'],
+      machine: false,
+      claims: { sid: 'app_consent_01' },
+    });
+  });
+
+  test.each(['bearer ', 'BEARER ', 'Bearer   '])('passes behind "%s"', async (scheme) => {
+    const headers = [['Authorization', scheme + (await api.issuer.sign())]] as const;
+    expect((await call(`${api.url}/me`, { headers })).status).toBe(200);
+  });
+
+  test.each([
+    ['no typ, as AuthKit sends it', {}, {}],
+    ['typ JWT', {}, { typ: 'JWT' }],
+    ['typ at+jwt', {}, { typ: 'at+jwt' }],
+    ['typ application/at+jwt', {}, { typ: 'application/at+jwt' }],
+    ['a list of audiences', { aud: ['elsewhere', audience] }, {}],
+    ['only jti to tell it from an ID token', { client_id: undefined, scope: undefined }, {}],
+    ['only client_id to tell it from an ID token', { jti: undefined, scope: undefined }, {}],
+    ['only scope to tell it from an ID token', { jti: undefined, client_id: undefined }, {}],
+  ])('passes with %s', async (_name, claims, header) => {
+    const token = await api.issuer.sign(claims, header);
+    expect((await callWith(`${api.url}/me`, token)).status).toBe(200);
+  });
+
+  test('passes until a few seconds after its expiry, for clocks that differ', async () => {
+    const [lately, before] = await Promise.all(
+      [-2, -6].map((seconds) => api.issuer.sign({ exp: nowPlus(seconds) })),
+    );
+    expect((await callWith(`${api.url}/me`, String(lately))).status).toBe(200);
+    expect((await callWith(`${api.url}/me`, String(before))).status).toBe(401);
+  });
+
+  test.each([{ client_id: 'client_job' }, { client_id: undefined }])(
+    'of a machine says so: %o',
+    async (claims) => {
+      const token = await api.issuer.sign({ sub: 'client_job', sid: undefined, ...claims });
+      const { body } = await callWith(`${api.url}/me`, token);
+      expect(body).toMatchObject({ machine: true, sub: 'client_job', clientId: 'client_job' });
+      expect((await callWith(`${api.url}/few-clients`, token)).status).toBe(200);
+    },
+  );
+
+  test('is remembered without the token being in memory, and not beyond its expiry', async () => {
+    const token = await api.issuer.sign({ exp: nowPlus(2) });
+    await callWith(`${api.url}/remembered`, token);
+    const dump = JSON.stringify(api.remembered.dump());
+    for (const part of token.split('.')) expect(dump).not.toContain(part);
+    expect(dump).toContain('user_01');
+    const [[, entry] = []] = api.remembered.dump();
+    expect(entry?.ttl).toBeLessThanOrEqual(2000);
+  });
+
+  test('that was remembered is served without verifying again', async () => {
+    const token = await api.issuer.sign();
+    const first = await callWith(`${api.url}/remembered`, token);
+    const size = api.remembered.size;
+    const second = await callWith(`${api.url}/remembered`, token);
+    expect(second.body).toEqual(first.body);
+    expect(api.remembered.size).toBe(size);
+  });
+
+  test('cannot be changed by a handler for the requests after it', async () => {
+    await callWith(`${api.url}/remembered`, await api.issuer.sign());
+    const [first] = api.remembered.values();
+    expect(() => Object.assign(first ?? {}, { sub: 'someone else' })).toThrow(TypeError);
+    expect(() => Object.assign(first?.claims ?? {}, { sub: 'someone else' })).toThrow(TypeError);
+  });
+});
+
+describe('an ID token', () => {
+  const idToken = {
+    aud: 'client_app',
+    email: 'ada@example.com',
+    client_id: undefined,
+    jti: undefined,
+    scope: undefined,
+    sid: undefined,
+  };
+  test.each([
+    ['as AuthKit makes it', {}],
+    ['with a nonce', { nonce: 'n' }],
+    ['with a nonce and every claim of an access token', { nonce: 'n', jti: 'j', scope: 'openid' }],
+    ['with at_hash and a jti', { at_hash: 'h', jti: 'j' }],
+  ])('%s is refused where its audience is accepted', async (_name, claims) => {
+    const token = await api.issuer.sign({ ...idToken, ...claims });
+    const { status, challenge } = await callWith(`${api.url}/any-audience`, token);
+    expect(status).toBe(401);
+    expect(challenge).toContain('error="invalid_token"');
+    expect(api.events.at(-1)).toMatchObject({ reason: 'not_an_access_token' });
+  });
+
+  test('is told apart from an access token for the same audience', async () => {
+    const token = await api.issuer.sign({ aud: 'client_app' });
+    expect((await callWith(`${api.url}/any-audience`, token)).status).toBe(200);
+  });
+});
+
+describe('a token that allows less', () => {
+  test('gets 403 with the scopes that are needed', async () => {
+    const { status, challenge, body } = await callWith(
+      `${api.url}/scopes`,
+      await api.issuer.sign(),
+    );
+    expect(status).toBe(403);
+    expect(challenge).toBe(
+      'Bearer realm="api", error="insufficient_scope", error_description="The token lacks a scope", ' +
+        `scope="orders:read profile", resource_metadata="${resourceMetadata}"`,
+    );
+    expect(body).toMatchObject({ error: 'insufficient_scope' });
+    const token = await api.issuer.sign({ scope: 'orders:read openid profile' });
+    expect((await callWith(`${api.url}/scopes`, token)).status).toBe(200);
+  });
+
+  test.each([
+    [undefined, '/organization', 403],
+    ['org_2', '/organization', 200],
+    ['org_2', '/organization/1', 403],
+    ['org_1', '/organization/1', 200],
+  ])('of organization %s at %s gets %i', async (org_id, path, status) => {
+    const answer = await callWith(api.url + path, await api.issuer.sign({ org_id }));
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(answer.challenge).toContain('error="insufficient_scope"');
+  });
+
+  test('of an application that is not on the list is refused', async () => {
+    const foreign = await api.issuer.sign({ client_id: 'client_other' });
+    expect((await callWith(`${api.url}/few-clients`, foreign)).status).toBe(401);
+    const unnamed = await api.issuer.sign({ client_id: undefined });
+    expect((await callWith(`${api.url}/few-clients`, unnamed)).status).toBe(401);
+    expect((await callWith(`${api.url}/few-clients`, await api.issuer.sign())).status).toBe(200);
+  });
+
+  test('does not pass a guard that was mounted without requireAccessToken', async () => {
+    expect((await callWith(`${api.url}/unguarded`, await api.issuer.sign())).status).toBe(401);
+  });
+});
+
+test.each(['http://authkit.example', 'ftp://127.0.0.1', 'authkit.example', 'javascript:alert(1)'])(
+  'the issuer %s is refused at start',
+  (url) => {
+    expect(() => new Issuer(url)).toThrow(/must be https/);
+  },
+);

@@ -1,0 +1,138 @@
+// A small issuer of tokens over real HTTP, with real keys: what src/bearer meets in production, plus
+// switches for what may go wrong. Signs whatever a test asks for, well-formed or not.
+
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import type { CryptoKey, JWK, JWTHeaderParameters, JWTPayload } from 'jose';
+
+export interface SigningKey {
+  kid: string;
+  privateKey: CryptoKey;
+  publicKey: CryptoKey;
+  jwk: JWK;
+}
+
+export interface IntrospectionCall {
+  authorization: string | undefined;
+  form: URLSearchParams;
+}
+
+export interface TestIssuer {
+  url: string;
+  /** The key that signs; published from the start. */
+  key: SigningKey;
+  published: JWK[];
+  /** How often each path was asked for. */
+  hits: Map<string, number>;
+  /** Replaces the answer of a path; undefined puts the normal one back. */
+  answer(path: string, listener: RequestListener | undefined): void;
+  introspections: IntrospectionCall[];
+  /** What introspection says about a token; by default active, with the token's own claims. */
+  introspect(claims: JWTPayload): Record<string, unknown>;
+  claims(extra?: Record<string, unknown>): JWTPayload;
+  sign(
+    extra?: Record<string, unknown>,
+    header?: Partial<JWTHeaderParameters>,
+    key?: SigningKey,
+  ): Promise<string>;
+  /** Drops every connection, as a host that is away. */
+  setDown(down: boolean): void;
+  close(): Promise<void>;
+}
+
+export const audience = 'client_environment';
+let keyCount = 0;
+let firstKey: Promise<SigningKey> | undefined;
+
+/** Makes an RSA key pair with a key id like AuthKit's. */
+export async function makeKey(): Promise<SigningKey> {
+  const pair = await generateKeyPair('RS256', { extractable: true });
+  const kid = `sso_oidc_key_pair_${String((keyCount += 1)).padStart(26, '0')}`;
+  const jwk = { ...(await exportJWK(pair.publicKey)), kid, alg: 'RS256', use: 'sig' };
+  return { kid, ...pair, jwk };
+}
+
+/** Starts an issuer on a free port of loopback. */
+export async function startIssuer(): Promise<TestIssuer> {
+  firstKey ??= makeKey(); // making one takes half a second
+  const key = await firstKey;
+  const answers = new Map<string, RequestListener>();
+  let isDown = false;
+  const server = createServer((req, res) => {
+    const path = new URL(req.url ?? '/', 'http://issuer').pathname;
+    issuer.hits.set(path, (issuer.hits.get(path) ?? 0) + 1);
+    if (isDown) req.socket.destroy();
+    else (answers.get(path) ?? normal[path] ?? notFound)(req, res);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  const issuer: TestIssuer = {
+    url,
+    key,
+    published: [key.jwk],
+    hits: new Map(),
+    introspections: [],
+    introspect: (claims) => ({ active: true, token_type: 'access_token', ...claims }),
+    answer: (path, listener) =>
+      void (listener === undefined ? answers.delete(path) : answers.set(path, listener)),
+    claims: (extra) => ({ ...defaultClaims(url), ...extra }),
+    sign: (extra, header, by = issuer.key) =>
+      new SignJWT(issuer.claims(extra))
+        .setProtectedHeader({ alg: 'RS256', kid: by.kid, ...header })
+        .sign(by.privateKey),
+    setDown: (down) => {
+      isDown = down;
+      if (down) server.closeAllConnections();
+    },
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+  const normal: Record<string, RequestListener> = {
+    '/.well-known/openid-configuration': (_req, res) =>
+      json(res, {
+        issuer: url,
+        jwks_uri: `${url}/oauth2/jwks`,
+        introspection_endpoint: `${url}/oauth2/introspection`,
+      }),
+    '/oauth2/jwks': (_req, res) => json(res, { keys: issuer.published }),
+    '/oauth2/introspection': (req, res) => void introspect(issuer, req, res),
+  };
+  return issuer;
+}
+
+/** What an AuthKit access token of a user says (no typ in the header, ULID as jti). */
+function defaultClaims(iss: string): JWTPayload {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    iss,
+    aud: audience,
+    sub: 'user_01',
+    client_id: 'client_cli',
+    sid: 'app_consent_01',
+    jti: '01JP8Z0000000000000000000A',
+    scope: 'openid profile',
+    iat: now,
+    exp: now + 300,
+  };
+}
+
+async function introspect(issuer: TestIssuer, req: IncomingMessage, res: ServerResponse) {
+  const form = new URLSearchParams(await text(req));
+  issuer.introspections.push({ authorization: req.headers.authorization, form });
+  const payload = (form.get('token') ?? '').split('.')[1] ?? '';
+  json(res, issuer.introspect(JSON.parse(Buffer.from(payload, 'base64url').toString())));
+}
+
+export function json(res: ServerResponse, body: unknown, status = 200): void {
+  res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+const notFound: RequestListener = (_req, res) => json(res, { error: 'not_found' }, 404);
