@@ -78,7 +78,7 @@ async function introspect(relyingParty: RelyingParty, { tokens }: HeldTokens, us
   }
   // Members that AuthKit leaves out are not compared; those it sends must be about this grant.
   return (
-    answer.active === true &&
+    answer.active &&
     (answer.client_id === undefined || answer.client_id === clientId) &&
     (answer.sub === undefined || answer.sub === user.sub)
   );

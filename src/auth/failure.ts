@@ -38,8 +38,10 @@ function codeOf(cause: unknown): SignInErrorCode {
   if (cause instanceof WWWAuthenticateChallengeError) return statusCode(cause.status, undefined);
   if (cause instanceof ResponseBodyError) return statusCode(cause.status, cause.error);
   if (cause instanceof ClientError) return clientCode(cause);
-  // fetch reports a refused connection, a failed lookup or a broken answer as a TypeError.
-  return 'issuer_unreachable';
+  // fetch reports a refused connection, a failed lookup or a cut answer as a TypeError with a cause.
+  return cause instanceof TypeError && cause.cause !== undefined
+    ? 'issuer_unreachable'
+    : 'response_invalid';
 }
 
 /** RFC 6749 §4.1.2.1: errors AuthKit sends with the browser. */
@@ -78,7 +80,7 @@ function clientCode(error: ClientError): SignInErrorCode {
     case 'OAUTH_INVALID_RESPONSE':
       return invalidResponseCode(error);
     case undefined:
-      return 'issuer_unreachable';
+      return codeOf(error.cause);
     default:
       return 'response_invalid';
   }

@@ -29,7 +29,7 @@ import { sessionMiddleware } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { SealedSessionStore } from './session-store.ts';
 import { createSignInSteps } from './sign-in.ts';
-import { createSignOutRoute } from './sign-out.ts';
+import { createSignOut, type SignOut } from './sign-out.ts';
 import type { User } from './user.ts';
 
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
@@ -70,7 +70,8 @@ export interface AuthOptions {
   onEvent?: SignInEventListener;
 }
 
-export interface Auth extends Guards, Pick<RelyingParty, 'state' | 'close'> {
+export interface Auth
+  extends Guards, Omit<SignOut, 'route'>, Pick<RelyingParty, 'state' | 'close'> {
   /** Reads the session; sets `req.user` and `req.grant` when somebody is signed in. */
   session: RequestHandler;
   /** GET /login, GET /callback, POST /logout. */
@@ -117,7 +118,8 @@ export function createAuth(options: AuthOptions): Auth {
 
   const onSignIn = options.onSignIn ?? (() => undefined);
   const routes = createSignInRoutes({ steps, attempts, records, onSignIn, onEvent });
-  routes.use(createSignOutRoute({ baseUrl, session }, relyingParty, store, onEvent));
+  const out = createSignOut({ relyingParty, store, records, session, baseUrl, onEvent });
+  routes.use(out.route);
 
   return {
     session: sessionMiddleware(session, store),
@@ -131,11 +133,13 @@ export function createAuth(options: AuthOptions): Auth {
       return held.tokens.accessToken;
     },
     sessions: createOwnSessions(records, onEvent),
+    signOut: out.signOut,
+    signOutEverywhere: out.signOutEverywhere,
     async advertisesRevocation() {
       const discovered = await relyingParty.config().catch(() => undefined);
       return discovered !== undefined && advertisesRevocation(discovered.afterwards);
     },
-    state: relyingParty.state,
-    close: relyingParty.close,
+    state: () => relyingParty.state(),
+    close: () => relyingParty.close(),
   };
 }

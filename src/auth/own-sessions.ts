@@ -1,4 +1,4 @@
-// A person's sessions, for a page of your own: list them, end one, end all. They are deleted without
+// A person's sessions, for a page of your own: list them and end any. They are deleted without
 // being opened (only their own browser's cookie could), so their refresh tokens are not revoked;
 // nobody can use those any more either.
 import type { Request } from 'express';
@@ -17,8 +17,8 @@ export interface OwnSessions {
   list(req: Request): Promise<OwnSession[]>;
   /** Ends one of them, at once on every instance; false if it was not theirs or is gone. */
   end(req: Request, key: string): Promise<boolean>;
-  /** Ends all of them, this one too; resolves to how many there were. */
-  endAll(req: Request): Promise<number>;
+  /** Whether this is the session of the request; ending it is a sign-out. */
+  isCurrent(req: Request, key: string): boolean;
 }
 
 const keyOf = (req: Request) => userKey(currentUser(req).issuer, currentUser(req).sub);
@@ -27,9 +27,6 @@ export function createOwnSessions(
   records: SessionRecords,
   onEvent: SignInEventListener,
 ): OwnSessions {
-  const told = (req: Request) =>
-    onEvent({ event: 'session_ended', sub: currentUser(req).sub, reason: 'ended_by_user' });
-
   return {
     async list(req) {
       const own = sessionKey(req.session.id);
@@ -40,13 +37,10 @@ export function createOwnSessions(
     },
     async end(req, key) {
       const ended = await records.removeOne(keyOf(req), key).catch(storeFailure);
-      if (ended) told(req);
+      const { sub } = currentUser(req);
+      if (ended) onEvent({ event: 'session_ended', sub, reason: 'ended_by_user' });
       return ended;
     },
-    async endAll(req) {
-      const count = await records.removeAll(keyOf(req)).catch(storeFailure);
-      told(req);
-      return count;
-    },
+    isCurrent: (req, key) => key === sessionKey(req.session.id),
   };
 }

@@ -1,42 +1,55 @@
-// POST /logout: the session ends here first; then, as far as AuthKit offers it, there too.
-import { Router } from 'express';
+// Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
+import { Router, type Request, type RequestHandler, type Response } from 'express';
 import { buildEndSessionUrl } from 'openid-client';
 import type { RelyingParty } from './client.ts';
 import type { SignInEventListener } from './events.ts';
+import type { SessionRecords } from './records.ts';
 import { revocationFor, revokeRefreshToken } from './revocation.ts';
 import { rejectForeignOrigin } from './same-origin.ts';
 import { endSession } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
-import type { SealedSessionStore } from './session-store.ts';
+import { storeFailure, userKey, type SealedSessionStore } from './session-store.ts';
 import type { TokenSet } from './tokens.ts';
+import type { User } from './user.ts';
 
-export interface SignOutOptions {
-  baseUrl: URL;
+interface Parts {
+  relyingParty: RelyingParty;
+  store: SealedSessionStore;
+  records: SessionRecords;
   session: SessionSettings;
+  baseUrl: URL;
+  onEvent: SignInEventListener;
 }
 
-export function createSignOutRoute(
-  { baseUrl, session }: SignOutOptions,
-  relyingParty: RelyingParty,
-  store: SealedSessionStore,
-  onEvent: SignInEventListener,
-): Router {
-  const router = Router();
+export interface SignOut {
+  /** POST /logout. */
+  route: Router;
+  /** Ends this browser's session and answers with the redirect that follows a sign-out. */
+  signOut: RequestHandler;
+  /** As `signOut`, and ends every other session of the person, at once on every instance. */
+  signOutEverywhere: RequestHandler;
+}
+
+export function createSignOut(parts: Parts): SignOut {
+  const { relyingParty, store, records, session, baseUrl, onEvent } = parts;
   const signedOut = new URL('/signed-out', baseUrl);
 
-  // GET never signs out: a prefetched link or an image would do it.
-  router.post('/logout', rejectForeignOrigin(baseUrl), async (req, res) => {
+  async function end(req: Request, res: Response, everywhere: boolean): Promise<void> {
     res.set('Cache-Control', 'no-store');
     if (req.sessionUnavailable) throw req.sessionUnavailable;
-    const sub = req.user?.sub;
-    const tokens = sub !== undefined ? (await store.readTokens(req.session.id))?.tokens : undefined;
+    const { user } = req;
+    const tokens = user && (await store.readTokens(req.session.id))?.tokens;
     if (store.isStored(req.session)) await endSession(req, res, session);
-    const target = sub !== undefined ? await tellAuthKit(sub, tokens) : undefined;
+    if (everywhere && user) {
+      await records.removeAll(userKey(user.issuer, user.sub)).catch(storeFailure);
+    }
+    const target = user && (await tellAuthKit(user, tokens));
+    // 303: what follows a POST is a GET (RFC 9700 §4.12).
     res.redirect(303, target?.href ?? signedOut.pathname);
-  });
+  }
 
   /** Gives the refresh token back without waiting for it; the end-session URL where there is one. */
-  async function tellAuthKit(sub: string, tokens: TokenSet | undefined): Promise<URL | undefined> {
+  async function tellAuthKit({ sub }: User, tokens?: TokenSet): Promise<URL | undefined> {
     const discovered = await relyingParty.config().catch(() => undefined);
     if (!discovered) {
       onEvent({ event: 'signed_out', sub, revocation: 'not_advertised' });
@@ -49,8 +62,16 @@ export function createSignOutRoute(
     // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
     return buildEndSessionUrl(config, {
       post_logout_redirect_uri: signedOut.href,
+      state: 'ended',
       ...(tokens?.idToken !== undefined && { id_token_hint: tokens.idToken }),
     });
   }
-  return router;
+
+  const signOut: RequestHandler = (req, res) => end(req, res, false);
+  return {
+    signOut,
+    signOutEverywhere: (req, res) => end(req, res, true),
+    // GET never signs out: a prefetched link or an image would do it.
+    route: Router().post('/logout', rejectForeignOrigin(baseUrl), signOut),
+  };
 }

@@ -28,14 +28,15 @@ interface Settings {
 }
 
 export class AuthKitStrategy extends Strategy {
-  readonly #redirectUri: URL;
+  // Not a #private field: passport works on objects derived from this one, which have none.
+  private readonly redirectUri: URL;
 
   constructor({ redirectUri, ...settings }: Settings, verify: VerifyFunction) {
     super(
       { ...settings, name: 'authkit', callbackURL: redirectUri, sessionKey: TRANSACTION },
       verify,
     );
-    this.#redirectUri = redirectUri;
+    this.redirectUri = redirectUri;
   }
 
   /**
@@ -52,7 +53,7 @@ export class AuthKitStrategy extends Strategy {
 
   /** Never from the Host header, which the client chooses: only the query comes from the request. */
   override currentUrl(req: Request): URL {
-    const url = new URL(this.#redirectUri);
+    const url = new URL(this.redirectUri);
     url.search = req.originalUrl.split('?').slice(1).join('?');
     return url;
   }

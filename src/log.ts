@@ -1,0 +1,46 @@
+// One JSON line per event. What is logged is chosen by the callers from closed lists (SignInEvent,
+// BearerEvent); here it is made sure that an error's details bring no secret along.
+import { pino, type DestinationStream, type Logger } from 'pino';
+
+export type Log = Logger;
+
+/** A log to standard output, or to `destination`. */
+export function createLog(level: string, destination?: DestinationStream): Log {
+  const options = {
+    level,
+    base: null,
+    formatters: { level: (label) => ({ level: label }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
+  };
+  return destination ? pino(options, destination) : pino(options);
+}
+
+interface Described {
+  name: string;
+  message: string;
+  code?: string;
+  cause?: Described;
+  stack?: string;
+}
+
+// JWTs, AuthKit's 64 hex digit secrets, long opaque tokens, and anything after a telling name.
+const SECRETS =
+  /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|\b[0-9a-f]{64}\b|[\w-]{40,}|(?<=(?:code|token|secret|state|password)=)[^&\s"]+/gi;
+
+/** Name, message, code, stack and causes of an error; none of the values libraries hang onto it. */
+export function describeError(error: unknown, depth = 0): Described {
+  if (!(error instanceof Error)) return { name: typeof error, message: 'not an error' };
+  const { code } = error as { code?: unknown };
+  return {
+    name: error.name,
+    message: redact(error.message),
+    ...(typeof code === 'string' && { code: redact(code) }),
+    ...(depth === 0 && error.stack !== undefined && { stack: redact(error.stack) }),
+    ...(error.cause instanceof Error &&
+      depth < 4 && { cause: describeError(error.cause, depth + 1) }),
+  };
+}
+
+/** Replaces whatever looks like a token, code or secret. */
+export const redact = (text: string) => text.replaceAll(SECRETS, '[redacted]');

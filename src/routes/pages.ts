@@ -1,0 +1,65 @@
+// The demo's pages. Each is a guard and a view; the words are in words.ts, the look in views/.
+import { Router, type Request, type RequestHandler } from 'express';
+import { currentUser, renewsAt, type Auth, type Grant } from '../auth/index.ts';
+
+/** Pages that know the user must not stay in a cache that the next user of this browser sees. */
+const noStore: RequestHandler = (_req, res, next) => {
+  res.set('Cache-Control', 'no-store');
+  next();
+};
+
+export function pageRoutes(auth: Auth, idleSeconds: number): Router {
+  const router = Router();
+  router.use(noStore);
+
+  router.get('/', (_req, res) => res.render('home'));
+
+  router.get('/profile', auth.requireLogin, (req, res) => {
+    res.render('profile', profileData(req, idleSeconds));
+  });
+
+  router.get('/organization', auth.requireLogin, auth.requireOrganization, (req, res) => {
+    const { orgId } = currentUser(req);
+    res.render('organization', { orgId, authkitUnreachable: req.authKitUnreachable !== undefined });
+  });
+
+  // The one page where an answer up to five minutes old is too old.
+  router.get('/moderation', auth.requireLogin, auth.requireActiveSession(3), (_req, res) => {
+    res.render('moderation', { checkedAt: new Date() });
+  });
+
+  router.get('/signed-out', (req, res) => {
+    // AuthKit sends `state` back after it ended its own session (RP-Initiated Logout 1.0 §3).
+    const ended = req.query['state'] === 'ended';
+    res.render('signed-out', { authkitSession: ended ? 'ended' : 'may-remain' });
+  });
+
+  return router;
+}
+
+function profileData(req: Request, idleSeconds: number) {
+  const { signedIn } = req.session;
+  const { grant } = req;
+  if (!signedIn || !grant) throw new TypeError('requireLogin comes before the profile page');
+  const { startedAt, lastSeenAt, endsAt, claims } = signedIn;
+  return {
+    claims,
+    scopes: grant.scope,
+    session: {
+      startedAt: new Date(startedAt),
+      idleEndsAt: new Date(Math.min(lastSeenAt + idleSeconds * 1000, endsAt)),
+      endsAt: new Date(endsAt),
+    },
+    accessToken: accessTokenData(grant),
+    authkitUnreachable: req.authKitUnreachable !== undefined,
+  };
+}
+
+function accessTokenData(grant: Grant) {
+  return {
+    expiresAt: new Date(grant.expiresAt),
+    renewsAt: grant.renewable ? new Date(renewsAt(grant)) : null,
+    renewable: grant.renewable,
+    expired: Date.now() >= grant.expiresAt,
+  };
+}

@@ -1,0 +1,38 @@
+// What a start prints, for a person: what this process will do, and what to open or paste where.
+import type { LocalAuthKit } from './local-authkit/start.ts';
+import type { CompleteConfig } from './start.ts';
+
+export function startLines(config: CompleteConfig, port: number, local?: LocalAuthKit): string {
+  const { authKit, baseUrl } = config;
+  const kind =
+    authKit.clientSecret === undefined
+      ? 'a Public application (PKCE, no secret)'
+      : 'a confidential application (client secret)';
+  const lines = [
+    '',
+    `Open ${baseUrl.origin}${baseUrl.port === String(port) ? '' : ` (listening on port ${port})`}`,
+    ...(local ? whoCanSignIn(local) : []),
+    '',
+    `  Issuer        ${authKit.issuer.origin}${local ? '  (the bundled local AuthKit)' : ''}`,
+    `  Application   ${authKit.clientId}, ${kind}`,
+    `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
+    `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,
+    `  API audience  ${config.apiAudience.join(', ')}`,
+    ...config.warnings.map((warning) => `  Warning       ${warning}`),
+    '',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function whoCanSignIn({ people, applications }: LocalAuthKit): string[] {
+  return [
+    `Sign in as ${people.map(describePerson).join(', ')}; there are no passwords.`,
+    `For examples/cli: CLI_CLIENT_ID=${applications.commandLine.clientId}`,
+  ];
+}
+
+function describePerson({ name, organizations }: LocalAuthKit['people'][number]): string {
+  const count = organizations.length;
+  return `${name} (${count === 0 ? 'no organization' : `${count} organization${count > 1 ? 's' : ''}`})`;
+}

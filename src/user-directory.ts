@@ -1,0 +1,34 @@
+// The demo's own users: who has ever signed in here. Replace with your user table.
+// Keyed by issuer and sub, and sealed: a copied store shows no name and no e-mail address.
+import { createSealer, type User } from './auth/index.ts';
+import { userKey } from './auth/session-store.ts';
+
+/** Where entries are kept; both stores have it. Times are milliseconds since the epoch. */
+export interface Entries {
+  readEntry(key: string): Promise<string | undefined>;
+  writeEntry(key: string, value: string, expiresAt: number): Promise<void>;
+}
+
+export interface UserDirectory {
+  upsert(user: User): Promise<void>;
+  find(issuer: string, sub: string): Promise<User | null>;
+}
+
+const KEPT_MS = 365 * 86_400_000;
+
+export function createUserDirectory(entries: Entries, secrets: readonly string[]): UserDirectory {
+  const sealer = createSealer(secrets, 'user directory');
+  return {
+    async upsert({ orgId: _perSession, ...user }) {
+      const key = userKey(user.issuer, user.sub);
+      const sealed = sealer.seal(JSON.stringify(user), key);
+      await entries.writeEntry(`directory:${key}`, sealed, Date.now() + KEPT_MS);
+    },
+    async find(issuer, sub) {
+      const key = userKey(issuer, sub);
+      const sealed = await entries.readEntry(`directory:${key}`);
+      const text = sealed !== undefined ? sealer.open(sealed, key) : undefined;
+      return text === undefined ? null : (JSON.parse(text) as User);
+    },
+  };
+}
