@@ -1,0 +1,192 @@
+// The demo's API as other applications meet it.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Issuer } from '../src/bearer/index.ts';
+import { apiRoutes } from '../src/routes/api.ts';
+import type { ApiOptions } from '../src/routes/api.ts';
+import { call, callWith, newApp, serve } from './support/bearer-app.ts';
+import type { Running } from './support/bearer-app.ts';
+import { audience, startIssuer } from './support/issuer.ts';
+import type { TestIssuer } from './support/issuer.ts';
+
+const baseUrl = 'http://localhost:3000';
+let issuer: TestIssuer;
+const running: Running[] = [];
+let api: Running;
+
+async function start(extra: Partial<ApiOptions> = {}) {
+  const app = newApp();
+  const directory = new Map([['user_01', { name: 'Ada', email: 'ada@example.com' }]]);
+  const options: ApiOptions = {
+    issuer: new Issuer(issuer.url),
+    audience: [audience],
+    clientId: 'client_app',
+    clientSecret: 'secret',
+    baseUrl,
+    findUser: async (sub) => directory.get(sub) ?? null,
+  };
+  app.use(apiRoutes({ ...options, ...extra }));
+  const started = await serve(app);
+  running.push(started);
+  return started;
+}
+
+beforeAll(async () => {
+  issuer = await startIssuer();
+  api = await start();
+});
+afterAll(async () => {
+  await Promise.all([...running, issuer].map((one) => one.close()));
+});
+
+describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
+  test('tells who calls, with the user of the directory', async () => {
+    const token = await issuer.sign({ org_id: 'org_1' });
+    const { status, body, headers } = await callWith(api.url + path, token);
+    expect({ status, body }).toEqual({
+      status: 200,
+      body: {
+        sub: 'user_01',
+        client_id: 'client_cli',
+        org_id: 'org_1',
+        scopes: ['openid', 'profile'],
+        expires_at: expect.any(Number),
+        machine: false,
+        user: { name: 'Ada', email: 'ada@example.com' },
+      },
+    });
+    expect(headers['cache-control']).toBe('no-store');
+  });
+
+  test('says null for a user the directory does not know', async () => {
+    const { body } = await callWith(api.url + path, await issuer.sign({ sub: 'user_99' }));
+    expect(body).toMatchObject({ sub: 'user_99', org_id: null, user: null });
+  });
+
+  test('says of a machine that it is one', async () => {
+    const token = await issuer.sign({ sub: 'client_job', client_id: 'client_job', sid: undefined });
+    const { body } = await callWith(api.url + path, token);
+    expect(body).toMatchObject({ machine: true, client_id: 'client_job', user: null });
+  });
+
+  test('without a token names the metadata of the API', async () => {
+    const { status, challenge } = await call(api.url + path);
+    expect(status).toBe(401);
+    expect(challenge).toBe(
+      `Bearer realm="api", resource_metadata="${baseUrl}/.well-known/oauth-protected-resource"`,
+    );
+  });
+});
+
+test('/api/organization is for tokens of an organization', async () => {
+  const url = `${api.url}/api/organization`;
+  const { body } = await callWith(url, await issuer.sign({ org_id: 'org_1' }));
+  expect(body).toEqual({ org_id: 'org_1', sub: 'user_01' });
+  expect((await callWith(url, await issuer.sign())).status).toBe(403);
+});
+
+test('a Public application answers /api/me/active with 501, to good tokens only', async () => {
+  const app = await start({ clientSecret: undefined });
+  const url = `${app.url}/api/me/active`;
+  const { status, body, challenge } = await callWith(url, await issuer.sign());
+  expect(status).toBe(501);
+  expect(challenge).toBeUndefined();
+  expect(body).toEqual({
+    error: 'introspection_unsupported',
+    error_description: expect.stringContaining('Public application'),
+  });
+  expect((await call(url)).status).toBe(401);
+});
+
+describe('every answer under /api is JSON and not stored', () => {
+  test.each([
+    ['GET', '/api', 404],
+    ['GET', '/api/nothing', 404],
+    ['POST', '/api/me', 405],
+    ['DELETE', '/api/me/active', 405],
+    ['PATCH', '/api/organization', 405],
+    ['OPTIONS', '/api/me', 405],
+    ['POST', '/api/nothing', 404],
+  ])('%s %s: %i', async (method, path, expected) => {
+    const { status, headers, body } = await call(api.url + path, { method });
+    expect(status).toBe(expected);
+    expect(body).toMatchObject({
+      error: expect.any(String),
+      error_description: expect.any(String),
+    });
+    expect(headers['cache-control']).toBe('no-store');
+    expect(headers['allow']).toBe(expected === 405 ? 'GET, HEAD' : undefined);
+  });
+
+  test('HEAD is answered as GET without a body', async () => {
+    const headers = [['authorization', `Bearer ${await issuer.sign()}`]] as const;
+    const { status, body } = await call(`${api.url}/api/me`, { method: 'HEAD', headers });
+    expect({ status, body }).toEqual({ status: 200, body: '' });
+  });
+});
+
+describe('the RFC 9728 document', () => {
+  const root = '/.well-known/oauth-protected-resource';
+  test.each([
+    [undefined, root, baseUrl],
+    ['https://elsewhere.example/api', root, baseUrl],
+    ['urn:example:api', root, baseUrl],
+    [`${baseUrl}/api`, `${root}/api`, `${baseUrl}/api`],
+    [`${baseUrl}/`, root, `${baseUrl}/`],
+    [`${baseUrl}/api?v=1`, `${root}/api?v=1`, `${baseUrl}/api?v=1`],
+  ])('for the resource %s is at %s', async (resource, path, named) => {
+    const app = await start({ resource });
+    const { challenge } = await call(`${app.url}/api/me`);
+    expect(challenge).toContain(`resource_metadata="${baseUrl}${path}"`);
+    const { status, body } = await call(app.url + path);
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      resource: named,
+      authorization_servers: [issuer.url],
+      bearer_methods_supported: ['header'],
+    });
+  });
+});
+
+describe('browsers of other origins', () => {
+  const origin = 'https://spa.example';
+  const preflight = [
+    ['origin', origin],
+    ['access-control-request-method', 'GET'],
+    ['access-control-request-headers', 'authorization'],
+  ] as const;
+
+  test('are not let through by default', async () => {
+    const asked = await call(`${api.url}/api/me`, { method: 'OPTIONS', headers: preflight });
+    expect(asked.status).toBe(405);
+    const answered = await call(`${api.url}/api/me`, { headers: [['origin', origin]] });
+    for (const { headers } of [asked, answered]) {
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+  });
+
+  test('are let through, without cookies, where their exact origin is listed', async () => {
+    const app = await start({ allowedOrigins: [origin] });
+    const asked = await call(`${app.url}/api/me`, { method: 'OPTIONS', headers: preflight });
+    expect(asked.status).toBe(204);
+    expect(asked.headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-headers': 'Authorization',
+      vary: 'Origin',
+    });
+    expect(asked.headers['access-control-allow-credentials']).toBeUndefined();
+    const refused = await call(`${app.url}/api/me`, { headers: [['origin', origin]] });
+    expect(refused.headers['access-control-allow-origin']).toBe(origin);
+    expect(refused.headers['access-control-expose-headers']).toContain('WWW-Authenticate');
+  });
+
+  test.each(['https://spa.example.evil.example', 'http://spa.example', 'null', `${origin}:444`])(
+    'named %s are not taken for a listed one',
+    async (other) => {
+      const app = await start({ allowedOrigins: [origin] });
+      const { headers } = await call(`${app.url}/api/me`, { headers: [['origin', other]] });
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+      expect(headers['vary']).toBe('Origin');
+    },
+  );
+});
