@@ -46,7 +46,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     ...entries(sqlite),
     async close() {
       await pruning.stop();
-      sqlite.close();
+      await sqlite.close();
     },
   };
 }

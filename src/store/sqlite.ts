@@ -1,6 +1,6 @@
 // The SQLite file of the embedded store: opened so that several processes can share it, and asked
 // so that a lock of another process is waited for without blocking this one.
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
@@ -14,7 +14,7 @@ export interface Sqlite {
   rows(sql: string): (...values: Value[]) => Promise<unknown[][]>;
   /** Resolves to the number of rows written. */
   write(sql: string): (...values: Value[]) => Promise<number>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 // SQLite's own wait blocks the process, so it is short, and repeated from the event loop.
@@ -43,7 +43,11 @@ export async function openSqlite(file: string, schema: string): Promise<Sqlite> 
       const statement = prepare(file, db, sql);
       return (...values) => attempt(file, () => statement.run(values).changes);
     },
-    close: () => void db.close(),
+    async close() {
+      // Leaves one file with everything in it, for whoever copies it while nobody has it open.
+      await attempt(file, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')).catch(() => undefined);
+      db.close();
+    },
   };
 }
 
@@ -51,7 +55,6 @@ function open(file: string, schema: string): Database.Database {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Before SQLite touches it: its -wal and -shm files take over the mode.
   closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
   const db = new Database(file);
   try {
     db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
@@ -73,7 +76,7 @@ function prepare(file: string, db: Database.Database, sql: string): Database.Sta
   try {
     return db.prepare(sql);
   } catch (error) {
-    throw storeError(file, error, 'store_damaged');
+    throw storeError(file, error);
   }
 }
 
@@ -86,7 +89,7 @@ async function attempt<T>(file: string, run: () => T): Promise<T> {
       return run();
     } catch (error) {
       const isLocked = codeOf(error).startsWith('SQLITE_BUSY');
-      if (!isLocked || performance.now() > deadline) throw storeError(file, error, 'store_failed');
+      if (!isLocked || performance.now() > deadline) throw storeError(file, error);
     }
     await delay(5 + Math.random() * 20);
   }
@@ -100,12 +103,17 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-const REASONS: [prefix: string, code: StoreErrorCode, reason: string][] = [
+type Reason = [prefix: string, code: StoreErrorCode, reason: string];
+
+const OTHER: Reason = ['', 'store_failed', 'failed'];
+const REASONS: Reason[] = [
   ['SQLITE_BUSY', 'store_unreachable', 'is locked by another process'],
   ['SQLITE_CANTOPEN', 'store_unreachable', 'cannot be opened'],
+  ['SQLITE_ERROR', 'store_damaged', 'is of another version'],
   ['SQLITE_NOTADB', 'store_damaged', 'is not a database'],
   ['SQLITE_CORRUPT', 'store_damaged', 'is damaged'],
   ['SQLITE_FULL', 'store_full', 'has no room to grow'],
+  ['SQLITE_IOERR_WRITE', 'store_full', 'has no room to grow, or the disk fails'],
   ['ENOSPC', 'store_full', 'has no room to grow'],
   ['SQLITE_READONLY', 'store_readonly', 'cannot be written'],
   ['EACCES', 'store_readonly', 'cannot be written'],
@@ -113,10 +121,8 @@ const REASONS: [prefix: string, code: StoreErrorCode, reason: string][] = [
   ['EROFS', 'store_readonly', 'cannot be written'],
 ];
 
-function storeError(file: string, cause: unknown, otherwise: StoreErrorCode): StoreError {
-  const known = REASONS.find(([prefix]) => codeOf(cause).startsWith(prefix));
-  const code = known?.[1] ?? otherwise;
-  const reason = known?.[2] ?? (code === 'store_damaged' ? 'is of another version' : 'failed');
+function storeError(file: string, cause: unknown): StoreError {
+  const [, code, reason] = REASONS.find(([prefix]) => codeOf(cause).startsWith(prefix)) ?? OTHER;
   const advice =
     code === 'store_damaged' ? '; move it aside to start afresh (everybody signs in again)' : '';
   return new StoreError(code, `the session file ${file} ${reason}${advice}`, { cause });

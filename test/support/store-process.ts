@@ -1,0 +1,62 @@
+// A process of its own on a session file: `node --import tsx store-process.ts <job> <file> <name>`.
+// It says each write that was acknowledged on a line, so that a test knows what must be there.
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { openEmbeddedStore } from '../../src/store/embedded.ts';
+
+const [job = '', file = '', name = ''] = process.argv.slice(2);
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const HOUR = 3_600_000;
+
+const newSession = () => ({
+  data: 'data 1',
+  startedAt: Date.now(),
+  expiresAt: Date.now() + HOUR,
+  endsAt: Date.now() + HOUR,
+  signIn: { userKey: 'ada', grant: 'g', tokens: 't'.repeat(3_000), browser: name },
+});
+
+// No permission counts for root, so root asks as nobody.
+if (job === 'open-as-nobody' && process.getuid?.() === 0) process.seteuid?.(65_534);
+const store = await openEmbeddedStore({ file });
+
+async function write(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    const key = `${name}-${i}`;
+    await store.insert(key, newSession());
+    await store.update(key, 'data 2', Date.now(), Date.now() + HOUR);
+    await store.replaceTokens(key, 1, { grant: 'g', tokens: 't' });
+    say(key);
+  }
+}
+
+/** Writes until there is no room, then says why, and whether reads go on. */
+async function fill(): Promise<void> {
+  for (let i = 0; ; i += 1) {
+    try {
+      await store.insert(`${name}-${i}`, newSession());
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      const readable = await store.read(`${name}-0`);
+      say(`${code} ${i > 0 && readable?.data === 'data 1' ? 'readable' : 'unreadable'}`);
+      return;
+    }
+  }
+}
+
+/** Enters a place where nobody else may be, again and again; a second process there is an error. */
+async function exclude(rounds: number): Promise<void> {
+  for (let entered = 0; entered < rounds;) {
+    if (!(await store.acquireLease('door', name, 60_000))) continue;
+    closeSync(openSync(`${file}.inside`, 'wx'));
+    await store.renewLease('door', name, 60_000);
+    rmSync(`${file}.inside`);
+    await store.releaseLease('door', name);
+    entered += 1;
+  }
+}
+
+if (job === 'write') await write(150);
+if (job === 'write-on') await write(Number.MAX_SAFE_INTEGER);
+if (job === 'fill') await fill();
+if (job === 'exclude') await exclude(100);
+await store.close();
