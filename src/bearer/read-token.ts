@@ -3,29 +3,41 @@
 import type { Request } from 'express';
 import { BearerError } from './errors.ts';
 
-const bearer = /^bearer +([\w\-.~+/]+=*)$/i;
+const scheme = /^bearer(?: +|$)/i;
+const syntax = /^[\w\-.~+/]+=*$/;
 const maxLength = 8192;
 
 /**
- * The Bearer token of a request, not verified yet. Throws BearerError `missing_token`,
- * `invalid_request` or, for one too long to look at, `invalid_token`.
+ * What stands behind `Bearer` in the header of a request, not looked at yet. Throws BearerError
+ * `missing_token`, `invalid_request` or, where it is too long to look at, `invalid_token`.
  */
 export function readBearerToken(req: Request): string {
   const value = authorization(req.rawHeaders);
   if (hasTokenElsewhere(req, value)) {
     throw new BearerError('invalid_request', 'Send the token in the Authorization header only');
   }
-  const token = bearer.exec(value ?? '')?.[1];
-  if (token === undefined) {
-    // Also `Basic x, Bearer y`: proxies that join headers must not choose which one counts.
-    if (value !== undefined && /(^|,)\s*bearer(\s|$)/i.test(value)) {
-      throw new BearerError('invalid_request', 'Malformed Authorization header');
-    }
+  const prefix = scheme.exec(value ?? '')?.[0];
+  if (value === undefined || prefix === undefined) {
+    // `Basic x, Bearer y`: a proxy that joins headers must not choose which one counts.
+    if (/(^|,)\s*bearer(\s|$)/i.test(value ?? '')) throw malformed();
     throw new BearerError('missing_token', 'Send an access token: Authorization: Bearer <token>');
   }
-  if (token.length > maxLength)
+  if (value.length > maxLength) {
     throw new BearerError('invalid_token', 'The access token is too long');
-  return token;
+  }
+  return value.slice(prefix.length);
+}
+
+/**
+ * Throws BearerError `invalid_request` unless this is one token (RFC 6750 section 2.1). Apart from
+ * reading it, so that a token which is remembered is not scanned on each request.
+ */
+export function checkSyntax(token: string): void {
+  if (!syntax.test(token)) throw malformed();
+}
+
+function malformed(): BearerError {
+  return new BearerError('invalid_request', 'Malformed Authorization header');
 }
 
 // Node keeps only the first of several Authorization headers, another server may keep the last:

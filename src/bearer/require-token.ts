@@ -8,7 +8,7 @@ import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
 import type { AccessToken } from './express.ts';
 import { Issuer } from './issuer.ts';
-import { readBearerToken } from './read-token.ts';
+import { checkSyntax, readBearerToken } from './read-token.ts';
 
 /** Where verified tokens may be remembered: an LRUCache of lru-cache fits. Give each guard its own. */
 export interface TokenMemory {
@@ -53,7 +53,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
       salt = newSalt();
       memory?.clear();
     }
-    const digest = memory && hash('sha256', salt + token, 'base64url');
+    const digest = memory && hash('sha256', salt + token, 'base64');
     const known = digest && memory.get(digest);
     if (known && hasKeys && known.expiresAt * 1000 > Date.now()) {
       req.accessToken = known;
@@ -88,6 +88,7 @@ interface Expected {
 }
 
 async function verify(token: string, issuer: Issuer, expected: Expected): Promise<AccessToken> {
+  checkSyntax(token);
   if (!isCanonicalJws(token)) throw refused('malformed');
   const { issuer: iss } = await issuer.keys();
   try {
