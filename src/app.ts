@@ -1,8 +1,12 @@
 // The middleware order on one screen. Builds the app; does not listen, does not read the environment.
 import express, { type Express, type Request } from 'express';
-import helmet from 'helmet';
 import type { Auth } from './auth/index.ts';
 import { errorPages, notFound } from './errors.ts';
+import { boundUrl } from './middleware/bounds.ts';
+import { securityHeaders } from './middleware/headers.ts';
+import { diagnoseProxy, redirectToOwnHost } from './middleware/own-host.ts';
+import type { RateLimits } from './middleware/rate-limits.ts';
+import { breakSignInLoop } from './middleware/sign-in-loop.ts';
 import type { Log } from './log.ts';
 import { apiCallRoutes } from './routes/api-call.ts';
 import { apiRoutes, type ApiOptions } from './routes/api.ts';
@@ -13,6 +17,7 @@ import * as words from './routes/words.ts';
 
 export interface AppOptions {
   auth: Auth;
+  limits: RateLimits;
   api: ApiOptions;
   /** Where this app's API is reached from this server itself. */
   apiUrl: () => URL;
@@ -31,7 +36,7 @@ const PROJECT = new URL('../', import.meta.url);
 const folder = (name: string) => new URL(name, PROJECT).pathname;
 
 export function createApp(options: AppOptions): Express {
-  const { auth, log, production, baseUrl } = options;
+  const { auth, limits, log, production, baseUrl } = options;
   const app = express();
   app.disable('x-powered-by');
   // Pages are never stored, so a validator for them is work for nothing.
@@ -45,48 +50,32 @@ export function createApp(options: AppOptions): Express {
 
   // 1. What needs no session, no user and no store.
   app.use(healthRoutes(auth, options.pingStore));
-  app.use(securityHeaders(options));
+  app.use(securityHeaders(baseUrl, options.issuer));
+  app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
   app.use(apiRoutes(options.api));
 
-  // 2. Who is this?
+  // 2. The right host, not too often, not in circles.
+  app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
+  app.use(redirectToOwnHost(baseUrl));
+  app.use(['/login', '/callback'], limits.signIn);
+  app.get('/login', breakSignInLoop(baseUrl.protocol === 'https:'));
+
+  // 3. Who is this?
   app.use(auth.session);
   app.use((req: Request, res, next) => {
     Object.assign(res.locals, { user: req.user ?? null, path: req.path, now: new Date() });
     next();
   });
 
-  // 3. Sign-in, then the pages behind it.
+  // 4. Sign-in, then the pages behind it.
   app.use(auth.routes);
   app.use(pageRoutes(auth, options.idleSeconds));
   app.use(sessionRoutes(auth, baseUrl));
   app.use(apiCallRoutes(auth, options.apiUrl));
 
-  // 4. Everything else.
+  // 5. Everything else.
   app.use(notFound);
   app.use(errorPages(log, production));
   return app;
-}
-
-/** Strict: no script at all, nothing from elsewhere, forms to this origin and to AuthKit only. */
-function securityHeaders({ issuer, baseUrl }: AppOptions) {
-  return helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        // POST /logout redirects to AuthKit where it advertises end_session; browsers apply
-        // form-action to that redirect too.
-        formAction: ["'self'", issuer.origin],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    // Not no-referrer: with it browsers send `Origin: null` from our own forms.
-    referrerPolicy: { policy: 'same-origin' },
-    xFrameOptions: { action: 'deny' },
-    strictTransportSecurity: baseUrl.protocol === 'https:' && { maxAge: 63_072_000 },
-  });
 }

@@ -17,18 +17,59 @@ interface Answer {
 
 const HOME = { label: 'Go to the home page', href: '/' };
 
-export const notFound: RequestHandler = (_req, _res, next) => next(new PageError(404));
+const PAGE_ERRORS = {
+  not_found: {
+    status: 404,
+    heading: 'This page does not exist',
+    explanation: 'Check the address, or start from the home page.',
+  },
+  request_invalid: {
+    status: 400,
+    heading: 'This request could not be understood',
+    explanation: 'Go back and try again.',
+  },
+  url_too_long: {
+    status: 414,
+    heading: 'This address is too long',
+    explanation: 'Start from the home page.',
+  },
+  rate_limited: {
+    status: 429,
+    heading: 'Too many requests from your network',
+    explanation: 'Wait a minute, then try again.',
+  },
+  sign_in_loop: {
+    status: 400,
+    heading: 'Signing in goes round in circles',
+    explanation:
+      'Every sign-in succeeded, but this browser did not keep the session: it holds an old cookie for this site, blocks cookies, or this server’s clock is wrong. Delete the cookies of this site, allow them, then sign in again.',
+  },
+  internal_error: {
+    status: 500,
+    heading: 'Something went wrong on our side',
+    explanation: 'It is in the log under the reference below. Try again in a moment.',
+  },
+} as const;
 
-/** A request that no page answers, or that is malformed. */
+export type PageErrorCode = keyof typeof PAGE_ERRORS;
+export const PAGE_ERROR_CODES = Object.keys(PAGE_ERRORS).toSorted();
+
+/** What is wrong with a request, apart from signing in. */
 export class PageError extends Error {
+  readonly code: PageErrorCode;
   readonly status: number;
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, cause?: unknown) {
-    super(`HTTP ${status}`, { cause });
+  constructor(code: PageErrorCode, details: { cause?: unknown; retryAfter?: number } = {}) {
+    super(PAGE_ERRORS[code].heading, { cause: details.cause });
     this.name = 'PageError';
-    this.status = status;
+    this.code = code;
+    this.status = PAGE_ERRORS[code].status;
+    this.retryAfter = details.retryAfter;
   }
 }
+
+export const notFound: RequestHandler = (_req, _res, next) => next(new PageError('not_found'));
 
 export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
@@ -50,7 +91,8 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
       ...answer,
       reference,
       secondary: answer.action?.href === '/' || !answer.action ? null : HOME,
-      developerHint: production ? null : (answer.hint ?? null),
+      // A proxy that is not trusted is met in production; it tells nothing about a user.
+      developerHint: res.locals['diagnosis'] ?? (production ? null : (answer.hint ?? null)),
     });
   };
 }
@@ -61,32 +103,10 @@ const wantsPage = (req: Request) =>
 
 function describe(error: unknown, req: Request): Answer {
   if (error instanceof SignInError) return describeSignIn(error, req);
-  const status = error instanceof PageError ? error.status : statusOf(error);
-  if (status === 404) {
-    return {
-      status,
-      code: 'not_found',
-      heading: 'This page does not exist',
-      explanation: 'Check the address, or start from the home page.',
-      action: HOME,
-    };
-  }
-  if (status < 500) {
-    return {
-      status,
-      code: 'request_invalid',
-      heading: 'This request could not be understood',
-      explanation: 'Go back and try again.',
-      action: HOME,
-    };
-  }
-  return {
-    status: 500,
-    code: 'internal_error',
-    heading: 'Something went wrong on our side',
-    explanation: 'It is in the log under the reference below. Try again in a moment.',
-    action: HOME,
-  };
+  const { code, status, retryAfter } = error instanceof PageError ? error : asPageError(error);
+  const action = code === 'sign_in_loop' ? { label: 'Sign in again', href: '/login' } : HOME;
+  const { heading, explanation } = PAGE_ERRORS[code];
+  return { code, status, heading, explanation, retryAfter, action };
 }
 
 function describeSignIn(error: SignInError, req: Request): Answer {
@@ -96,7 +116,8 @@ function describeSignIn(error: SignInError, req: Request): Answer {
     status: error.status,
     code: error.code,
     heading: error.message,
-    explanation: error.advice,
+    // How far the clocks are apart is for whoever reads it: only the operator can set one.
+    explanation: error.code === 'clock_skew' ? `${error.hint ?? ''} ${error.advice}` : error.advice,
     hint: error.hint,
     retryAfter: error.retryAfter,
   };
@@ -115,7 +136,8 @@ function describeSignIn(error: SignInError, req: Request): Answer {
 }
 
 /** body-parser, the router and others say what they mean by a status of 4xx. */
-function statusOf(error: unknown): number {
+function asPageError(error: unknown): PageError {
   const { status } = error as { status?: unknown };
-  return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
+  const isRequest = typeof status === 'number' && status >= 400 && status < 500;
+  return new PageError(isRequest ? 'request_invalid' : 'internal_error', { cause: error });
 }

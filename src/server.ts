@@ -1,8 +1,9 @@
 // The entry: settings, the app, a few lines for whoever started it; closes on SIGTERM and SIGINT.
 import dotenv from 'dotenv';
-import { ConfigError, parseConfig } from './config.ts';
+import { ConfigError, parseConfig, type Config } from './config.ts';
 import { complete } from './development.ts';
-import { createLog } from './log.ts';
+import { createLog, type Log } from './log.ts';
+import { closeOnSignal } from './shutdown.ts';
 import { portOf, startApp } from './start.ts';
 import { startLines } from './start-lines.ts';
 
@@ -10,17 +11,21 @@ async function main(): Promise<void> {
   dotenv.config({ quiet: true });
   const settings = parseConfig(process.env);
   const log = createLog(settings.logLevel);
+  const starting = start(settings, log);
+  // From the first moment on: an instance may be told to stop while it starts.
+  closeOnSignal(async () => {
+    const { app, local } = await starting;
+    await app.close();
+    await local?.close();
+  });
+  await starting;
+}
+
+async function start(settings: Config, log: Log) {
   const { config, local } = await complete(settings);
   const app = await startApp(config, log);
   process.stdout.write(startLines(config, portOf(app.server), local));
-
-  const close = async () => {
-    await app.close();
-    await local?.close();
-    process.exit(0);
-  };
-  process.once('SIGTERM', () => void close());
-  process.once('SIGINT', () => void close());
+  return { app, local };
 }
 
 main().catch((error: unknown) => {

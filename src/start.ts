@@ -6,6 +6,9 @@ import { createAuth } from './auth/index.ts';
 import { Issuer } from './bearer/index.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
+import { createRateLimits } from './middleware/rate-limits.ts';
+import { sharedCounter } from './middleware/shared-counter.ts';
+import { drain } from './shutdown.ts';
 import { openStore } from './store/index.ts';
 import { createUserDirectory } from './user-directory.ts';
 
@@ -16,6 +19,16 @@ export interface CompleteConfig extends Config {
   apiAudience: string[];
   localAuthKit: boolean;
 }
+
+// A client that sends or reads slowly holds a connection, not the server.
+const SERVER_BOUNDS = {
+  maxHeaderSize: 16_384,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  // Longer than the 60 s for which proxies keep idle connections, so that they never use a dead one.
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+};
 
 export interface RunningApp {
   server: Server;
@@ -29,7 +42,7 @@ export interface RunningApp {
  */
 export async function startApp(config: CompleteConfig, log: Log): Promise<RunningApp> {
   const { authKit, baseUrl, resource, idleSeconds, maxSeconds, sessionSecrets } = config;
-  const { store } = await openStore({
+  const { store, redis } = await openStore({
     redisUrl: config.redisUrl,
     file: config.sessionDb,
     onEvent: (event, cause) =>
@@ -49,9 +62,11 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     onEvent: (event, cause) => log[levelOf(event.event)]({ ...event, err: cause }),
   });
   const issuer = new Issuer(authKit.issuer, { log: (event) => log.info(event) });
-  const server = createServer();
+  const server = createServer(SERVER_BOUNDS);
+  const limits = createRateLimits(config.rateLimit, redis && sharedCounter(redis));
   const app = createApp({
     auth,
+    limits,
     api: {
       ...authKit,
       issuer,
@@ -77,10 +92,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   return {
     server,
     async close() {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-      });
+      await drain(server);
       auth.close();
       await store.close();
     },

@@ -19,6 +19,8 @@ export interface RelyingParty {
   config(): Promise<Discovered>;
   /** Asks the issuer again if the last answer is older than a few seconds. Never rejects. */
   state(): Promise<'never_reached' | 'ready' | 'away'>;
+  /** By how much this server's clock was ahead of the issuer's at its last answer. */
+  clockSkewSeconds(): number;
   close(): void;
 }
 
@@ -44,12 +46,19 @@ export function createRelyingParty(
   let inFlight: Promise<Discovered> | undefined;
   let failure: SignInError | undefined;
   let checkedAt = 0;
+  let skewSeconds = 0;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  function noteSkew(seconds: number): void {
+    const isNews = Math.abs(seconds - skewSeconds) > WORTH_A_LINE_S;
+    skewSeconds = seconds;
+    if (isNews) onEvent({ event: 'clock_skew', seconds });
+  }
+
   /** One discovery at a time, shared by all who wait for it. */
   function discover(): Promise<Discovered> {
-    inFlight ??= discoverOnce(options, onEvent)
+    inFlight ??= discoverOnce(options, noteSkew)
       .then((found) => {
         // The same metadata keeps its object, and with it the cached keys.
         if (!discovered || !sameMetadata(discovered, found)) discovered = found;
@@ -99,17 +108,16 @@ export function createRelyingParty(
       if (!discovered) return 'never_reached';
       return failure ? 'away' : 'ready';
     },
+    clockSkewSeconds: () => skewSeconds,
     close() {
       clearTimeout(timer);
     },
   };
 }
 
-async function discoverOnce(options: ClientOptions, onEvent: SignInEventListener) {
+async function discoverOnce(options: ClientOptions, noteSkew: (seconds: number) => void) {
   const { issuer, clientId, clientSecret } = options;
-  const fetch = boundedFetch((seconds) => {
-    if (Math.abs(seconds) > WORTH_A_LINE_S) onEvent({ event: 'clock_skew', seconds });
-  });
+  const fetch = boundedFetch(noteSkew);
   const metadata = {
     // OpenID Connect Core §3.1.3.7 number 7: the algorithm is ours to choose, not the token's.
     id_token_signed_response_alg: 'RS256',

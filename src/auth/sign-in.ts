@@ -107,7 +107,10 @@ export function createSignInSteps(
       const transaction: Transaction = { state, nonce, code_verifier: codeVerifier };
       const slot = { [TRANSACTION]: transaction };
       return run(req, res, slot, { step: 'finish' }).catch((cause: unknown) => {
-        throw toSignInError(cause, returnTo);
+        const error = toSignInError(cause, returnTo);
+        if (error.code !== 'clock_skew') throw error;
+        const hint = describeSkew(relyingParty.clockSkewSeconds());
+        throw new SignInError('clock_skew', { cause, returnTo, hint });
       });
     },
 
@@ -121,4 +124,10 @@ export function createSignInSteps(
       }).catch(storeFailure);
     },
   };
+}
+
+/** Measured by the Date header; a wrong clock at AuthKit's end shows the same way. */
+function describeSkew(seconds: number): string {
+  if (Math.abs(seconds) < 2) return 'AuthKit’s answers carry the same time as this server’s clock.';
+  return `This server’s clock is ${Math.abs(seconds)} seconds ${seconds > 0 ? 'ahead of' : 'behind'} AuthKit’s.`;
 }

@@ -1,0 +1,47 @@
+// How often one client address may try: sign-ins, and refused tokens at the API. Counted in this
+// process or, with Redis, across all instances; without an answer from Redis nobody is held back.
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { rateLimit, type Options } from 'express-rate-limit';
+import { BearerError } from '../bearer/index.ts';
+import { PageError } from '../errors.ts';
+
+export interface RateLimits {
+  signIn: RequestHandler;
+  /** Turns a refused token beyond the limit into 429; valid tokens are never counted. */
+  refusedTokens: ErrorRequestHandler;
+}
+
+type Store = Options['store'];
+const WINDOW_MS = 60_000;
+
+/** `storeFor` gives each counter a shared store; without it, counts stay in this process. */
+export function createRateLimits(
+  perMinute: number,
+  storeFor?: (name: string) => Store,
+): RateLimits {
+  if (perMinute === 0) {
+    return {
+      signIn: (_req, _res, next) => next(),
+      refusedTokens: (error, _q, _s, next) => next(error),
+    };
+  }
+  const limiter = (name: string) =>
+    rateLimit({
+      windowMs: WINDOW_MS,
+      limit: perMinute,
+      standardHeaders: false,
+      legacyHeaders: false,
+      passOnStoreError: true,
+      ...(storeFor && { store: storeFor(name) }),
+      handler: (_req, _res, next) =>
+        next(new PageError('rate_limited', { retryAfter: WINDOW_MS / 1000 })),
+    });
+  const refused = limiter('refused-tokens');
+  return {
+    signIn: limiter('sign-in'),
+    refusedTokens: (error: unknown, req, res, next) => {
+      if (!(error instanceof BearerError) || error.code !== 'invalid_token') return next(error);
+      return refused(req, res, (limited?: unknown) => next(limited ?? error));
+    },
+  };
+}
