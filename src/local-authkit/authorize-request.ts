@@ -28,12 +28,17 @@ function knownPrompts(value: string): string {
     .join(' ');
 }
 
+/** Errors about another mode than `query` come by query too, not by the refused mode. */
+function knownMode(name: string, value: string): string {
+  return name === 'response_mode' && value !== 'query' ? 'unsupported' : value;
+}
+
 /** Rewrites the query of GET /oauth2/authorize. */
 export const keepDocumentedParameters: RequestHandler = (req, _res, next) => {
   const { pathname, searchParams } = new URL(req.url, 'http://localhost');
   const kept = new URLSearchParams();
   for (const [name, value] of searchParams) {
-    const known = name === 'prompt' ? knownPrompts(value) : value;
+    const known = name === 'prompt' ? knownPrompts(value) : knownMode(name, value);
     if (PARAMETERS.has(name) && known !== '') kept.append(name, known);
   }
   req.url = `${pathname}?${kept.toString()}`;

@@ -1,8 +1,31 @@
 // The screens of device authorization (RFC 8628 §3.3): enter the code, compare it, done or denied.
 
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Environment } from './environment.ts';
 import { showScreen } from './screens.ts';
+
+const INTERVAL_SECONDS = 5;
+/** Timers of clients are not exact. */
+const GRACE_SECONDS = 0.5;
+
+const lastPolls = new WeakMap<Provider, Map<string, number>>();
+
+/** Tells the interval, and answers `slow_down` to a device that polls faster (§3.2, §3.5). */
+export function paceDevice(ctx: KoaContextWithOIDC): void {
+  const body: unknown = ctx.body;
+  if (typeof body !== 'object' || body === null) return;
+  if ('device_code' in body) Object.assign(body, { interval: INTERVAL_SECONDS });
+  if (!('error' in body) || body.error !== 'authorization_pending') return;
+  const { provider, params } = ctx.oidc;
+  const polls = lastPolls.get(provider) ?? new Map<string, number>();
+  lastPolls.set(provider, polls);
+  const code = String(params?.['device_code']);
+  const elapsed = (Date.now() - (polls.get(code) ?? 0)) / 1000;
+  polls.set(code, Date.now());
+  if (elapsed >= INTERVAL_SECONDS - GRACE_SECONDS) return;
+  ctx.body = { error: 'slow_down', error_description: `Poll every ${INTERVAL_SECONDS} seconds` };
+  ctx.status = 400;
+}
 
 /** The code in `verification_uri_complete` is filled in; the person still confirms it (§3.3.1). */
 function suggestedCode(ctx: KoaContextWithOIDC): string {

@@ -72,8 +72,9 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  const isUsage = error instanceof TypeError && 'code' in error;
-  if (!(error instanceof LocalAuthKitError) && !isUsage) throw error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const isUsage = /^ERR_(PARSE_ARGS|SOCKET_BAD_PORT)/.test(code);
+  if (!(error instanceof Error) || !(isUsage || error instanceof LocalAuthKitError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

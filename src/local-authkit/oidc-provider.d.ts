@@ -7,9 +7,9 @@ declare module 'oidc-provider/lib/helpers/errors.js' {
   import type { errors } from 'oidc-provider';
 
   export const InvalidGrant: typeof errors.InvalidGrant;
-  export const InvalidScope: typeof errors.InvalidScope;
+  /** With its second argument the error would tell the scope to the redirect URI. */
+  export const InvalidScope: new (description: string) => errors.InvalidScope;
   export const InvalidTarget: typeof errors.InvalidTarget;
-  export const SlowDown: typeof errors.SlowDown;
 }
 
 declare module 'oidc-provider/lib/helpers/interaction_policy/index.js' {

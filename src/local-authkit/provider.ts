@@ -9,7 +9,7 @@ import { accessTokenFormat } from './access-token.ts';
 import { createAdapterFactory } from './adapter.ts';
 import { hasSecret, toClientMetadata } from './applications.ts';
 import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
-import { deviceScreens } from './device.ts';
+import { deviceScreens, paceDevice } from './device.ts';
 import { BUILT_IN_SCOPES, isKnownScope, type Environment } from './environment.ts';
 import { PERMISSIONS, type Person } from './people.ts';
 import { showError } from './screens.ts';
@@ -153,7 +153,7 @@ function settleScope(ctx: KoaContextWithOIDC): void {
   const scopes = new Set((typeof asked === 'string' ? asked : 'openid').split(' '));
   scopes.delete('');
   for (const scope of scopes) {
-    if (!isKnownScope(scope)) throw new InvalidScope('unknown scope', scope);
+    if (!isKnownScope(scope)) throw new InvalidScope('unknown scope');
   }
   params['scope'] = [...scopes].join(' ');
 }
@@ -179,7 +179,7 @@ function describeResource(
     : [...Object.keys(BUILT_IN_SCOPES), ...PERMISSIONS];
   if (isMachine) {
     for (const scope of ctx.oidc.requestParamScopes) {
-      if (!scopes.includes(scope)) throw new InvalidScope('unknown scope', scope);
+      if (!scopes.includes(scope)) throw new InvalidScope('unknown scope');
     }
   }
   return {
@@ -190,7 +190,20 @@ function describeResource(
   };
 }
 
-/** Removes what AuthKit does not send: `iss` from redirects, `scope` from the token response. */
+/** `bearer` without `scope`; a grant type that the application may not use has its own error. */
+function correctTokenAnswer(ctx: KoaContextWithOIDC): void {
+  const body: unknown = ctx.body;
+  if (typeof body !== 'object' || body === null) return;
+  if ('access_token' in body) Object.assign(body, { token_type: 'bearer', scope: undefined });
+  if (!('error' in body) || body.error !== 'invalid_request') return;
+  const { client, params } = ctx.oidc;
+  const grantType = params?.['grant_type'];
+  if (client && typeof grantType === 'string' && !client.grantTypeAllowed(grantType)) {
+    Object.assign(body, { error: 'unauthorized_client' });
+  }
+}
+
+/** Removes `iss` from redirects, which AuthKit does not send, and corrects other answers. */
 function answerAsAuthKit({ issuer }: Environment) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
@@ -199,8 +212,7 @@ function answerAsAuthKit({ issuer }: Environment) {
       location.searchParams.delete('iss');
       ctx.redirect(location.href);
     }
-    if (ctx.path === '/oauth2/token' && ctx.status === 200) {
-      Object.assign(ctx.body ?? {}, { token_type: 'bearer', scope: undefined });
-    }
+    if (ctx.path === '/oauth2/token') correctTokenAnswer(ctx);
+    paceDevice(ctx);
   };
 }

@@ -70,7 +70,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
     control,
     async close(): Promise<void> {
       await closeAll(servers);
-      state.save();
+      state.close();
     },
   };
 }

@@ -2,14 +2,14 @@
 // stay signed in across restarts. The file holds private keys and secrets of this environment:
 // mode 0600, and git must ignore it.
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AdapterPayload } from 'oidc-provider';
 import type { Authorization, Consent } from './consents.ts';
 import type { IssuedToken } from './access-token.ts';
 import { LocalAuthKitError } from './errors.ts';
 import { newSecret, ulid } from './identifiers.ts';
 import { newSigningKey, type SigningKey } from './signing-keys.ts';
+import { lock } from './state-lock.ts';
 
 interface Entry<T> {
   value: T;
@@ -85,6 +85,7 @@ export class State {
   readonly issuedTokens: ExpiringMap<IssuedToken>;
   readonly #ids: Map<string, string>;
   readonly #file: string | undefined;
+  #unlock: (() => void) | undefined;
   #pending: NodeJS.Immediate | undefined;
 
   private constructor(file: string | undefined, snapshot: Partial<Snapshot>, keys: SigningKey[]) {
@@ -99,10 +100,23 @@ export class State {
     this.issuedTokens = new ExpiringMap(changed, snapshot.issuedTokens);
   }
 
-  /** Reads the file, or starts anew where there is none. Errors: `state_file`. */
+  /**
+   * Reads the file, or starts anew where there is none. While another process has the file, its
+   * state is read and not written. Errors: `state_file`.
+   */
   static async open(file: string | undefined): Promise<State> {
-    const snapshot = file === undefined ? {} : readSnapshot(file);
-    return new State(file, snapshot, snapshot.signingKeys ?? [await newSigningKey()]);
+    if (file === undefined) return new State(undefined, {}, [await newSigningKey()]);
+    const unlock = lock(file);
+    const snapshot = readSnapshot(file);
+    const keys = snapshot.signingKeys ?? [await newSigningKey()];
+    const state = new State(unlock && file, snapshot, keys);
+    state.#unlock = unlock;
+    return state;
+  }
+
+  close(): void {
+    this.save();
+    this.#unlock?.();
   }
 
   /** The id known by this name, made on first use: random, and the same after a restart. */
@@ -127,7 +141,6 @@ export class State {
     const { port, signingKeys, records, consents, authorizations, issuedTokens } = this;
     const ids = Object.fromEntries(this.#ids);
     const content = { port, ids, signingKeys, records, consents, authorizations, issuedTokens };
-    mkdirSync(dirname(this.#file), { recursive: true });
     writeFileSync(`${this.#file}.${process.pid}`, JSON.stringify({ version: 1, ...content }), {
       mode: 0o600,
     });
