@@ -34,7 +34,7 @@ import type { User } from './user.ts';
 
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
 export type { SignInEvent, SignInEventListener } from './events.ts';
-export { currentUser, isNavigation } from './guards.ts';
+export { currentUser, isNavigation, isPrefetch } from './guards.ts';
 export type { OwnSession } from './own-sessions.ts';
 export type { SessionRecords } from './records.ts';
 export { sameOriginPath } from './return-to.ts';

@@ -1,7 +1,8 @@
 // Counters in Redis, so that a limit holds across instances.
 import { createHash } from 'node:crypto';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
-import { createDeadline, type RedisClient } from '../store/redis-client.ts';
+import type { RedisClient } from '../store/redis-client.ts';
+import { createDeadline } from '../store/redis-commands.ts';
 
 const TIMEOUT_MS = 500;
 
