@@ -1,11 +1,9 @@
-/**
- * The words the pages say: times, names, scopes and browsers, in English and in UTC (without a
- * script in the page, the reader's own time zone is not known). Pure functions; the app puts them
- * into `app.locals`, so every view can call them.
- */
+// The words the pages say: times, names and scopes, in English and in UTC (without a script in the
+// page, the reader's own time zone is not known). The app puts these functions into `app.locals`, so
+// every view can call them.
 
 /** The least that is needed to call someone by a name. */
-export interface Named {
+interface Named {
   sub: string;
   name?: string | undefined;
   email?: string | undefined;
@@ -65,37 +63,4 @@ const SCOPES = new Map([
 /** What a granted scope allows; other scopes are permissions named by the AuthKit environment. */
 export function scopeInWords(scope: string): string {
   return SCOPES.get(scope) ?? 'A permission of your role';
-}
-
-// Order matters: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
-const BROWSERS: [RegExp, string][] = [
-  [/Edg(e|A|iOS)?\//, 'Edge'],
-  [/OPR\/|Opera/, 'Opera'],
-  [/SamsungBrowser\//, 'Samsung Internet'],
-  [/Firefox\/|FxiOS\//, 'Firefox'],
-  [/Chrome\/|Chromium\/|CriOS\//, 'Chrome'],
-  [/Safari\//, 'Safari'],
-];
-
-const SYSTEMS: [RegExp, string][] = [
-  [/iPhone|iPod/, 'iPhone'],
-  [/iPad/, 'iPad'],
-  [/Android/, 'Android'],
-  [/CrOS/, 'ChromeOS'],
-  [/Windows/, 'Windows'],
-  [/Mac OS X|Macintosh/, 'macOS'],
-  [/Linux|X11/, 'Linux'],
-];
-
-/**
- * A browser's name from its User-Agent header: `Firefox on Linux`. The header is the client's own
- * claim: it helps people recognise a session and decides nothing. Unknown ones are shown cut short.
- */
-export function browserInWords(userAgent: string | null | undefined): string {
-  const text = userAgent?.trim() ?? '';
-  if (text === '') return 'Unknown browser';
-  const browser = BROWSERS.find(([pattern]) => pattern.test(text))?.[1];
-  const system = SYSTEMS.find(([pattern]) => pattern.test(text))?.[1];
-  if (!browser) return text.length > 60 ? `${text.slice(0, 59)}…` : text;
-  return system ? `${browser} on ${system}` : browser;
 }
