@@ -23,7 +23,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);
   CREATE TABLE IF NOT EXISTS leases (
     name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL
-  ) WITHOUT ROWID;
+  );
   CREATE TABLE IF NOT EXISTS entries (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL
   );
@@ -36,16 +36,16 @@ const SCHEMA = `
  *   moving it aside starts afresh; `store_readonly`, `store_full`, `store_unreachable`
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
-  const { file, maxSessions = 1_000_000, pruneEveryMs = 60_000 } = options;
-  const sqlite = await openSqlite(file, SCHEMA);
-  const pruning = startPruning(sqlite, maxSessions, pruneEveryMs);
+  const { maxSessions = 1_000_000, pruneEveryMs = 60_000 } = options;
+  const sqlite = await openSqlite(options.file, SCHEMA);
+  const stopPruning = startPruning(sqlite, maxSessions, pruneEveryMs);
   return {
-    ...sessions(sqlite, pruning.countInsert),
+    ...sessions(sqlite),
     ...sessionsOfUser(sqlite),
     ...leases(sqlite),
     ...entries(sqlite),
     async close() {
-      await pruning.stop();
+      await stopPruning();
       await sqlite.close();
     },
   };
@@ -53,7 +53,6 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 function sessions(
   sqlite: Sqlite,
-  countInsert: () => void,
 ): Pick<Store, 'read' | 'readTokens' | 'insert' | 'update' | 'replaceTokens' | 'remove' | 'ping'> {
   const read = sqlite.row(
     'SELECT data, "grant", version FROM sessions WHERE key = ? AND expires_at > ?',
@@ -89,7 +88,6 @@ function sessions(
       const version = signIn ? 1 : 0;
       const facts = [browser, startedAt, startedAt, ends, endsAt] as const;
       await insert(key, userKey, data, grant, version, ...facts, tokens);
-      countInsert();
     },
     update: async (key, data, lastSeenAt, expiresAt) =>
       (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,

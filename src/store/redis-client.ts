@@ -55,14 +55,14 @@ export async function connectRedis(
  */
 export function createDeadline(ms: number) {
   let isSilent = false;
-  return <T>(run: () => Promise<T>): Promise<T> =>
+  return <T>(command: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       if (isSilent) return reject(new StoreError('store_unreachable', 'Redis does not answer'));
       const timer = setTimeout(() => {
         isSilent = true;
         reject(new StoreError('store_unreachable', `Redis did not answer within ${ms} ms`));
       }, ms);
-      run()
+      command()
         .finally(() => {
           clearTimeout(timer);
           isSilent = false;

@@ -1,11 +1,17 @@
 // What has to happen in one step on one key, in Lua: each script names one key, so that it also runs
-// on a Redis Cluster. Times are the caller's, in milliseconds; ARGV[1] is now.
+// on a Redis Cluster. Times are the caller's, in milliseconds; unless said, ARGV[1] is now, and the
+// other arguments are listed above each.
 
 // "about" starts with the end of the session: `endsAt startedAt userKey browser`.
 const IF_ALIVE = `
   local expiresAt, version, about =
     unpack(redis.call('HMGET', KEYS[1], 'expiresAt', 'version', 'about'))
   local isAlive = expiresAt and tonumber(expiresAt) > tonumber(ARGV[1])`;
+
+/** milliseconds to live, fields and values. */
+export const PUT = `
+  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
 /** data, lastSeenAt, expiresAt. Never creates the key: a session that has ended stays ended. */
 export const UPDATE = `${IF_ALIVE}

@@ -1,0 +1,88 @@
+// The sessions of one person: a sorted set of their keys, each with the time it ends in any case.
+// It lives in another slot than the sessions, so the two are kept in step without a transaction:
+// a name may be there without a session, never the other way round.
+import type { SessionSummary } from '../auth/records.ts';
+import type { Store } from './index.ts';
+import type { Commands } from './redis.ts';
+import * as scripts from './redis-scripts.ts';
+
+// The score of a session about to be written has a fraction. Its name is not taken for a stale one,
+// and stays when "sign out everywhere" comes in between: the next one still finds the session.
+const PENDING = 0.5;
+
+/** Writes a session that is named in the index of its person before it is there. */
+export async function nameInIndex(
+  { at, run }: Commands,
+  userKey: string,
+  key: string,
+  endsAt: number,
+  write: () => Promise<unknown>,
+): Promise<void> {
+  const name = (score: number) =>
+    run(scripts.ADD_TO_INDEX, at('user', userKey), Date.now(), score, key);
+  await name(endsAt + PENDING);
+  await write();
+  await name(endsAt);
+}
+
+/** Ends a session, then drops its name; true when there was one that had not ended. */
+export async function endSession(commands: Commands, key: string): Promise<boolean> {
+  const about = await commands.run(scripts.REMOVE, commands.at('session', key), Date.now());
+  if (typeof about !== 'string') return false;
+  await dropNames(commands, parseAbout(about).userKey, [key]);
+  return true;
+}
+
+export function redisSessionsOfUser(
+  commands: Commands,
+): Pick<Store, 'sessionsOf' | 'removeOne' | 'removeAll'> {
+  const { client, within, at } = commands;
+  const namesOf = (userKey: string) =>
+    within(() => client.zRangeWithScores(at('user', userKey), 0, -1));
+  return {
+    async sessionsOf(userKey) {
+      const stale: string[] = [];
+      const names = await namesOf(userKey);
+      const found = names.map(async ({ value: key, score }) => {
+        const session = await summaryOf(commands, key);
+        if (session === undefined && Number.isInteger(score)) stale.push(key);
+        return session ?? [];
+      });
+      const sessions = (await Promise.all(found)).flat();
+      await dropNames(commands, userKey, stale);
+      return sessions.toSorted((one, other) => other.lastSeenAt - one.lastSeenAt);
+    },
+    async removeOne(userKey, key) {
+      const score = await within(() => client.zScore(at('user', userKey), key));
+      return score !== null && endSession(commands, key);
+    },
+    async removeAll(userKey) {
+      const names = await namesOf(userKey);
+      const ended = await Promise.all(names.map(({ value }) => endSession(commands, value)));
+      return ended.filter(Boolean).length;
+    },
+  };
+}
+
+async function summaryOf(
+  { client, within, at }: Commands,
+  key: string,
+): Promise<SessionSummary | undefined> {
+  const fields = ['expiresAt', 'lastSeenAt', 'about'];
+  const [expiresAt, lastSeenAt, about] = await within(() =>
+    client.hmGet(at('session', key), fields),
+  );
+  if (about == null || Number(expiresAt) <= Date.now()) return undefined;
+  const { startedAt, browser } = parseAbout(about);
+  return { key, startedAt, lastSeenAt: Number(lastSeenAt), browser };
+}
+
+async function dropNames({ client, within, at }: Commands, userKey: string, keys: string[]) {
+  if (keys.length > 0) await within(() => client.zRem(at('user', userKey), keys));
+}
+
+/** `endsAt startedAt userKey browser`, the part of a session that never changes. */
+function parseAbout(about: string) {
+  const [, startedAt, userKey = '', browser = ''] = /^\d+ (\d+) (\S*) (.*)$/s.exec(about) ?? [];
+  return { startedAt: Number(startedAt), userKey, browser };
+}
