@@ -1,15 +1,15 @@
 // Counters in Redis, so that a limit holds across instances.
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RedisStore, type RedisReply } from 'rate-limit-redis';
 import type { RedisClient } from '../store/redis-client.ts';
-import { createDeadline } from '../store/redis-commands.ts';
 
 const TIMEOUT_MS = 500;
 
 /** A store for express-rate-limit; commands that Redis does not answer in time reject. */
 export function sharedCounter(redis: RedisClient): (name: string) => RedisStore {
-  const withinTime = createDeadline(TIMEOUT_MS);
-  const send = (args: string[]) => withinTime<RedisReply>(() => redis.sendCommand(args));
+  const send = (args: string[]) =>
+    Promise.race([redis.sendCommand<RedisReply>(args), noAnswer(TIMEOUT_MS)]);
   return (name) =>
     new RedisStore({
       prefix: `limit:${name}:`,
@@ -22,4 +22,9 @@ export function sharedCounter(redis: RedisClient): (name: string) => RedisStore 
         return send(args).catch(() => createHash('sha1').update(script).digest('hex'));
       },
     });
+}
+
+async function noAnswer(ms: number): Promise<never> {
+  await delay(ms, undefined, { ref: false });
+  throw new Error('Redis did not answer in time');
 }
