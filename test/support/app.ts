@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig } from '../../src/config.ts';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/local-authkit/start.ts';
 import { createLog } from '../../src/log.ts';
@@ -131,6 +132,11 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === 'string') throw new Error('no port');
   return address.port;
+}
+
+/** Resolves once the app has discovered its issuer and reaches its store, whatever it did before. */
+export async function untilReady({ url }: TestApp): Promise<void> {
+  while ((await fetch(`${url}/readyz`)).status !== 200) await delay(20);
 }
 
 /** Signs this person in over HTTP, from the page `path` on, as a user would click. */

@@ -1,0 +1,107 @@
+// An issuer that signs everybody in without a screen, over real HTTP and with real keys, and says
+// whatever a test wants it to say: what the local AuthKit, being well-behaved, never would.
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { JWTHeaderParameters } from 'jose';
+import { json, startIssuer, type SigningKey, type TestIssuer } from './issuer.ts';
+
+export const CLIENT_ID = 'client_of_the_tests';
+
+type Values = Record<string, unknown>;
+
+/** What differs from a good sign-in; undefined takes a member away. */
+export interface Variation {
+  metadata?: Values;
+  /** Parameters of the redirect to the callback. */
+  redirect?: Record<string, string>;
+  idToken?: Values;
+  idTokenHeader?: Partial<JWTHeaderParameters>;
+  idTokenKey?: SigningKey;
+  /** Makes the ID token from the good one. */
+  mangle?: (idToken: string) => string | Promise<string>;
+  accessToken?: Values;
+  /** Members of the token response. */
+  response?: Values;
+  userInfo?: Values | RequestListener;
+}
+
+export interface SignInIssuer extends TestIssuer {
+  vary: Variation;
+  /** The bodies of the requests to the token endpoint, and the queries of those to authorize. */
+  exchanges: URLSearchParams[];
+  authorizations: URLSearchParams[];
+  /** Settings that make the app a client of this issuer. */
+  env: Record<string, string>;
+}
+
+/** Starts one on a free port of loopback. */
+export async function startSignInIssuer(): Promise<SignInIssuer> {
+  const issuer = await startIssuer();
+  const { url } = issuer;
+  const env = {
+    AUTHKIT_ISSUER: url,
+    OAUTH_APP_CLIENT_ID: CLIENT_ID,
+    OAUTH_APP_CLIENT_SECRET: 'a-client-secret-of-the-tests',
+    API_AUDIENCE: CLIENT_ID,
+  };
+  const own = { vary: {}, exchanges: [], authorizations: [], env };
+  const self: SignInIssuer = Object.assign(issuer, own);
+  issuer.answer('/.well-known/openid-configuration', (_req, res) =>
+    json(res, {
+      issuer: url,
+      authorization_endpoint: `${url}/oauth2/authorize`,
+      token_endpoint: `${url}/oauth2/token`,
+      userinfo_endpoint: `${url}/oauth2/userinfo`,
+      jwks_uri: `${url}/oauth2/jwks`,
+      id_token_signing_alg_values_supported: ['RS256'],
+      ...self.vary.metadata,
+    }),
+  );
+  issuer.answer('/oauth2/authorize', (req, res) => authorize(self, req, res));
+  issuer.answer('/oauth2/token', (req, res) => void exchange(self, req, res));
+  issuer.answer('/oauth2/userinfo', (req, res) => {
+    const { userInfo } = self.vary;
+    if (typeof userInfo === 'function') userInfo(req, res);
+    else json(res, { sub: 'user_01', ...userInfo });
+  });
+  return self;
+}
+
+function authorize(issuer: SignInIssuer, req: IncomingMessage, res: ServerResponse): void {
+  const query = new URL(req.url ?? '', issuer.url).searchParams;
+  const number = issuer.authorizations.push(query);
+  const back = new URL(query.get('redirect_uri') ?? '');
+  const parameters = { code: `code-${number}`, state: query.get('state') ?? '' };
+  for (const [name, value] of Object.entries({ ...parameters, ...issuer.vary.redirect })) {
+    back.searchParams.set(name, value);
+  }
+  res.writeHead(302, { location: back.href }).end();
+}
+
+async function exchange(
+  issuer: SignInIssuer,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { vary, authorizations, exchanges } = issuer;
+  const form = new URLSearchParams(await text(req));
+  exchanges.push(form);
+  const number = Number(form.get('code')?.replace('code-', ''));
+  const nonce = authorizations[number - 1]?.get('nonce');
+  const claims = {
+    aud: CLIENT_ID,
+    nonce,
+    name: 'Nora Test',
+    email: 'nora@example.com',
+    ...vary.idToken,
+  };
+  const idToken = await issuer.sign(claims, vary.idTokenHeader, vary.idTokenKey);
+  json(res, {
+    access_token: await issuer.sign(vary.accessToken),
+    token_type: 'bearer',
+    expires_in: 300,
+    refresh_token: 'a-refresh-token',
+    id_token: (await vary.mangle?.(idToken)) ?? idToken,
+    ...vary.response,
+  });
+}
