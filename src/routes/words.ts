@@ -13,7 +13,9 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+// Made once: a formatter costs more than the page it is for.
 const relative = new Intl.RelativeTimeFormat('en');
+const graphemes = new Intl.Segmenter('en');
 
 /**
  * How far a time is from now: `in 4 minutes`, `3 days ago`. Counts in minutes up to two hours and
@@ -28,18 +30,20 @@ export function timeInWords(date: Date, now: Date): string {
   return relative.format(Math.round(distance / DAY), 'day');
 }
 
+const MONTHS =
+  'January February March April May June July August September October November December'.split(
+    ' ',
+  );
+
 /** A time of day in UTC, with the date where that is not today's and the year where it differs. */
 export function clock(date: Date, now: Date): string {
-  const [day, today] = [date.toISOString(), now.toISOString()];
-  const sameYear = day.slice(0, 4) === today.slice(0, 4);
-  const format = new Intl.DateTimeFormat('en-GB', {
-    timeZone: 'UTC',
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(day.slice(0, 10) !== today.slice(0, 10) && { day: 'numeric', month: 'long' }),
-    ...(!sameYear && { year: 'numeric' }),
-  });
-  return `${format.format(date).replace(' at ', ', ')} UTC`;
+  const [iso, today] = [date.toISOString(), now.toISOString()];
+  const time = `${iso.slice(11, 16)} UTC`;
+  if (iso.slice(0, 10) === today.slice(0, 10)) return time;
+  const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
+  return date.getUTCFullYear() === now.getUTCFullYear()
+    ? `${day}, ${time}`
+    : `${day} ${date.getUTCFullYear()}, ${time}`;
 }
 
 /** What to call a user: the name, else the e-mail address, else the id; never an empty text. */
@@ -49,7 +53,7 @@ export function displayName(user: Named): string {
 
 /** The first character a reader would see of the name (a whole grapheme), for the round mark. */
 export function initial(user: Named): string {
-  const [first] = new Intl.Segmenter('en').segment(displayName(user));
+  const [first] = graphemes.segment(displayName(user));
   return (first?.segment ?? '?').toLocaleUpperCase('en');
 }
 
