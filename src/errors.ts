@@ -115,7 +115,7 @@ function describeSignIn(error: SignInError, req: Request): Answer {
   const base = {
     status: error.status,
     code: error.code,
-    heading: error.message,
+    heading: error.message.replace(/\.$/, ''),
     // How far the clocks are apart is for whoever reads it: only the operator can set one.
     explanation: error.code === 'clock_skew' ? `${error.hint ?? ''} ${error.advice}` : error.advice,
     hint: error.hint,
