@@ -115,8 +115,10 @@ export class State {
   }
 
   close(): void {
+    if (!this.#unlock) return;
     this.save();
-    this.#unlock?.();
+    this.#unlock();
+    this.#unlock = undefined;
   }
 
   /** The id known by this name, made on first use: random, and the same after a restart. */

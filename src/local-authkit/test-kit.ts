@@ -38,8 +38,10 @@ export async function signInOverHttp(authorizationUrl: string | URL, choices: Si
 
 async function request(url: URL, jar: CookieJar, form?: URLSearchParams): Promise<Response> {
   const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+  // No connection is kept, so that none is dead after a restart of the local AuthKit.
+  const headers = { cookie, connection: 'close' };
   const body = form ? { method: 'POST', body: form } : {};
-  const response = await fetch(url, { headers: { cookie }, redirect: 'manual', ...body });
+  const response = await fetch(url, { headers, redirect: 'manual', ...body });
   for (const line of response.headers.getSetCookie()) {
     const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
     if (value === '') jar.delete(name);

@@ -50,7 +50,12 @@ export class LocalClient {
   async post(path: string, form: Form): Promise<TokenAnswer> {
     const own = { client_id: this.clientId, ...(this.#secret && { client_secret: this.#secret }) };
     const body = new URLSearchParams({ ...own, ...form });
-    const response = await fetch(new URL(path, this.issuer), { method: 'POST', body });
+    const response = await fetch(new URL(path, this.issuer), {
+      method: 'POST',
+      // No connection is kept that a restarted local AuthKit has closed.
+      headers: { connection: 'close' },
+      body,
+    });
     const text = await response.text();
     const answer = text === '' ? {} : JSON.parse(text);
     return { status: response.status, headers: response.headers, body: answer };
