@@ -48,6 +48,7 @@ export function createSignInSteps(
   beginSession: (req: Request, completed: CompletedSignIn) => void,
   settings: Settings,
 ): SignInSteps {
+  const { redirectUri, scope } = settings;
   const passport = new Passport();
   // Called by logIn between making the new session and saving it.
   passport.serializeUser((req: Request, completed: unknown, done: Done) => {
@@ -61,11 +62,11 @@ export function createSignInSteps(
     if (config === current) return;
     current = config;
     passport.use(
-      new AuthKitStrategy({ ...settings, config }, async (response, verified) => {
+      new AuthKitStrategy({ config, redirectUri, scope }, async (response, verified) => {
         const claims = response.claims();
         if (!claims) throw new SignInError('id_token_invalid');
-        const { tokens, grant } = keepTokens(response, settings.scope);
-        const user = await userFromClaims(config, claims, tokens.accessToken, settings.scope);
+        const { tokens, grant } = keepTokens(response, scope);
+        const user = await userFromClaims(config, claims, tokens.accessToken, scope);
         if (grant.orgId !== undefined) user.orgId = grant.orgId;
         verified(null, asPassportUser({ user, claims, tokens, grant }));
       }),
@@ -81,7 +82,11 @@ export function createSignInSteps(
         // The strategy reports "access_denied" as a failed authentication, all else as an error.
         else reject(error ?? new SignInError('access_denied', { cause: info }));
       };
-      passport.authenticate('authkit', options, done)(attemptRequest, res, reject);
+      // The strategy's own `resource` setting reaches the authorization request only, not the token
+      // request, and then AuthKit may fall back to another audience (RFC 8707 §2.2).
+      const all =
+        settings.resource === undefined ? options : { ...options, resource: settings.resource };
+      passport.authenticate('authkit', all, done)(attemptRequest, res, reject);
     });
   }
 

@@ -24,7 +24,6 @@ interface Settings {
   config: Configuration;
   redirectUri: URL;
   scope: string;
-  resource?: string;
 }
 
 export class AuthKitStrategy extends Strategy {
