@@ -1,7 +1,8 @@
 // Settings: environment -> one frozen Config, every problem reported at once. Pure; only server.ts
 // reads process.env and .env.
-import { z } from 'zod';
-import { isLoopbackHttp } from './auth/index.ts';
+import { contradictions, settings, type Settings } from './settings.ts';
+
+export { settings } from './settings.ts';
 
 export interface Config {
   production: boolean;
@@ -36,97 +37,6 @@ export class ConfigError extends Error {
   }
 }
 
-const wholeNumber = (least: number, most: number, what: string) =>
-  z
-    .string()
-    .regex(/^\d+$/, what)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, what)
-    .optional();
-
-const list = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((item) => item.trim())
-      .filter(Boolean),
-  )
-  .refine((items) => items.length > 0, 'holds no value; set at least one, or leave it out')
-  .optional();
-
-const url = (what: string) =>
-  z
-    .string()
-    .refine((text) => URL.canParse(text), what)
-    .transform((text) => new URL(text))
-    .optional();
-
-const ORIGIN_ONLY =
-  'is not an origin; set scheme, host and port only, such as https://app.example.com';
-
-/** One entry per variable of the contract; the README's table and .env.example repeat it. */
-export const settings = z.object({
-  AUTHKIT_ISSUER: url('is not a URL; set https://<subdomain>.authkit.app')
-    .refine((issuer) => !issuer || issuer.protocol === 'https:' || isLoopbackHttp(issuer), {
-      error: 'is not https; set an https URL (http is for loopback only)',
-    })
-    .refine((issuer) => !issuer || (issuer.search === '' && issuer.hash === ''), {
-      error: 'has a query or a fragment; set the bare issuer URL',
-    }),
-  OAUTH_APP_CLIENT_ID: z.string().optional(),
-  OAUTH_APP_CLIENT_SECRET: z.string().optional(),
-  OAUTH_SCOPE: z
-    .string()
-    .refine(
-      (scope) => scope.split(/\s+/).includes('openid'),
-      'lacks openid; add it, sign-in needs an ID token',
-    )
-    .optional(),
-  OAUTH_RESOURCE: z
-    .string()
-    .refine(
-      (text) => URL.canParse(text) && !text.includes('#'),
-      'is not an absolute URL without fragment; set the resource indicator as registered',
-    )
-    .optional(),
-  API_AUDIENCE: list,
-  BASE_URL: url(ORIGIN_ONLY)
-    .refine((base) => !base || /^https?:$/.test(base.protocol), { error: ORIGIN_ONLY })
-    .refine((base) => !base || base.href === `${base.origin}/`, { error: ORIGIN_ONLY }),
-  PORT: wholeNumber(0, 65_535, 'is not a port; set a whole number from 0 to 65535'),
-  SESSION_SECRET: list,
-  SESSION_DB: z.string().optional(),
-  SESSION_IDLE_SECONDS: wholeNumber(
-    60,
-    31_536_000,
-    'is not a number of seconds; set a whole number from 60 to 31536000',
-  ),
-  SESSION_MAX_SECONDS: wholeNumber(
-    60,
-    31_536_000,
-    'is not a number of seconds; set a whole number from 60 to 31536000',
-  ),
-  RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
-  REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379').refine(
-    (redis) => !redis || /^rediss?:$/.test(redis.protocol),
-    { error: 'is not a Redis URL; set redis:// or rediss://' },
-  ),
-  TRUST_PROXY: z.string().optional(),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-      error: 'is no level; set fatal, error, warn, info, debug, trace or silent',
-    })
-    .optional(),
-  NODE_ENV: z
-    .enum(['development', 'production', 'test'], {
-      error: 'is unknown; set production, or leave it out for development',
-    })
-    .optional(),
-});
-
-type Settings = z.infer<typeof settings>;
-
 /**
  * Parses the environment; an empty variable counts as unset.
  * @throws ConfigError with every problem there is
@@ -154,52 +64,6 @@ function lenient(given: Record<string, string | undefined>): Settings {
   });
   return Object.fromEntries(right) as Settings;
 }
-
-function contradictions(s: Settings): string[] {
-  const production = s.NODE_ENV === 'production';
-  const problems: [boolean, string][] = [
-    [
-      production && !s.AUTHKIT_ISSUER,
-      'AUTHKIT_ISSUER: is not set; set your issuer (the local AuthKit is for development only)',
-    ],
-    [
-      s.AUTHKIT_ISSUER !== undefined && s.OAUTH_APP_CLIENT_ID === undefined,
-      'OAUTH_APP_CLIENT_ID: is not set; set the client id of your Connect application',
-    ],
-    [
-      s.AUTHKIT_ISSUER === undefined && s.OAUTH_APP_CLIENT_ID !== undefined,
-      'AUTHKIT_ISSUER: is not set, but OAUTH_APP_CLIENT_ID is; set both or neither',
-    ],
-    [
-      s.OAUTH_APP_CLIENT_SECRET !== undefined && s.OAUTH_APP_CLIENT_ID === undefined,
-      'OAUTH_APP_CLIENT_ID: is not set, but OAUTH_APP_CLIENT_SECRET is; set both',
-    ],
-    [
-      production && !s.SESSION_SECRET,
-      'SESSION_SECRET: is not set; set a random value of at least 32 characters',
-    ],
-    [
-      production && (s.SESSION_SECRET ?? []).some((secret) => isWeak(secret)),
-      'SESSION_SECRET: is weak; set random values of at least 32 characters each',
-    ],
-    [production && !s.BASE_URL, 'BASE_URL: is not set; set the public https origin of this app'],
-    [
-      production &&
-        s.BASE_URL !== undefined &&
-        s.BASE_URL.protocol !== 'https:' &&
-        !isLoopbackHttp(s.BASE_URL),
-      'BASE_URL: is not https; set an https origin (cookies are Secure only then)',
-    ],
-    [
-      s.SESSION_IDLE_SECONDS !== undefined &&
-        s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? 604_800),
-      'SESSION_IDLE_SECONDS: is longer than SESSION_MAX_SECONDS; set a shorter time',
-    ],
-  ];
-  return problems.flatMap(([isProblem, line]) => (isProblem ? [line] : []));
-}
-
-const isWeak = (secret: string) => secret.length < 32 || new Set(secret).size < 10;
 
 function toConfig(s: Settings): Config {
   const production = s.NODE_ENV === 'production';
