@@ -8,9 +8,12 @@ import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './failure.ts';
 import { askToSignIn } from './guards.ts';
+import { refreshLease, withLease } from './lease.ts';
+import type { SessionRecords } from './records.ts';
 import { endSession } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { sessionKey, type HeldTokens, type SealedSessionStore } from './session-store.ts';
+import { isExpired } from './tokens.ts';
 import type { User } from './user.ts';
 
 const MOST_REMEMBERED = 1_000;
@@ -18,6 +21,7 @@ const MOST_REMEMBERED = 1_000;
 interface Parts {
   relyingParty: RelyingParty;
   store: SealedSessionStore;
+  records: SessionRecords;
   session: SessionSettings;
   onEvent: SignInEventListener;
 }
@@ -30,16 +34,21 @@ interface Parts {
  * @throws SignInError `issuer_unreachable` and the like: no answer is no permission
  */
 export function createRequireActiveSession(parts: Parts, cacheSeconds: number): RequestHandler {
-  const { relyingParty, store, session, onEvent } = parts;
+  const { relyingParty, store, records, session, onEvent } = parts;
   const activeUntil = new Map<string, number>();
 
   async function isActive(req: Request, user: User): Promise<boolean> {
     const held = await store.readTokens(req.session.id);
     if (!held) return false;
     if (await introspect(relyingParty, held, user)) return true;
-    // Another instance may have rotated the token between our reading and AuthKit's answer.
-    const now = await store.readTokens(req.session.id);
-    return now !== undefined && now.version > held.version && introspect(relyingParty, now, user);
+    // An exchange on its way has spent the token we asked about and not yet saved the next one.
+    // Under the lease there is none: what the store holds then is the last word.
+    const work = async () => {
+      const now = await store.readTokens(req.session.id);
+      return now !== undefined && now.version > held.version && introspect(relyingParty, now, user);
+    };
+    const lease = refreshLease(sessionKey(req.session.id));
+    return withLease(records, lease, () => Promise.resolve(undefined), work);
   }
 
   async function end(req: Request, res: Response, { sub }: User): Promise<void> {
@@ -51,6 +60,8 @@ export function createRequireActiveSession(parts: Parts, cacheSeconds: number): 
   return async (req, res, next) => {
     const { user } = req;
     if (!user) return askToSignIn(req, res);
+    // AuthKit calls an expired access token inactive, however well the grant is.
+    if (req.grant && !req.grant.renewable && isExpired(req.grant)) return askToSignIn(req, res);
     const key = sessionKey(req.session.id);
     if ((activeUntil.get(key) ?? 0) > Date.now()) return next();
     activeUntil.delete(key);

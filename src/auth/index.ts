@@ -10,7 +10,7 @@
 //
 // One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, strategy.ts, attempts.ts, (AuthKit),
 // routes.ts again, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
-// One refresh: guards.ts, refresh.ts, lease.ts, tokens.ts, session-store.ts.
+// One refresh: guards.ts, refresh.ts, lease.ts, exchange.ts, tokens.ts, session-store.ts.
 import './express.ts';
 import type { Request, RequestHandler, Router } from 'express';
 import { createRequireActiveSession } from './active-session.ts';
@@ -19,8 +19,10 @@ import { createBeginSession } from './begin-session.ts';
 import { createRelyingParty, type RelyingParty } from './client.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
+import { createExchange } from './exchange.ts';
 import { createGuards, type Guards } from './guards.ts';
 import { createOwnSessions, type OwnSessions } from './own-sessions.ts';
+import { createPause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { createRefresher } from './refresh.ts';
 import { advertisesRevocation } from './revocation.ts';
@@ -114,7 +116,9 @@ export function createAuth(options: AuthOptions): Auth {
     createBeginSession(store, session, maxSeconds),
     { ...requested, redirectUri: new URL('/callback', baseUrl) },
   );
-  const refresher = createRefresher(relyingParty, store, records, requested, onEvent);
+  const pause = createPause();
+  const exchange = createExchange({ relyingParty, store, records, pause, requested, onEvent });
+  const refresher = createRefresher(exchange, pause, store, records);
 
   const onSignIn = options.onSignIn ?? (() => undefined);
   const routes = createSignInRoutes({ steps, attempts, records, onSignIn, onEvent });
@@ -126,7 +130,7 @@ export function createAuth(options: AuthOptions): Auth {
     routes,
     ...createGuards(session, refresher),
     requireActiveSession: (cacheSeconds) =>
-      createRequireActiveSession({ relyingParty, store, session, onEvent }, cacheSeconds),
+      createRequireActiveSession({ relyingParty, store, records, session, onEvent }, cacheSeconds),
     async accessToken(req) {
       const held = await store.readTokens(req.session.id);
       if (!held) throw new SignInError('login_required');

@@ -4,10 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SessionRecords } from './records.ts';
 import { storeFailure } from './session-store.ts';
 
-// A holder that dies delays the others by this at most.
-const LEASE_MS = 10_000;
-const RENEW_EVERY_MS = 2_500;
+// A holder that dies delays the others by this at most. It is shorter than the time for which AuthKit
+// still takes a refresh token that the dead one has spent.
+const LEASE_MS = 5_000;
+const RENEW_EVERY_MS = 1_000;
 const LOOK_AGAIN_MS = 15;
+
+/** The lease under which a session's tokens are exchanged. */
+export const refreshLease = (key: string) => `refresh:${key}`;
 
 /**
  * Runs `work` while holding the lease `name`. Until it is free, `settled` is asked again and again

@@ -7,7 +7,7 @@ const LONGEST_MS = 30_000;
 export interface Pause {
   /** Milliseconds until the issuer may be asked again, undefined when it may be now. */
   remaining(): number | undefined;
-  /** A failure; resolves to how many seconds from now the next attempt may happen. */
+  /** A failure; returns in how many seconds the next attempt may happen. */
   begin(): number;
   /** A success. */
   over(): void;
@@ -22,6 +22,8 @@ export function createPause(): Pause {
       return ms > 0 ? ms : undefined;
     },
     begin() {
+      // Requests that were on their way together fail together: that is one failure, not many.
+      if (Date.now() < until) return Math.ceil((until - Date.now()) / 1000);
       const ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
       until = Date.now() + ms;
       return Math.ceil(ms / 1000);
