@@ -1,12 +1,16 @@
 // The stores when things go wrong: several processes, kill -9, no room, damage, and Redis away.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { NewSession } from '../src/auth/records.ts';
+import { selfSignedCertificate } from '../src/local-authkit/certificate.ts';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import { StoreError, type StoreEvent } from '../src/store/index.ts';
 import { connectRedis } from '../src/store/redis-client.ts';
@@ -295,5 +299,40 @@ describe('Redis', () => {
     const { redis, store } = await startStore();
     await redis.command('REPLICAOF 127.0.0.1 1');
     expect(await codeOf(store.writeEntry('e', 'x', Date.now() + HOUR))).toBe('store_readonly');
+  });
+
+  test('behind TLS: rediss:// works with a certificate it trusts, and with no other', async () => {
+    const { redis } = await startStore();
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
+    const cert = `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`;
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const server = createServer({ cert, key }, (socket) => {
+      const behind = connect(redis.port, '127.0.0.1');
+      socket.pipe(behind).pipe(socket);
+      socket.on('error', () => behind.destroy());
+      behind.on('error', () => socket.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    clean.push(async () => void server.close());
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const trusted = newFile();
+    writeFileSync(trusted, cert);
+
+    const outcomes = [trusted, ''].map(async (certificates) => {
+      const job = run(
+        'ping',
+        `rediss://localhost:${port}`,
+        'a',
+        `NODE_EXTRA_CA_CERTS=${certificates}`,
+      );
+      await job.ended;
+      return [...job.lines, job.errors()];
+    });
+    expect(await Promise.all(outcomes)).toEqual([
+      ['answered', ''],
+      ['store_unreachable', ''],
+    ]);
   });
 });

@@ -1,7 +1,7 @@
-// A process of its own on a session file: `node --import tsx store-process.ts <job> <file> <name>`.
+// A process of its own on a store: `node --import tsx store-process.ts <job> <file or URL> <name>`.
 // It says each write that was acknowledged on a line, so that a test knows what must be there.
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { openEmbeddedStore } from '../../src/store/embedded.ts';
+import { openStore, StoreError } from '../../src/store/index.ts';
 
 const [job = '', file = '', name = ''] = process.argv.slice(2);
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -17,7 +17,11 @@ const newSession = () => ({
 
 // No permission counts for root, so root asks as nobody.
 if (job === 'open-as-nobody' && process.getuid?.() === 0) process.seteuid?.(65_534);
-const store = await openEmbeddedStore({ file });
+const redisUrl = file.startsWith('redis') ? file : undefined;
+const { store } = await openStore({ file, redisUrl });
+
+const codeOf = (error: unknown) =>
+  error instanceof StoreError ? error.code : `no StoreError but ${String(error)}`;
 
 async function write(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
@@ -35,9 +39,8 @@ async function fill(): Promise<void> {
     try {
       await store.insert(`${name}-${i}`, newSession());
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       const readable = await store.read(`${name}-0`);
-      say(`${code} ${i > 0 && readable?.data === 'data 1' ? 'readable' : 'unreadable'}`);
+      say(`${codeOf(error)} ${i > 0 && readable?.data === 'data 1' ? 'readable' : 'unreadable'}`);
       return;
     }
   }
@@ -57,6 +60,11 @@ async function exclude(rounds: number): Promise<void> {
 
 if (job === 'write') await write(150);
 if (job === 'write-on') await write(Number.MAX_SAFE_INTEGER);
+if (job === 'ping')
+  await store.ping().then(
+    () => say('answered'),
+    (error) => say(codeOf(error)),
+  );
 if (job === 'fill') await fill();
 if (job === 'exclude') await exclude(100);
 await store.close();
