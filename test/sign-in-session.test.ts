@@ -11,13 +11,7 @@ import {
   type TestApp,
 } from './support/app.ts';
 import { Browser } from './support/browser.ts';
-import { plainText } from './support/forms.ts';
-
-/** Whose profile this browser is shown; undefined when it is asked to sign in. */
-async function whoIs(browser: Browser, app: TestApp): Promise<string | undefined> {
-  const { body } = await browser.get(`${app.url}/profile`);
-  return /Name (.+?) E-mail/.exec(plainText(body))?.[1];
-}
+import { whoIs } from './support/callback.ts';
 
 describe('the session', () => {
   let app: TestApp;

@@ -30,6 +30,7 @@ async function profile(variation: Variation, browser = new Browser()): Promise<s
   return plainText(browser.page?.body ?? '');
 }
 
+const outOfOrder: RequestListener = (_req, res) => res.writeHead(500).end();
 const nameless = { name: undefined, email: undefined };
 
 describe('name and e-mail', () => {
@@ -73,8 +74,9 @@ describe('name and e-mail', () => {
 
   it('are missing, and the sign-in goes on, when UserInfo fails', async () => {
     await app.restart();
-    const userInfo: RequestListener = (_req, res) => res.writeHead(500).end();
-    expect(await profile({ idToken: nameless, userInfo })).toContain('AuthKit knows no name');
+    expect(await profile({ idToken: nameless, userInfo: outOfOrder })).toContain(
+      'AuthKit knows no name',
+    );
   });
 
   it('of another sub at UserInfo refuse the sign-in', async () => {
@@ -111,7 +113,7 @@ describe('a user is issuer and sub', () => {
     const [nora, other] = [new Browser(), new Browser()];
     await profile({}, nora);
     await profile({ idToken: { sub: 'user_02' } }, other);
-    const { body = '' } = await other.open('/sessions');
+    const { body } = await other.open('/sessions');
     expect(body.match(/<li class="card/g)).toHaveLength(1);
   });
 
