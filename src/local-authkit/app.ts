@@ -5,6 +5,7 @@ import express, { type RequestHandler } from 'express';
 import { keepDocumentedParameters } from './authorize-request.ts';
 import { controlRoutes } from './control-routes.ts';
 import { createControl } from './control.ts';
+import { suggestCode } from './device.ts';
 import type { Environment } from './environment.ts';
 import { createFaults } from './faults.ts';
 import { createInteractions } from './interactions.ts';
@@ -47,6 +48,7 @@ export function createLocalApp(environment: Environment) {
   app.post('/oauth2/introspection', form, introspection(environment, current));
   if (environment.revocation) app.post('/oauth2/revoke', form, revocation(environment, current));
   app.get('/oauth2/authorize', keepDocumentedParameters);
+  app.get('/oauth2/device', suggestCode);
   app.use(createInteractions(environment, current));
   app.use(createSignOut(environment, current));
   app.use((req, res) => provider.callback()(req, res));

@@ -1,5 +1,6 @@
 // The screens of device authorization (RFC 8628 §3.3): enter the code, compare it, done or denied.
 
+import type { RequestHandler } from 'express';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Environment } from './environment.ts';
 import { showScreen } from './screens.ts';
@@ -27,10 +28,14 @@ export function paceDevice(ctx: KoaContextWithOIDC): void {
   ctx.status = 400;
 }
 
-/** The code in `verification_uri_complete` is filled in; the person still confirms it (§3.3.1). */
-function suggestedCode(ctx: KoaContextWithOIDC): string {
-  return new URL(ctx.originalUrl, ctx.oidc.issuer).searchParams.get('user_code') ?? '';
-}
+/**
+ * Fills in the code of `verification_uri_complete`, which the person still confirms (§3.3.1);
+ * oidc-provider would send it on by a script.
+ */
+export const suggestCode: RequestHandler = (req, _res, next) => {
+  req.url = req.url.replace(/([?&])user_code=/, '$1suggested_code=');
+  next();
+};
 
 function secretOf(ctx: KoaContextWithOIDC): unknown {
   return ctx.oidc.session?.state?.['secret'];
@@ -41,7 +46,7 @@ export function deviceScreens(environment: Environment) {
   return {
     async userCodeInputSource(ctx: KoaContextWithOIDC, _form: string, _out?: object, err?: Error) {
       if (err?.name === 'AbortedError') return showScreen(ctx, 'device-denied', {});
-      const code = ctx.method === 'GET' ? suggestedCode(ctx) : '';
+      const code = ctx.query['suggested_code'] ?? '';
       return showScreen(ctx, 'device-code', { xsrf: secretOf(ctx), code, failed: Boolean(err) });
     },
     userCodeConfirmSource(
