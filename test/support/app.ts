@@ -136,7 +136,8 @@ export async function freePort(): Promise<number> {
 
 /** Resolves once the app has discovered its issuer and reaches its store, whatever it did before. */
 export async function untilReady({ url }: TestApp): Promise<void> {
-  while ((await fetch(`${url}/readyz`)).status !== 200) await delay(20);
+  const probe = new Browser();
+  while ((await probe.fetch(`${url}/readyz`)).status !== 200) await delay(20);
 }
 
 /** Signs this person in over HTTP, from the page `path` on, as a user would click. */
