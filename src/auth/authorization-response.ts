@@ -2,6 +2,8 @@
 import type { Request } from 'express';
 
 const PARAMETERS = ['code', 'error', 'state', 'iss', 'error_description', 'error_uri'];
+// Response types and modes that were not asked for.
+const FOREIGN = ['response', 'token', 'id_token'];
 const MAX_LENGTH = 2_048;
 
 /**
@@ -16,7 +18,7 @@ export function readAuthorizationResponse(req: Request): { state: string | undef
     const values = query.getAll(name);
     return values.length > 1 || values.some((value) => value.length > MAX_LENGTH);
   });
-  if (malformed || query.has('response')) return undefined;
+  if (malformed || FOREIGN.some((name) => query.has(name))) return undefined;
   const [code, error] = [query.get('code'), query.get('error')];
   // Exactly one of the two makes a response.
   if (!code === !error) return undefined;

@@ -71,12 +71,14 @@ function clientCode(error: ClientError): SignInErrorCode {
       return 'clock_skew';
     case 'OAUTH_JWT_CLAIM_COMPARISON_FAILED':
     case 'OAUTH_KEY_SELECTION_FAILED':
-    case 'OAUTH_UNSUPPORTED_OPERATION':
       return 'id_token_invalid';
     case 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED':
       return 'issuer_mismatch';
     case 'OAUTH_RESPONSE_IS_NOT_CONFORM':
+    // The status says more than the type: a proxy answers 408 and 429 in plain text.
+    case 'OAUTH_RESPONSE_IS_NOT_JSON':
       return responseCode(error.cause);
+    case 'OAUTH_UNSUPPORTED_OPERATION':
     case 'OAUTH_INVALID_RESPONSE':
       return invalidResponseCode(error);
     case undefined:
@@ -96,5 +98,7 @@ function invalidResponseCode(error: ClientError): SignInErrorCode {
   if (reason.includes('"iss" (issuer) missing') || reason.includes('"iss" (issuer) response')) {
     return 'issuer_response_mismatch';
   }
-  return /ID Token|JWT|"state"|signature/i.test(reason) ? 'id_token_invalid' : 'response_invalid';
+  return /ID Token|JW[TSE]|"state"|signature/i.test(reason)
+    ? 'id_token_invalid'
+    : 'response_invalid';
 }

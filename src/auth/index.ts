@@ -9,7 +9,7 @@
 //   app.use(errorHandler);                       // yours: SignInError has code, status, message, advice
 //
 // One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, strategy.ts, attempts.ts, (AuthKit),
-// routes.ts again, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
+// routes.ts again, id-token.ts, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
 // One refresh: guards.ts, refresh.ts, lease.ts, exchange.ts, tokens.ts, session-store.ts.
 import './express.ts';
 import type { Request, RequestHandler, Router } from 'express';

@@ -7,6 +7,7 @@ import { attemptId, type Attempts, type SignInAttempt } from './attempts.ts';
 import type { RelyingParty } from './client.ts';
 import { SignInError } from './errors.ts';
 import { toSignInError } from './failure.ts';
+import { checkIdToken } from './id-token.ts';
 import type { SameOriginPath } from './return-to.ts';
 import { storeFailure } from './session-store.ts';
 import { AuthKitStrategy, TRANSACTION, type StepOptions, type Transaction } from './strategy.ts';
@@ -65,6 +66,7 @@ export function createSignInSteps(
       new AuthKitStrategy({ config, redirectUri, scope }, async (response, verified) => {
         const claims = response.claims();
         if (!claims) throw new SignInError('id_token_invalid');
+        checkIdToken(claims, config.clientMetadata().client_id);
         const { tokens, grant } = keepTokens(response, scope);
         const user = await userFromClaims(config, claims, tokens.accessToken, scope);
         if (grant.orgId !== undefined) user.orgId = grant.orgId;

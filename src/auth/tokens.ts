@@ -23,6 +23,7 @@ export interface Grant {
 }
 
 const ASSUMED_LIFETIME_MS = 300_000;
+const LONGEST_LIFETIME_MS = 31_536_000_000;
 const REFRESH_BEFORE_MS = 60_000;
 
 /**
@@ -70,10 +71,11 @@ export function keepTokens(
 }
 
 function lifetimeMs(response: TokenEndpointResponse, claims: JWTPayload): number | undefined {
-  if (response.expires_in !== undefined) return response.expires_in * 1000;
   // Both from the issuer's clock, so that ours does not matter.
-  if (claims.exp !== undefined && claims.iat !== undefined) return (claims.exp - claims.iat) * 1000;
-  return undefined;
+  const ofTheToken = Number(claims.exp) - Number(claims.iat);
+  const ms = (response.expires_in ?? ofTheToken) * 1000;
+  // A number beyond what a date can hold would make every page that shows it fail.
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_LIFETIME_MS) : undefined;
 }
 
 /** When the access token is due to be renewed: 60 s, or a fifth of a shorter life, before its end. */
