@@ -1,0 +1,93 @@
+// Reads the documents as tests need them: sections, tables, code blocks, links and diagrams.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+export const readText = (path: string) => readFileSync(path, 'utf8');
+
+function markdownIn(folder: string, recursive: boolean): string[] {
+  return readdirSync(folder, { recursive, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => (folder === '.' ? name : `${folder}/${name}`));
+}
+
+/** Every Markdown file that is ours, from the root of the project. */
+export function markdownFiles(): string[] {
+  const folders = ['docs', '.github', 'src', 'examples', 'bench', 'deploy'].filter((folder) =>
+    existsSync(folder),
+  );
+  return [...markdownIn('.', false), ...folders.flatMap((folder) => markdownIn(folder, true))];
+}
+
+/** The text from the heading with this title to the next heading of its level or above. */
+export function section(markdown: string, title: string): string {
+  const lines = markdown.split('\n');
+  const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, '') === title);
+  if (start === -1) throw new Error(`no section "${title}"`);
+  const level = /^#+/.exec(lines[start] ?? '')?.[0].length ?? 1;
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => new RegExp(`^#{1,${level}} `).test(line));
+  return rest.slice(0, end === -1 ? undefined : end).join('\n');
+}
+
+/** The rows of all tables in a text, header rows left out; each row a list of cells. */
+export function tableRows(markdown: string): string[][] {
+  const lines = markdown.split('\n');
+  return lines.flatMap((line, index) => {
+    if (!line.startsWith('| ') || line.startsWith('| ---')) return [];
+    if (lines[index + 1]?.startsWith('| ---')) return [];
+    return [
+      line
+        .replace(/^\| | \|$/g, '')
+        .split('|')
+        .map((cell) => cell.trim()),
+    ];
+  });
+}
+
+/** The code blocks of a text, by the language they name; '' for none. */
+export function codeBlocks(markdown: string, language: string): string[] {
+  const blocks = [...markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm)];
+  return blocks.filter(([, name]) => name === language).map(([, , code = '']) => code);
+}
+
+/** What stands in backticks, code blocks left out. */
+export function inlineCode(markdown: string): string[] {
+  const prose = markdown.replaceAll(/^```[^]*?^```$/gm, '');
+  return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
+}
+
+/** The addresses of links and pictures. */
+export function links(markdown: string): string[] {
+  const found = [
+    ...markdown.matchAll(/\]\(([^)\s]+)\)/g),
+    ...markdown.matchAll(/(?:src|srcset|href)="([^"]+)"/g),
+  ];
+  return found.map(([, address = '']) => address);
+}
+
+/** The anchors that GitHub makes of a document's headings. */
+export function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+export interface Arrow {
+  from: string;
+  to: string;
+  isAnswer: boolean;
+  text: string;
+}
+
+/** The arrows of a Mermaid sequence diagram, in order. */
+export function arrows(diagram: string): Arrow[] {
+  const found = [...diagram.matchAll(/^ *(\w)(--?)(?:>>|\))(\w): (.*)$/gm)];
+  return found.map(([, from = '', line, to = '', text = '']) => ({
+    from,
+    to,
+    isAnswer: line === '--',
+    text,
+  }));
+}
