@@ -1,0 +1,127 @@
+// What src/auth/records.ts promises of a person's sessions and of leases, and src/store/index.ts of
+// entries, held against both engines.
+import { expect, test, vi } from 'vitest';
+import type { Store } from '../src/store/index.ts';
+import { eachEngine, HOUR, pass, session } from './support/stores.ts';
+
+async function keysOf(store: Store, userKey: string): Promise<string[]> {
+  return (await store.sessionsOf(userKey)).map(({ key }) => key).toSorted();
+}
+
+eachEngine((on) => {
+  test("a person's sessions are listed, the last seen first, nobody else's among them", async () => {
+    const start = Date.now();
+    await on.store.insert('a', session('ada'));
+    pass(1000);
+    await on.other.insert('b', session('ada'));
+    await on.store.insert('c', session('grace'));
+    pass(1000);
+    await on.store.update('a', 'data 2', Date.now(), Date.now() + HOUR);
+    const browser = 'Firefox on Linux';
+    expect(await on.other.sessionsOf('ada')).toEqual([
+      { key: 'a', startedAt: start, lastSeenAt: start + 2000, browser },
+      { key: 'b', startedAt: start + 1000, lastSeenAt: start + 1000, browser },
+    ]);
+  });
+
+  test('one session is ended by its own person only', async () => {
+    await on.store.insert('a', session('ada'));
+    await on.store.insert('b', session('ada'));
+    expect(await on.other.removeOne('grace', 'a')).toBe(false);
+    expect(await on.other.read('a')).toBeDefined();
+    expect(await on.other.removeOne('ada', 'a')).toBe(true);
+    expect(await on.other.removeOne('ada', 'a')).toBe(false);
+    expect(await on.store.read('a')).toBeUndefined();
+    expect(await keysOf(on.store, 'ada')).toEqual(['b']);
+  });
+
+  test('all sessions of a person end at once, on every instance', async () => {
+    for (const key of ['a', 'b', 'c']) await on.store.insert(key, session('ada'));
+    await on.store.insert('d', session('grace'));
+    await on.store.remove('c');
+    expect(await on.other.removeAll('ada')).toBe(2);
+    expect(await on.store.read('a')).toBeUndefined();
+    expect(await keysOf(on.store, 'ada')).toEqual([]);
+    expect(await keysOf(on.store, 'grace')).toEqual(['d']);
+    expect(await on.store.removeAll('ada')).toBe(0);
+  });
+
+  test('a sign-in during "sign out everywhere" ends with it or is found by the next', async () => {
+    for (let round = 0; round < 100; round += 1) {
+      const key = `k${round}`;
+      const ticks = round % 10;
+      const ending = (async () => {
+        for (let tick = 0; tick < ticks; tick += 1) await on.other.ping();
+        await Promise.all([on.other.removeAll('ada'), on.other.sessionsOf('ada')]);
+      })();
+      await Promise.all([on.store.insert(key, session('ada')), ending]);
+      const isThere = (await on.store.read(key)) !== undefined;
+      expect(await keysOf(on.store, 'ada')).toEqual(isThere ? [key] : []);
+      await on.other.removeAll('ada');
+      expect(await on.store.read(key)).toBeUndefined();
+    }
+  });
+
+  test('a lease has one owner, who may take it again', async () => {
+    expect(await on.store.acquireLease('l', 'one', 10_000)).toBe(true);
+    expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(false);
+    expect(await on.store.acquireLease('l', 'one', 10_000)).toBe(true);
+    expect(await on.other.acquireLease('another', 'two', 10_000)).toBe(true);
+  });
+
+  test('a lease is released by its owner only', async () => {
+    await on.store.acquireLease('l', 'one', 10_000);
+    await on.other.releaseLease('l', 'two');
+    expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(false);
+    await on.store.releaseLease('l', 'one');
+    expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(true);
+  });
+
+  test('a lease that runs out goes to another, and its first owner learns of it', async () => {
+    vi.useRealTimers();
+    await on.store.acquireLease('l', 'one', 50);
+    await vi.waitFor(
+      async () => expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(true),
+      {
+        interval: 10,
+      },
+    );
+    expect(await on.store.renewLease('l', 'one', 10_000)).toBe(false);
+    await on.store.releaseLease('l', 'one');
+    expect(await on.store.acquireLease('l', 'one', 10_000)).toBe(false);
+  });
+
+  test('a renewed lease outlasts its first term', async () => {
+    vi.useRealTimers();
+    await on.store.acquireLease('l', 'one', 60);
+    expect(await on.store.renewLease('l', 'one', 10_000)).toBe(true);
+    const end = performance.now() + 120;
+    while (performance.now() < end) {
+      expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(false);
+    }
+  });
+
+  test('of many who ask for a lease at once, one gets it', async () => {
+    const asked = Array.from({ length: 20 }, (__, i) =>
+      (i % 2 ? on.store : on.other).acquireLease('l', `owner ${i}`, 10_000),
+    );
+    expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1);
+  });
+
+  test('an entry is kept, overwritten, removed, and gone from its end on', async () => {
+    expect(await on.store.readEntry('e')).toBeUndefined();
+    await on.store.writeEntry('e', 'one two\nthree', Date.now() + HOUR);
+    expect(await on.other.readEntry('e')).toBe('one two\nthree');
+    await on.other.writeEntry('e', '', Date.now() + HOUR);
+    expect(await on.store.readEntry('e')).toBe('');
+    await on.store.removeEntry('e');
+    expect(await on.store.readEntry('e')).toBeUndefined();
+    await on.store.writeEntry('e', 'x', Date.now() + HOUR);
+    pass(HOUR);
+    expect(await on.store.readEntry('e')).toBeUndefined();
+  });
+
+  test('it answers a ping', async () => {
+    await expect(on.store.ping()).resolves.toBeUndefined();
+  });
+});
