@@ -1,0 +1,99 @@
+// A command-line tool as a Public application of AuthKit. Read: settings.ts (help) -> here ->
+// sign-in.ts -> loopback.ts -> session.ts -> token-file.ts.
+
+import { CliError, describeFailure } from './errors.ts';
+import { connect, endSession, freshTokens, keep } from './session.ts';
+import { help, readSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+import { signInWithBrowser, signInWithDevice } from './sign-in.ts';
+import type { Scope } from './sign-in.ts';
+import { TokenFile } from './token-file.ts';
+import type { StoredTokens } from './token-file.ts';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.argv.slice(2), process.env);
+  if (settings === undefined) {
+    process.stdout.write(help);
+    return;
+  }
+  const file = new TokenFile(settings.tokenFile, settings.issuer, settings.clientId);
+  if (settings.command === 'login') await login(settings, file);
+  else if (settings.command === 'whoami') await whoami(settings, file);
+  else say(await endSession(settings, file));
+}
+
+async function login(settings: Settings, file: TokenFile): Promise<void> {
+  const config = await connect(settings);
+  const { resource, device } = settings;
+  const scope: Scope = { scope: 'openid profile email offline_access' };
+  if (resource !== undefined) scope.resource = resource;
+  const tokens = device
+    ? await signInWithDevice(config, scope, say)
+    : await signInWithBrowser(config, scope, process.env['BROWSER'], say);
+  const claims = tokens.claims();
+  const name = [claims?.['name'], claims?.['email'], claims?.sub].find((one) => Boolean(one));
+  await keep(file, tokens, printable(name));
+  say(`Signed in as ${printable(name)}.`);
+}
+
+async function whoami(settings: Settings, file: TokenFile): Promise<void> {
+  let tokens = await freshTokens(settings, file);
+  let response = await callApi(settings, tokens);
+  if (response.status === 401) {
+    // Withdrawn keys, or clocks that differ: one new token may do.
+    tokens = await freshTokens(settings, file, tokens.accessToken);
+    response = await callApi(settings, tokens);
+  }
+  if (response.status === 401) {
+    throw new CliError('not_signed_in', 'The API does not accept your sign-in: run login again.');
+  }
+  if (!response.ok) throw new CliError('failed', `The API answered ${response.status}.`);
+  const me = readCaller(await response.json());
+  if (settings.json) {
+    say(JSON.stringify(me, null, 2));
+    return;
+  }
+  say(`Signed in as  ${printable(tokens.name)}`);
+  say(`Subject       ${printable(me.sub)}`);
+  say(`Organization  ${printable(me.org_id ?? 'none')}`);
+  say(`Application   ${printable(me.client_id)}`);
+  say(`Scopes        ${printable(me.scopes.join(' '))}`);
+}
+
+async function callApi({ api }: Settings, { accessToken }: StoredTokens): Promise<Response> {
+  try {
+    return await fetch(new URL('/api/me', api), {
+      headers: { authorization: `Bearer ${accessToken}` },
+      redirect: 'error', // the token is for this API, not for where it may point to
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch (cause) {
+    throw new CliError('failed', `The API at ${api.origin} did not answer.`, { cause });
+  }
+}
+
+interface Caller {
+  sub: string;
+  org_id: string | null;
+  client_id: string;
+  scopes: string[];
+}
+
+function readCaller(body: unknown): Caller {
+  const isCaller = typeof body === 'object' && body !== null && 'sub' in body && 'scopes' in body;
+  if (!isCaller) throw new CliError('failed', 'The API answered something else.');
+  return body as Caller;
+}
+
+/** Without what could rewrite the terminal: names are chosen by others. */
+function printable(text: unknown): string {
+  return String(text).replaceAll(/[\p{Cc}\p{Cf}]/gu, '');
+}
+
+main().catch((error: unknown) => {
+  const { sentence, exitCode } = describeFailure(error);
+  process.stderr.write(`${printable(sentence)}\n`);
+  process.exitCode = exitCode;
+});
