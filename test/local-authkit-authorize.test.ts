@@ -230,6 +230,24 @@ describe('screens over HTTP', () => {
     expect(answer.location?.searchParams.get('error')).toBe('access_denied');
   });
 
+  it('asks for consent again for another organization of the same person', async () => {
+    const scope = 'openid';
+    const jar: CookieJar = new Map();
+    const choices = { person: 'Chiara Fontana', organization: 'Blue Kiln Studio', jar };
+    await signInOverHttp(thirdParty.authorizationUrl({ scope }), choices);
+    const silent = { ...choices, consent: 'deny' } as const;
+    const again = await signInOverHttp(thirdParty.authorizationUrl({ scope }), silent);
+    expect(again.searchParams.has('code')).toBe(true);
+    const other = { ...silent, organization: 'Meridian Labs' };
+    const denied = await signInOverHttp(thirdParty.authorizationUrl({ scope }), other);
+    expect(denied.searchParams.get('error')).toBe('access_denied');
+  });
+
+  it('tells a test which choice is not on the screen', async () => {
+    const attempt = signInOverHttp(firstParty.authorizationUrl(), { person: 'Nobody' });
+    await expect(attempt).rejects.toThrow('No button for these choices on "Sign in"');
+  });
+
   it('refuses a person, an organization or a screen that is not on offer', async () => {
     const browser = new Browser();
     const page = await browser.open(firstParty.authorizationUrl());

@@ -9,7 +9,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { decodeJwt } from 'jose';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import {
+  startLocalAuthKit,
+  type LocalAuthKit,
+  type LocalAuthKitOptions,
+} from '../src/local-authkit/start.ts';
 import { signInOverHttp, type CookieJar } from '../src/local-authkit/test-kit.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
@@ -22,8 +26,8 @@ let fileCount = 0;
 
 const newFile = () => join(folder, `state-${(fileCount += 1)}.json`);
 
-async function start(options: Partial<Parameters<typeof startLocalAuthKit>[0]> = {}) {
-  const authkit = await startLocalAuthKit({ port: 0, redirectUris: [REDIRECT_URI], ...options });
+async function start(options: Partial<LocalAuthKitOptions> = { port: 0 }) {
+  const authkit = await startLocalAuthKit({ redirectUris: [REDIRECT_URI], ...options });
   open.push(authkit);
   return authkit;
 }
@@ -133,11 +137,11 @@ describe('start', () => {
 describe('state', () => {
   it('keeps issuer, keys, applications, people, sessions and tokens across a restart', async () => {
     const stateFile = newFile();
-    const first = await start({ stateFile });
+    const first = await start({ port: 0, stateFile });
     const jar: CookieJar = new Map();
     const tokens = await clientOf(first).signIn({ person: 'Bruno Okafor', jar });
     await first.close();
-    const second = await start({ stateFile, port: 4000 });
+    const second = await start({ stateFile });
     for (const member of ['issuer', 'environmentClientId', 'applications', 'people'] as const) {
       expect(second[member]).toEqual(first[member]);
     }
@@ -166,8 +170,8 @@ describe('state', () => {
 
   it('is a file that only its owner can read, with new ids and secrets for each file', async () => {
     const [one, two] = [newFile(), newFile()];
-    const first = await start({ stateFile: one });
-    const second = await start({ stateFile: two });
+    const first = await start({ port: 0, stateFile: one });
+    const second = await start({ port: 0, stateFile: two });
     const secret = first.applications.firstParty.clientSecrets[0];
     await vi.waitFor(() => expect(readFileSync(one, 'utf8')).toContain(secret));
     expect(statSync(one).mode & 0o777).toBe(0o600);
@@ -180,13 +184,13 @@ describe('state', () => {
 
   it('belongs to one local AuthKit: a second one reads it and leaves it alone', async () => {
     const stateFile = newFile();
-    const first = await start({ stateFile });
+    const first = await start({ port: 0, stateFile });
     const tokens = await clientOf(first).signIn({ person: 'Ada Lindqvist' });
     const second = await start({ stateFile });
     await clientOf(second).signIn({ person: 'Ada Lindqvist' });
     await second.close();
     await first.close();
-    const third = await start({ stateFile, port: 4000 });
+    const third = await start({ stateFile });
     expect([second.environmentClientId, third.issuer]).toEqual([
       first.environmentClientId,
       first.issuer,
@@ -207,7 +211,7 @@ describe('end of session, where it is switched on', () => {
   const landing = 'http://localhost:3000/signed-out';
 
   async function signedIn() {
-    const authkit = await start({ endSession: true, postLogoutRedirectUris: [landing] });
+    const authkit = await start({ port: 0, endSession: true, postLogoutRedirectUris: [landing] });
     const client = clientOf(authkit);
     const browser = new Browser();
     await browser.open(client.authorizationUrl());

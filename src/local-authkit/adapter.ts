@@ -44,8 +44,8 @@ export function createAdapterFactory(
         if (payload.consumed && model !== 'RefreshToken') {
           throw new InvalidGrant({ detail: 'spent by another request' });
         }
-        payload.consumed ??= Date.now();
-        records.touch();
+        const spent = { ...payload, consumed: payload.consumed ?? Date.now() };
+        records.set(key(id), spent, RETENTION_SECONDS);
       },
       async destroy(id) {
         records.delete(key(id));

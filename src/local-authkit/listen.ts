@@ -30,9 +30,10 @@ async function listenOnBoth(listener: RequestListener, port: number): Promise<Se
 /** Takes ports in order of preference, 0 = any; listens on the first that is free. */
 export async function listenOnLoopback(
   listener: RequestListener,
-  ports: readonly number[],
+  ports: readonly (number | undefined)[],
 ): Promise<Server[]> {
   for (const port of ports) {
+    if (port === undefined) continue;
     try {
       return await listenOnBoth(listener, port);
     } catch (error) {

@@ -6,7 +6,7 @@ import { startLocalAuthKit, type LocalAuthKit } from './start.ts';
 
 const HELP = `Usage: npm run authkit -- [options]
 
-  --port <port>              default 4000; a free port when it is taken
+  --port <port>              default: that of the last time, else 4000; a free one when taken
   --redirect-uri <uri>       of the web applications; may be repeated
                              (default http://localhost:3000/callback)
   --post-logout-uri <uri>    for --end-session; may be repeated
@@ -43,7 +43,7 @@ function introduce({ issuer, environmentClientId, applications, people }: LocalA
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      port: { type: 'string', default: '4000' },
+      port: { type: 'string' },
       'redirect-uri': { type: 'string', multiple: true },
       'post-logout-uri': { type: 'string', multiple: true },
       resource: { type: 'string', multiple: true, default: [] },
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   });
   if (values.help) return print(HELP);
   const authkit = await startLocalAuthKit({
-    port: Number(values.port),
+    ...(values.port !== undefined && { port: Number(values.port) }),
     stateFile: values['state-file'],
     redirectUris: values['redirect-uri'] ?? ['http://localhost:3000/callback'],
     postLogoutRedirectUris: values['post-logout-uri'] ?? ['http://localhost:3000/signed-out'],

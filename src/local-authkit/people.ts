@@ -51,3 +51,15 @@ export function createPeople(state: State): readonly Person[] {
     ]),
   ];
 }
+
+/** Claims of the ID token and of UserInfo; oidc-provider keeps those of the granted scopes. */
+export function claimsOf({ sub, name, givenName, familyName, email }: Person) {
+  return {
+    sub,
+    name,
+    given_name: givenName,
+    family_name: familyName,
+    email,
+    email_verified: true,
+  };
+}

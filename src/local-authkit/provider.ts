@@ -1,21 +1,20 @@
 // The configuration of oidc-provider that makes it answer as AuthKit does; what it cannot be told
 // is answered by handlers of our own in front of it (start.ts). Reasons: authkit.md section 15.
 
-import type { Configuration, KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
-import { InvalidScope, InvalidTarget } from 'oidc-provider/lib/helpers/errors.js';
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { base, Check, Prompt } from 'oidc-provider/lib/helpers/interaction_policy/index.js';
 import { Provider } from 'oidc-provider/lib/provider.js';
 import { accessTokenFormat } from './access-token.ts';
 import { createAdapterFactory } from './adapter.ts';
+import { answerAsAuthKit } from './answers.ts';
 import { hasSecret, toClientMetadata } from './applications.ts';
+import { describeResource, ENVIRONMENT_RESOURCE, settleScope } from './audience.ts';
 import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
-import { deviceScreens, paceDevice } from './device.ts';
-import { BUILT_IN_SCOPES, isKnownScope, type Environment } from './environment.ts';
-import { PERMISSIONS, type Person } from './people.ts';
+import { deviceScreens } from './device.ts';
+import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
+import { claimsOf } from './people.ts';
 import { showError } from './screens.ts';
 
-/** Stands for "no resource asked for": oidc-provider wants a URI where AuthKit has a client id. */
-const ENVIRONMENT_RESOURCE = 'urn:local-authkit:environment';
 const DAY = 86_400;
 
 /** Returns an oidc-provider over the environment's state; make a new one after a change of keys. */
@@ -128,91 +127,5 @@ function screenRules(environment: Environment): Configuration {
       long: { signed: true, httpOnly: true, sameSite: 'lax', path: '/oauth2' },
       short: { signed: true, httpOnly: true, sameSite: 'lax' },
     },
-  };
-}
-
-/** Claims of the ID token and of UserInfo; oidc-provider keeps those of the granted scopes. */
-export function claimsOf({ sub, name, givenName, familyName, email }: Person) {
-  return {
-    sub,
-    name,
-    given_name: givenName,
-    family_name: familyName,
-    email,
-    email_verified: true,
-  };
-}
-
-/**
- * Runs once per authorization request, in place of oidc-provider's rules: `offline_access` needs no
- * prompt, an unknown scope is an error, no scope at all means `openid`.
- */
-function settleScope(ctx: KoaContextWithOIDC): void {
-  const { route, params = {} } = ctx.oidc;
-  const asked = route === 'authorization' ? ctx.query['scope'] : params['scope'];
-  const scopes = new Set((typeof asked === 'string' ? asked : 'openid').split(' '));
-  scopes.delete('');
-  for (const scope of scopes) {
-    if (!isKnownScope(scope)) throw new InvalidScope('unknown scope');
-  }
-  params['scope'] = [...scopes].join(' ');
-}
-
-/** The audience of the access token, and the scopes that may be in it. */
-function describeResource(
-  environment: Environment,
-  ctx: KoaContextWithOIDC,
-  resource: string,
-): ResourceServer {
-  const { clientId, resources } = environment;
-  const { params = {} } = ctx.oidc;
-  const isMachine = params['grant_type'] === 'client_credentials';
-  const isOwn =
-    resource === ENVIRONMENT_RESOURCE ||
-    resources.length === 0 ||
-    isMachine ||
-    // A refresh that does not repeat `resource` falls back (authkit.md section 12).
-    (params['grant_type'] === 'refresh_token' && params['resource'] === undefined);
-  if (!isOwn && !resources.includes(resource)) throw new InvalidTarget();
-  const scopes = isMachine
-    ? (environment.findApplication(ctx.oidc.client?.clientId)?.permissions ?? [])
-    : [...Object.keys(BUILT_IN_SCOPES), ...PERMISSIONS];
-  if (isMachine) {
-    for (const scope of ctx.oidc.requestParamScopes) {
-      if (!scopes.includes(scope)) throw new InvalidScope('unknown scope');
-    }
-  }
-  return {
-    audience: isOwn ? clientId : resource,
-    scope: scopes.join(' '),
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: 'RS256' } },
-  };
-}
-
-/** `bearer` without `scope`; a grant type that the application may not use has its own error. */
-function correctTokenAnswer(ctx: KoaContextWithOIDC): void {
-  const body: unknown = ctx.body;
-  if (typeof body !== 'object' || body === null) return;
-  if ('access_token' in body) Object.assign(body, { token_type: 'bearer', scope: undefined });
-  if (!('error' in body) || body.error !== 'invalid_request') return;
-  const { client, params } = ctx.oidc;
-  const grantType = params?.['grant_type'];
-  if (client && typeof grantType === 'string' && !client.grantTypeAllowed(grantType)) {
-    Object.assign(body, { error: 'unauthorized_client' });
-  }
-}
-
-/** Removes `iss` from redirects, which AuthKit does not send, and corrects other answers. */
-function answerAsAuthKit({ issuer }: Environment) {
-  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
-    await next();
-    const location = URL.parse(ctx.response.get('location'));
-    if (location?.searchParams.get('iss') === issuer) {
-      location.searchParams.delete('iss');
-      ctx.redirect(location.href);
-    }
-    if (ctx.path === '/oauth2/token') correctTokenAnswer(ctx);
-    paceDevice(ctx);
   };
 }

@@ -10,7 +10,7 @@ import { closeAll, listenOnLoopback, portOf } from './listen.ts';
 import { State } from './state-file.ts';
 
 export interface LocalAuthKitOptions {
-  /** Default 4000; a free port when it is taken; 0: any. Loopback only. */
+  /** Default: the port of the last time, else 4000; a free one when taken; 0: any. Loopback only. */
   port?: number;
   /** Keys, grants, sessions and clients last across restarts; absent: in memory only. */
   stateFile?: string;
@@ -46,10 +46,9 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   const state = await State.open(options.stateFile);
   // The port is known by listening, and the app needs it in its issuer.
   let handle = notYet;
-  const { port = DEFAULT_PORT } = options;
   // The port is part of the issuer: the one of the last time keeps people signed in.
-  const preferred = port === 0 || state.port === undefined ? [] : [state.port];
-  const servers = await listenOnLoopback((req, res) => handle(req, res), [...preferred, port]);
+  const ports = options.port === undefined ? [state.port, DEFAULT_PORT] : [options.port];
+  const servers = await listenOnLoopback((req, res) => handle(req, res), ports);
   state.port = portOf(servers);
   const environment = createEnvironment({
     issuer: `http://localhost:${state.port}`,

@@ -4,7 +4,7 @@
 import type { RequestHandler } from 'express';
 import { verifyAccessToken } from './access-token.ts';
 import type { Environment } from './environment.ts';
-import { claimsOf } from './provider.ts';
+import { claimsOf } from './people.ts';
 
 /** Returns the handler of GET and POST /oauth2/userinfo. */
 export function userinfo(environment: Environment): RequestHandler {
