@@ -15,6 +15,10 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
        (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH})`,
     ),
   );
+  // No more sessions than this; counting them takes longer the more there are.
+  const atMost = sqlite.row(
+    'SELECT 1 + (SELECT max(rowid) FROM sessions) - (SELECT min(rowid) FROM sessions)',
+  );
   const count = sqlite.row('SELECT count(*) FROM sessions');
   const deleteNearestTheirEnd = sqlite.write(
     `DELETE FROM sessions WHERE rowid IN
@@ -28,9 +32,11 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
     for (const deleteExpired of expired) {
       while ((await deleteExpired(Date.now())) === BATCH) await pause();
     }
+    if (Number((await atMost())?.[0]) <= maxSessions) return;
     let excess = Number((await count())?.[0]) - maxSessions;
     while (excess > 0) {
-      excess -= await deleteNearestTheirEnd(Math.min(excess, BATCH));
+      const deleted = await deleteNearestTheirEnd(Math.min(excess, BATCH));
+      excess = deleted === 0 ? 0 : excess - deleted;
       await pause();
     }
   }
