@@ -17,6 +17,8 @@ export interface ClientOptions {
 export interface RelyingParty {
   /** The discovered configuration. @throws SignInError while the issuer was never reached */
   config(): Promise<Discovered>;
+  /** The same where it must not be waited for; undefined while the issuer was never reached. */
+  known(): Discovered | undefined;
   /** Asks the issuer again if the last answer is older than a few seconds. Never rejects. */
   state(): Promise<'never_reached' | 'ready' | 'away'>;
   /** By how much this server's clock was ahead of the issuer's at its last answer. */
@@ -103,6 +105,7 @@ export function createRelyingParty(
       if (inFlight) return inFlight;
       throw failure ?? new SignInError('issuer_unreachable');
     },
+    known: () => discovered,
     async state() {
       if (discovered && Date.now() - checkedAt > FRESH_MS) await discover().catch(() => undefined);
       if (!discovered) return 'never_reached';

@@ -88,7 +88,7 @@ export interface Auth
   /** The signed-in person's sessions. */
   sessions: OwnSessions;
   /** Whether AuthKit advertises revocation; false while it was never reached. */
-  advertisesRevocation: () => Promise<boolean>;
+  advertisesRevocation: () => boolean;
 }
 
 /** Puts sign-in together. Starts to look for the issuer at once, and does not wait for it. */
@@ -139,8 +139,8 @@ export function createAuth(options: AuthOptions): Auth {
     sessions: createOwnSessions(records, onEvent),
     signOut: out.signOut,
     signOutEverywhere: out.signOutEverywhere,
-    async advertisesRevocation() {
-      const discovered = await relyingParty.config().catch(() => undefined);
+    advertisesRevocation() {
+      const discovered = relyingParty.known();
       return discovered !== undefined && advertisesRevocation(discovered.afterwards);
     },
     state: () => relyingParty.state(),

@@ -43,28 +43,30 @@ export function createSignOut(parts: Parts): SignOut {
     if (everywhere && user) {
       await records.removeAll(userKey(user.issuer, user.sub)).catch(storeFailure);
     }
-    const target = user && (await tellAuthKit(user, tokens));
+    const target = user && tellAuthKit(user, tokens);
     // 303: what follows a POST is a GET (RFC 9700 §4.12).
     res.redirect(303, target?.href ?? signedOut.pathname);
   }
 
-  /** Gives the refresh token back without waiting for it; the end-session URL where there is one. */
-  async function tellAuthKit({ sub }: User, tokens?: TokenSet): Promise<URL | undefined> {
-    const discovered = await relyingParty.config().catch(() => undefined);
-    if (!discovered) {
-      onEvent({ event: 'signed_out', sub, revocation: 'not_advertised' });
-      return undefined;
-    }
-    const { afterwards: config } = discovered;
-    onEvent({ event: 'signed_out', sub, revocation: revocationFor(config, tokens) });
-    void revokeRefreshToken(config, tokens, onEvent);
-    if (!config.serverMetadata().end_session_endpoint) return undefined;
+  /** The end-session URL where there is one. Waits for nothing: AuthKit may be away or hang. */
+  function tellAuthKit({ sub }: User, tokens?: TokenSet): URL | undefined {
+    void giveBack(sub, tokens);
+    const config = relyingParty.known()?.afterwards;
+    if (!config?.serverMetadata().end_session_endpoint) return undefined;
     // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
     return buildEndSessionUrl(config, {
       post_logout_redirect_uri: signedOut.href,
       state: 'ended',
       ...(tokens?.idToken !== undefined && { id_token_hint: tokens.idToken }),
     });
+  }
+
+  /** Revokes the refresh token, in the background. */
+  async function giveBack(sub: string, tokens?: TokenSet): Promise<void> {
+    const config = (await relyingParty.config().catch(() => undefined))?.afterwards;
+    const revocation = config ? revocationFor(config, tokens) : 'not_advertised';
+    onEvent({ event: 'signed_out', sub, revocation });
+    if (config) await revokeRefreshToken(config, tokens, onEvent);
   }
 
   const signOut: RequestHandler = (req, res) => end(req, res, false);

@@ -16,7 +16,7 @@ export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
         startedAt: new Date(startedAt),
         lastSeenAt: new Date(lastSeenAt),
       })),
-      revocation: await auth.advertisesRevocation(),
+      revocation: auth.advertisesRevocation(),
       notice: req.query['ended'] === 'gone' ? 'That session had already ended.' : undefined,
     });
   });
