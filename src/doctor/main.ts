@@ -1,0 +1,43 @@
+// `npm run doctor`: checks what people stumble over, before a user does.
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import dotenv from 'dotenv';
+import { examine } from './examine.ts';
+import { describe } from './report.ts';
+
+const HELP = `Checks the settings, the issuer, the application, the store and the proxy.
+
+  npm run doctor                      reads the environment and .env, as the app does
+  npm run doctor -- --json            the findings as JSON
+  npm run doctor -- --token FILE      compares API_AUDIENCE with the access token in FILE
+
+Exit code: 0 without a problem, 1 with one, 2 when called wrongly. No secret is shown.
+`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      token: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  dotenv.config({ quiet: true });
+  const accessToken =
+    values.token === undefined ? undefined : (await readFile(values.token, 'utf8')).trim();
+  const findings = await examine(process.env, accessToken);
+  process.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
+  return findings.some(({ status }) => status === 'problem') ? 1 : 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const { message = 'unknown error' } = error as { message?: string };
+  process.stderr.write(`${message}\n\n${HELP}`);
+  process.exitCode = 2;
+}
