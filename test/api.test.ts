@@ -1,7 +1,7 @@
 // The demo's API as other applications meet it.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Issuer } from '../src/bearer/index.ts';
+import { BearerError, Issuer } from '../src/bearer/index.ts';
 import { apiRoutes } from '../src/routes/api.ts';
 import type { ApiOptions } from '../src/routes/api.ts';
 import { call, callWith, newApp, serve } from './support/bearer-app.ts';
@@ -123,6 +123,25 @@ describe('every answer under /api is JSON and not stored', () => {
     const { status, body } = await call(`${api.url}/api/me`, { method: 'HEAD', headers });
     expect({ status, body }).toEqual({ status: 200, body: '' });
   });
+});
+
+test('a rate limit can see refused calls before they are answered', async () => {
+  const codes: unknown[] = [];
+  const app = await start({
+    refused: (error: unknown, _req, res, next) => {
+      codes.push(error instanceof BearerError ? error.code : error);
+      if (codes.length < 3) next(error);
+      else res.status(429).json({});
+    },
+  });
+  const statuses = [];
+  for (const token of ['a', 'b', 'c']) {
+    // oxlint-disable-next-line no-await-in-loop -- counted one by one
+    statuses.push((await callWith(`${app.url}/api/me`, token)).status);
+  }
+  statuses.push((await callWith(`${app.url}/api/me`, await issuer.sign())).status);
+  expect(statuses).toEqual([401, 401, 429, 200]);
+  expect(codes).toEqual(['invalid_token', 'invalid_token', 'invalid_token']);
 });
 
 describe('the RFC 9728 document', () => {

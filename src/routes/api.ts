@@ -4,7 +4,7 @@
  */
 
 import { Router } from 'express';
-import type { RequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { LRUCache } from 'lru-cache';
 import {
   BearerError,
@@ -38,6 +38,8 @@ export interface ApiOptions {
   /** The resource indicator asked for at sign-in: names this API where it lies on this origin. */
   resource?: string | undefined;
   findUser: (sub: string) => Promise<DirectoryEntry | null>;
+  /** Sees each refused call before it is answered: a rate limit may turn it into 429. */
+  refused?: ErrorRequestHandler;
   /** Origins whose pages may call the API from a browser; default: none. */
   allowedOrigins?: readonly string[];
   log?: (event: BearerEvent) => void;
@@ -67,6 +69,7 @@ export function apiRoutes(options: ApiOptions): Router {
   api.use((_req, res) => {
     res.status(404).json({ error: 'not_found', error_description: 'There is nothing here' });
   });
+  if (options.refused !== undefined) api.use(options.refused);
   api.use(bearerErrorHandler({ resourceMetadata, log }));
 
   return Router().use(protectedResourceMetadata({ resource, issuer })).use('/api', api);
