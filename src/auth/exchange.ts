@@ -5,7 +5,7 @@ import type { RelyingParty } from './client.ts';
 import { SignInError, type SignInErrorCode } from './errors.ts';
 import type { SessionEnd, SignInEventListener } from './events.ts';
 import type { SignedIn } from './express.ts';
-import { toSignInError } from './failure.ts';
+import { secondsToWait, toSignInError } from './failure.ts';
 import type { Pause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { revokeRefreshToken } from './revocation.ts';
@@ -101,7 +101,8 @@ export function createExchange(parts: Parts): Exchange {
     const { code } = error;
     const reason = ENDS_THE_SESSION[code];
     if (!reason) {
-      onEvent({ event: 'refresh_failed', sub, code, retryInSeconds: pause.begin() }, error);
+      const retryInSeconds = pause.begin(secondsToWait(error));
+      onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
       if (code === 'client_refused') onEvent({ event: 'client_refused', code });
       return { failed: error };
     }

@@ -102,3 +102,12 @@ function invalidResponseCode(error: ClientError): SignInErrorCode {
     ? 'id_token_invalid'
     : 'response_invalid';
 }
+
+/** For how many seconds the issuer asked to be left alone (Retry-After, RFC 9110 §10.2.3), or 0. */
+export function secondsToWait({ cause }: SignInError): number {
+  const response = cause instanceof ResponseBodyError ? cause.response : causeOf(cause);
+  const seconds = response instanceof Response ? Number(response.headers.get('retry-after')) : 0;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
+}
+
+const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);

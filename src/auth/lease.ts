@@ -1,6 +1,7 @@
 // One at a time, across processes and machines: a lease with an owner, renewed while the work runs.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SignInError } from './errors.ts';
 import type { SessionRecords } from './records.ts';
 import { storeFailure } from './session-store.ts';
 
@@ -9,6 +10,9 @@ import { storeFailure } from './session-store.ts';
 const LEASE_MS = 5_000;
 const RENEW_EVERY_MS = 1_000;
 const LOOK_AGAIN_MS = 15;
+// Longer than a lease, so that a dead holder is outwaited. With AuthKit silent, each instance would
+// else wait for the timeouts of all before it.
+const PATIENCE_MS = 7_500;
 
 /** The lease under which a session's tokens are exchanged. */
 export const refreshLease = (key: string) => `refresh:${key}`;
@@ -17,7 +21,7 @@ export const refreshLease = (key: string) => `refresh:${key}`;
  * Runs `work` while holding the lease `name`. Until it is free, `settled` is asked again and again
  * whether somebody else has done the work meanwhile; if so, its answer is the result.
  *
- * @throws SignInError `store_unavailable`
+ * @throws SignInError `store_unavailable`; `issuer_timeout` when others held it for too long
  */
 export async function withLease<T>(
   records: SessionRecords,
@@ -26,10 +30,12 @@ export async function withLease<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const owner = randomUUID();
+  const givesUpAt = performance.now() + PATIENCE_MS;
   while (!(await records.acquireLease(name, owner, LEASE_MS).catch(storeFailure))) {
     await delay(LOOK_AGAIN_MS * (1 + Math.random()));
     const result = await settled();
     if (result !== undefined) return result;
+    if (performance.now() > givesUpAt) throw new SignInError('issuer_timeout');
   }
   // Work may take longer than the lease, and a lease that runs out in mid-exchange would let a
   // second exchange spend the same refresh token.
