@@ -43,6 +43,8 @@ function profileData(req: Request, idleSeconds: number) {
   if (!signedIn || !grant) throw new TypeError('requireLogin comes before the profile page');
   const { startedAt, lastSeenAt, endsAt, claims } = signedIn;
   return {
+    // Not the one that app.ts gave to all views: a refresh may have changed the organization since.
+    user: currentUser(req),
     claims,
     scopes: grant.scope,
     session: {
