@@ -20,6 +20,8 @@ export interface Variation {
   /** Makes the ID token from the good one. */
   mangle?: (idToken: string) => string | Promise<string>;
   accessToken?: Values;
+  /** Answers at the token endpoint instead. */
+  token?: RequestListener;
   /** Members of the token response. */
   response?: Values;
   userInfo?: Values | RequestListener;
@@ -58,7 +60,10 @@ export async function startSignInIssuer(): Promise<SignInIssuer> {
     }),
   );
   issuer.answer('/oauth2/authorize', (req, res) => authorize(self, req, res));
-  issuer.answer('/oauth2/token', (req, res) => void exchange(self, req, res));
+  issuer.answer('/oauth2/token', (req, res) => {
+    if (self.vary.token) self.vary.token(req, res);
+    else void exchange(self, req, res);
+  });
   issuer.answer('/oauth2/userinfo', (req, res) => {
     const { userInfo } = self.vary;
     if (typeof userInfo === 'function') userInfo(req, res);

@@ -1,0 +1,56 @@
+// A load balancer as small as one can be: one instance after the other, no sticky sessions, Host as
+// the browser sent it. A GET that an instance did not answer goes to the next one, as nginx's
+// proxy_next_upstream does.
+import { once } from 'node:events';
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+
+export interface Balancer {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** `ports` are the instances' at the moment of a request. */
+export async function startBalancer(ports: () => number[]): Promise<Balancer> {
+  let turn = 0;
+  const server = createServer((req, res) => void pass(req, res, ports(), (turn += 1)));
+  server.listen(0, 'localhost');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    url: `http://localhost:${typeof address === 'object' ? address?.port : ''}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function pass(req: IncomingMessage, res: ServerResponse, ports: number[], turn: number) {
+  const body = await buffer(req);
+  const attempts = req.method === 'GET' ? ports.length : 1;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const port = ports[(turn + attempt) % ports.length];
+    const answer = await forward(req, body, port).catch(() => undefined);
+    if (!answer) continue;
+    res.writeHead(answer.status, answer.headers).end(answer.body);
+    return;
+  }
+  res.writeHead(502).end();
+}
+
+async function forward(req: IncomingMessage, body: Buffer, port: number | undefined) {
+  const upstream = request({
+    host: 'localhost',
+    port,
+    method: req.method,
+    path: req.url,
+    headers: { ...req.headers, connection: 'close' },
+    agent: false,
+  });
+  upstream.end(body);
+  const [response] = await once(upstream, 'response');
+  const { statusCode = 502, rawHeaders } = response as IncomingMessage;
+  return { status: statusCode, headers: rawHeaders, body: await buffer(response) };
+}
