@@ -51,10 +51,14 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   );
   // What was parsed so far is enough to find the contradictions too: all problems at once.
   const values = parsed.data ?? lenient(Object.fromEntries(given));
-  problems.push(...contradictions(values));
+  // A setting that is wrong is not also "not set".
+  const isTold = (line: string) => problems.some((told) => nameIn(told) === nameIn(line));
+  problems.push(...contradictions(values).filter((line) => !isTold(line)));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(toConfig(values));
 }
+
+const nameIn = (line: string) => line.slice(0, line.indexOf(':'));
 
 /** The settings that are right on their own, where others are not. */
 function lenient(given: Record<string, string | undefined>): Settings {

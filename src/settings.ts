@@ -1,5 +1,6 @@
 // Each variable of the environment: its form, and what makes no sense together. The sentences are
 // what a user reads at start: what is wrong; what to set.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopbackHttp } from './auth/index.ts';
 
@@ -79,7 +80,13 @@ export const settings = z.object({
     (redis) => !redis || /^rediss?:$/.test(redis.protocol),
     { error: 'is not a Redis URL; set redis:// or rediss://' },
   ),
-  TRUST_PROXY: z.string().optional(),
+  TRUST_PROXY: z
+    .string()
+    .refine(
+      isTrustProxy,
+      'is neither a number nor a list of addresses; set the number of proxies in front, such as 1',
+    )
+    .optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: 'is no level; set fatal, error, warn, info, debug, trace or silent',
@@ -140,3 +147,13 @@ export function contradictions(s: Settings): string[] {
 }
 
 const isWeak = (secret: string) => secret.length < 32 || new Set(secret).size < 10;
+
+/** Whether Express takes it: true or false, a number of hops, or addresses and subnets. */
+function isTrustProxy(text: string): boolean {
+  if (/^(?:true|false|\d{1,2})$/.test(text)) return true;
+  return text.split(',').every((item) => {
+    const [address = '', prefix = '0'] = item.trim().split('/');
+    const isRange = ['loopback', 'linklocal', 'uniquelocal'].includes(item.trim());
+    return isRange || (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix));
+  });
+}
