@@ -1,8 +1,7 @@
 // An issuer that means harm, or is broken in every way a host can be. It signs everybody in at once
 // (sign-in-issuer.ts), with tokens bent by `vary`; here are the forgeries, and the answers that are
 // no answers. All over real HTTP and with real keys.
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { setInterval as every } from 'node:timers/promises';
+import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { decodeJwt, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'jose';
 import { base64url } from './forge.ts';
@@ -60,13 +59,6 @@ export const TRAP = '/trap';
 const MEGABYTE = 'x'.repeat(1_048_576);
 const JSON_HEAD = { 'content-type': 'application/json' };
 
-async function writeFor(res: ServerResponse, piece: string, ms: number): Promise<void> {
-  for await (const _tick of every(ms, undefined, { ref: false })) {
-    if (res.destroyed) return;
-    res.write(piece);
-  }
-}
-
 const answers =
   (body: string, head: Record<string, string> = JSON_HEAD): RequestListener =>
   (_req, res) =>
@@ -106,10 +98,12 @@ export const BROKEN: Record<string, RequestListener> = {
 /** Never done: only a deadline of our own ends them. */
 export const ENDLESS: Record<string, RequestListener> = {
   'no answer': () => undefined,
-  'an answer whose body never comes': (_req, res) =>
-    void res.writeHead(200, JSON_HEAD).flushHeaders(),
-  'a byte every 100 ms, for ever': (_req: IncomingMessage, res) => {
+  'an answer whose body never comes': (_req, res) => {
+    res.writeHead(200, JSON_HEAD).flushHeaders();
+  },
+  'a byte every 100 ms, for ever': (_req, res) => {
     res.writeHead(200, JSON_HEAD);
-    void writeFor(res, ' ', 100);
+    const timer = setInterval(() => res.write(' '), 100);
+    res.on('close', () => clearInterval(timer));
   },
 };

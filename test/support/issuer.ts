@@ -29,6 +29,8 @@ export interface TestIssuer {
   hits: Map<string, number>;
   /** Replaces the answer of a path; undefined puts the normal one back. */
   answer(path: string, listener: RequestListener | undefined): void;
+  /** What answers a path while it is set, whatever answers it else. */
+  faults: Map<string, RequestListener>;
   introspections: IntrospectionCall[];
   /** What introspection says about a token; by default active, with the token's own claims. */
   introspect(claims: JWTPayload): Record<string, unknown>;
@@ -65,7 +67,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     const path = new URL(req.url ?? '/', 'http://issuer').pathname;
     issuer.hits.set(path, (issuer.hits.get(path) ?? 0) + 1);
     if (isDown) req.socket.destroy();
-    else (answers.get(path) ?? normal[path] ?? notFound)(req, res);
+    else (issuer.faults.get(path) ?? answers.get(path) ?? normal[path] ?? notFound)(req, res);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -76,6 +78,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     key,
     published: [key.jwk],
     hits: new Map(),
+    faults: new Map(),
     introspections: [],
     introspect: (claims) => ({ active: true, token_type: 'access_token', ...claims }),
     answer: (path, listener) =>
