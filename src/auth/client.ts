@@ -51,6 +51,7 @@ export function createRelyingParty(
   let skewSeconds = 0;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
 
   function noteSkew(seconds: number): void {
     const isNews = Math.abs(seconds - skewSeconds) > WORTH_A_LINE_S;
@@ -85,6 +86,8 @@ export function createRelyingParty(
       const { issuer } = metadata;
       onEvent({ event: 'issuer_discovered', issuer, supportsPkce: metadata.supportsPKCE() });
     } catch (cause) {
+      // Closed while it was asked: nobody would stop a timer that is set now.
+      if (isClosed) return;
       const error = toSignInError(cause);
       // Jitter, so that the instances of a fleet do not return in step.
       const pause = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures++) * (0.5 + Math.random() / 2);
@@ -113,6 +116,7 @@ export function createRelyingParty(
     },
     clockSkewSeconds: () => skewSeconds,
     close() {
+      isClosed = true;
       clearTimeout(timer);
     },
   };
