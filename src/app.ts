@@ -14,6 +14,7 @@ import { healthRoutes } from './routes/health.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import * as words from './routes/words.ts';
+import { createViewEngine } from './view-engine.ts';
 
 export interface AppOptions {
   auth: Auth;
@@ -43,6 +44,7 @@ export function createApp(options: AppOptions): Express {
   app.disable('etag');
   if (options.trustProxy !== undefined) app.set('trust proxy', options.trustProxy);
   app.set('views', folder('views')).set('view engine', 'ejs');
+  if (production) app.engine('ejs', createViewEngine());
   Object.assign(app.locals, words, {
     productName: 'Harbor Forum Support',
     localAuthKit: options.localAuthKit,
