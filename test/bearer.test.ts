@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Issuer } from '../src/bearer/index.ts';
+import { Issuer, requireAccessToken } from '../src/bearer/index.ts';
 import { call, callWith } from './support/bearer-app.ts';
 import { nowPlus, resourceMetadata, startCheckedApi } from './support/checked-api.ts';
 import type { CheckedApi } from './support/checked-api.ts';
@@ -165,3 +165,8 @@ test.each(['http://authkit.example', 'ftp://127.0.0.1', 'authkit.example', 'java
     expect(() => new Issuer(url)).toThrow(/must be https/);
   },
 );
+
+test.each([[[]], [''], [['client_1', '']]])('the audience %j is refused at start', (named) => {
+  const issuer = new Issuer('https://authkit.example');
+  expect(() => requireAccessToken({ issuer, audience: named })).toThrow(TypeError);
+});

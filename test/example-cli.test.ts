@@ -1,6 +1,6 @@
 // The command-line example, run as a process, with people who sign in in a real browser.
 
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -173,6 +173,17 @@ describe('whoami', () => {
     expect(runs.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
     expect(world.authkit.control.requests().token - before).toBe(1);
     expect((await stat(tokenFile())).mode & 0o777).toBe(0o600);
+  });
+
+  test('goes on where a run was killed with the lock in its hands', async () => {
+    world.authkit.control.setAccessTokenSeconds({ seconds: 20 });
+    await login('Ada Lindqvist');
+    const lock = `${tokenFile()}.lock`;
+    await writeFile(lock, '');
+    const longAgo = new Date(Date.now() - 120_000);
+    await utimes(lock, longAgo, longAgo);
+    expect((await run('whoami').ended).code).toBe(0);
+    await expect(stat(lock)).rejects.toThrow('ENOENT');
   });
 
   test('refreshes when the API refuses a token that looks good', async () => {

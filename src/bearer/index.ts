@@ -1,8 +1,8 @@
 // COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs jose only.
 // Licence: 0BSD (https://opensource.org/license/0bsd), so that a copy owes no notice.
 //
-// Read: require-token.ts (the guard) -> read-token.ts -> issuer.ts (keys) -> discovery.ts ->
-// errors.ts (answers) -> guards.ts, introspection.ts, metadata.ts where you need them.
+// Read: require-token.ts (the guard) -> read-token.ts -> verify-token.ts -> issuer.ts -> keys.ts ->
+// discovery.ts -> errors.ts (answers) -> guards.ts, introspection.ts, metadata.ts as you need them.
 //
 // To wire, in this order:
 //   1. const issuer = new Issuer('https://<subdomain>.authkit.app')

@@ -2,19 +2,13 @@
 // an outage. One object serves all guards of a process. Times are checked when a request needs a
 // key: there is no timer to stop.
 
-import { importJWK } from 'jose';
 import type { CryptoKey } from 'jose';
-import {
-  discover,
-  fetchJson,
-  isObject,
-  safeUrl,
-  UpstreamError,
-  withoutSlash,
-} from './discovery.ts';
+import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './discovery.ts';
 import type { HttpOptions, ServerMetadata } from './discovery.ts';
 import { BearerError } from './errors.ts';
 import type { BearerEvent } from './errors.ts';
+import { hasLostKey, importKeys } from './keys.ts';
+import type { KeySet } from './keys.ts';
 
 export interface IssuerOptions extends HttpOptions {
   /** Unknown key ids cost at most three fetches in this time; default 30, at most 60 s. */
@@ -22,13 +16,6 @@ export interface IssuerOptions extends HttpOptions {
   /** How long the keys last seen serve while the issuer is away; default 3600 s. */
   bridgeSeconds?: number;
   log?: (event: BearerEvent) => void;
-}
-
-/** The keys of one answer, by key id. */
-export interface KeySet {
-  readonly issuer: string;
-  readonly keys: ReadonlyMap<string, { key: CryptoKey; modulus: string }>;
-  readonly loadedAt: number;
 }
 
 const refreshAfter = 5 * 60_000;
@@ -76,10 +63,12 @@ export class Issuer {
   /** The keys to use without waiting, or undefined: then `keys()` has to ask the issuer. */
   current(): KeySet | undefined {
     const set = this.#set;
-    if (set === undefined || isWithin(set.loadedAt, refreshAfter)) return set;
-    const isUsable = isWithin(set.loadedAt, this.#failure === undefined ? maxAge : this.#bridge);
-    if (!isUsable) return undefined;
-    if (!this.#isBackingOff()) this.#refresh().catch(() => undefined);
+    const isAway = this.#failure !== undefined;
+    if (set === undefined || !isWithin(set.loadedAt, isAway ? this.#bridge : maxAge)) {
+      return undefined;
+    }
+    const isDue = isAway ? !this.#isBackingOff() : !isWithin(set.loadedAt, refreshAfter);
+    if (isDue) this.#refresh().catch(() => undefined);
     return set;
   }
 
@@ -152,7 +141,7 @@ export class Issuer {
       const previous = this.#set;
       this.#set = next;
       this.#failure = undefined;
-      if (previous !== undefined && hasLost(previous, next)) this.#keysLeft += 1;
+      if (previous !== undefined && hasLostKey(previous, next)) this.#keysLeft += 1;
       this.#options.log?.({ event: 'keys_loaded', count: next.keys.size });
       return next;
     } catch (cause) {
@@ -171,25 +160,4 @@ function unreachable(cause: unknown): BearerError {
 // Either side of now counts, so that a clock set back does not freeze what is kept.
 function isWithin(at: number, ms: number): boolean {
   return Math.abs(Date.now() - at) < ms;
-}
-
-function hasLost(previous: KeySet, next: KeySet): boolean {
-  return [...previous.keys].some(([kid, { modulus }]) => next.keys.get(kid)?.modulus !== modulus);
-}
-
-// Only RSA signing keys of at least 2048 bits (RFC 7518 §3.3) are taken; others are passed over, as
-// RFC 7517 §5 asks, since one odd key must not take the API down.
-async function importKeys(document: Record<string, unknown>): Promise<KeySet['keys']> {
-  const list = document['keys'];
-  if (!Array.isArray(list)) throw new UpstreamError('bad_answer', 'the JWKS has no list of keys');
-  const keys = new Map<string, { key: CryptoKey; modulus: string }>();
-  for (const jwk of list.slice(0, 50)) {
-    if (!isObject(jwk) || jwk['kty'] !== 'RSA' || 'd' in jwk) continue;
-    const { kid, n, e, use = 'sig', alg = 'RS256' } = jwk;
-    if (typeof kid !== 'string' || typeof n !== 'string' || typeof e !== 'string') continue;
-    if (use !== 'sig' || alg !== 'RS256' || keys.has(kid) || n.length < 342) continue;
-    const key = await importJWK({ kty: 'RSA', n, e }, 'RS256').catch(() => undefined);
-    if (key !== undefined && !(key instanceof Uint8Array)) keys.set(kid, { key, modulus: n });
-  }
-  return keys;
 }

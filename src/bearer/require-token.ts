@@ -1,14 +1,14 @@
-// Authorization header -> verified access token on `req.accessToken`, top to bottom.
-// RFC 9068 section 4 (https://www.rfc-editor.org/rfc/rfc9068), as far as AuthKit's tokens go.
+// Authorization header -> verified access token on `req.accessToken`: reads it (read-token.ts),
+// verifies it (verify-token.ts) unless it is remembered, and hands it on.
 
 import { hash, randomBytes } from 'node:crypto';
-import { errors, jwtVerify } from 'jose';
-import type { CryptoKey, JWTHeaderParameters, JWTPayload } from 'jose';
 import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
 import type { AccessToken } from './express.ts';
 import { Issuer } from './issuer.ts';
-import { checkSyntax, readBearerToken } from './read-token.ts';
+import { readBearerToken } from './read-token.ts';
+import { verifyToken } from './verify-token.ts';
+import type { Expected } from './verify-token.ts';
 
 /** Where verified tokens may be remembered: an LRUCache of lru-cache fits. Give each guard its own. */
 export interface TokenMemory {
@@ -31,14 +31,17 @@ export interface AccessTokenOptions {
 }
 
 /**
- * Takes what a token must say and returns the guard that sets `req.accessToken`. The guard passes
- * BearerError on: `missing_token`, `invalid_request`, `invalid_token` or `keys_unreachable`.
+ * Takes what a token must say and returns the guard that sets `req.accessToken`; throws TypeError
+ * where no audience is named. The guard passes BearerError on: `missing_token`, `invalid_request`, `invalid_token` or `keys_unreachable`.
  */
 export function requireAccessToken(options: AccessTokenOptions): RequestHandler {
   const { audience, clientIds, clockToleranceSeconds, verifiedTokens: memory } = options;
   const issuer = options.issuer instanceof Issuer ? options.issuer : new Issuer(options.issuer);
+  const audiences = [audience].flat();
+  // An unset setting must not become an audience that anybody can be issued a token for.
+  if (audiences.length === 0 || audiences.includes('')) throw new TypeError('audience is empty');
   const expected: Expected = {
-    audience: [audience].flat(),
+    audience: audiences,
     clientIds,
     clockTolerance: clockToleranceSeconds ?? 5,
   };
@@ -60,7 +63,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
       next();
       return undefined;
     }
-    return verify(token, issuer, expected).then((accessToken) => {
+    return verifyToken(token, issuer, expected).then((accessToken) => {
       const ttl = accessToken.expiresAt * 1000 - Date.now();
       if (digest && ttl > 0) memory.set(digest, accessToken, { ttl });
       req.accessToken = accessToken;
@@ -79,101 +82,4 @@ export function currentAccessToken(req: Request): AccessToken {
 // from elsewhere was used here.
 function newSalt(): string {
   return randomBytes(32).toString('base64url');
-}
-
-interface Expected {
-  audience: string[];
-  clientIds: readonly string[] | undefined;
-  clockTolerance: number;
-}
-
-async function verify(token: string, issuer: Issuer, expected: Expected): Promise<AccessToken> {
-  checkSyntax(token);
-  if (!isCanonicalJws(token)) throw refused('malformed');
-  const { issuer: iss } = await issuer.keys();
-  try {
-    const { audience, clockTolerance } = expected;
-    // The algorithm is ours to choose, not the token's: no `none`, no HMAC keyed with a public key
-    // (RFC 8725 §3.1). Keys come from the issuer alone: jku, x5u and jwk headers are not looked at.
-    const { payload, protectedHeader } = await jwtVerify(token, (header) => keyOf(header, issuer), {
-      algorithms: ['RS256'],
-      issuer: iss,
-      audience,
-      clockTolerance,
-      requiredClaims: ['exp', 'sub'],
-    });
-    return toAccessToken(protectedHeader, payload, expected);
-  } catch (cause) {
-    if (cause instanceof BearerError) throw cause;
-    throw refused(reasonOf(cause), cause);
-  }
-}
-
-// Decoders pass over other alphabets and over the last bits of the last character: one token would
-// then have many spellings, each a new entry in caches and blocklists (RFC 4648 §3.5).
-function isCanonicalJws(token: string): boolean {
-  const signature = /^[\w-]+\.[\w-]+\.([\w-]+)$/.exec(token)?.[1] ?? '';
-  return (
-    signature !== '' && Buffer.from(signature, 'base64url').toString('base64url') === signature
-  );
-}
-
-async function keyOf({ kid }: JWTHeaderParameters, issuer: Issuer): Promise<CryptoKey> {
-  const key = kid === undefined ? undefined : await issuer.key(kid);
-  if (key === undefined) throw refused('unknown_key');
-  return key;
-}
-
-function toAccessToken(
-  { typ }: JWTHeaderParameters,
-  claims: JWTPayload,
-  { clientIds }: Expected,
-): AccessToken {
-  // AuthKit sets no typ; a token that names another kind, such as logout+jwt, is not ours (RFC 8725 §3.11).
-  if (typ !== undefined && !/^(application\/)?(at\+)?jwt$/i.test(typ))
-    throw refused('not_an_access_token');
-  // ID tokens have the same issuer and keys, and where the application's own client id is accepted as
-  // audience, the same `aud`: they are told apart by what only one of the two has.
-  const isIdToken = 'nonce' in claims || 'at_hash' in claims;
-  const hasAccessClaims = 'jti' in claims || 'client_id' in claims || 'scope' in claims;
-  if (isIdToken || !hasAccessClaims) throw refused('not_an_access_token');
-  const sub = text(claims, 'sub') ?? '';
-  const client = text(claims, 'client_id');
-  // For machines AuthKit puts the client id in `sub`; older tokens of theirs lack `client_id`.
-  const machine = sub === client || (client === undefined && sub.startsWith('client_'));
-  const clientId = client ?? (machine ? sub : undefined);
-  if (sub === '') throw refused('no_subject');
-  if (clientIds !== undefined && (clientId === undefined || !clientIds.includes(clientId))) {
-    throw refused('foreign_client');
-  }
-  const scopes = Object.freeze((text(claims, 'scope') ?? '').split(' ').filter(Boolean));
-  const orgId = text(claims, 'org_id');
-  const expiresAt = Number(claims.exp);
-  if (!Number.isFinite(expiresAt)) throw refused('odd_exp'); // JSON's 1e999 never expires
-  // Frozen: a remembered token is shared by all requests that bring it.
-  return Object.freeze({
-    sub,
-    clientId,
-    orgId,
-    scopes,
-    expiresAt,
-    machine,
-    claims: Object.freeze(claims),
-  });
-}
-
-function text(claims: JWTPayload, name: string): string | undefined {
-  const value = claims[name];
-  if (value === undefined || typeof value === 'string') return value;
-  throw refused(`odd_${name}`);
-}
-
-function refused(reason: string, cause?: unknown): BearerError {
-  const message = 'The access token is not valid or has expired';
-  return new BearerError('invalid_token', message, { reason, cause });
-}
-
-// jose names what failed by a code; its message and its claims stay out of the log.
-function reasonOf(cause: unknown): string {
-  return cause instanceof errors.JOSEError ? cause.code : 'malformed';
 }
