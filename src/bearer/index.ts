@@ -1,5 +1,5 @@
 // COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs jose only.
-// Licence: 0BSD (https://opensource.org/license/0bsd), so that a copy owes no notice.
+// Licence: MIT, or 0BSD for what you copy, as you like.
 //
 // Read: require-token.ts (the guard) -> read-token.ts -> verify-token.ts -> issuer.ts -> keys.ts ->
 // discovery.ts -> errors.ts (answers) -> guards.ts, introspection.ts, metadata.ts as you need them.

@@ -1,5 +1,6 @@
 // Where sessions are kept: one SQLite file, or Redis for several machines. Copied together with
 // src/auth, whose records.ts says what a store of sessions has to do.
+// Licence: MIT, or 0BSD for what you copy, as you like.
 import type { SessionRecords } from '../auth/records.ts';
 import type { StoreErrorCode } from './errors.ts';
 import type { RedisClient } from './redis-client.ts';

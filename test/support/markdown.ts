@@ -49,17 +49,19 @@ export function codeBlocks(markdown: string, language: string): string[] {
   return blocks.filter(([, name]) => name === language).map(([, , code = '']) => code);
 }
 
+const withoutBlocks = (markdown: string) => markdown.replaceAll(/^```[^]*?^```$/gm, '');
+
 /** What stands in backticks, code blocks left out. */
 export function inlineCode(markdown: string): string[] {
-  const prose = markdown.replaceAll(/^```[^]*?^```$/gm, '');
-  return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
+  return [...withoutBlocks(markdown).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
 }
 
-/** The addresses of links and pictures. */
+/** The addresses of links and pictures, code blocks left out. */
 export function links(markdown: string): string[] {
+  const prose = withoutBlocks(markdown);
   const found = [
-    ...markdown.matchAll(/\]\(([^)\s]+)\)/g),
-    ...markdown.matchAll(/(?:src|srcset|href)="([^"]+)"/g),
+    ...prose.matchAll(/\]\(([^)\s]+)\)/g),
+    ...prose.matchAll(/(?:src|srcset|href)="([^"]+)"/g),
   ];
   return found.map(([, address = '']) => address);
 }
