@@ -21,14 +21,14 @@ export function createUserDirectory(entries: Entries, secrets: readonly string[]
   return {
     async upsert({ orgId: _perSession, ...user }) {
       const key = userKey(user.issuer, user.sub);
-      const sealed = sealer.seal(JSON.stringify(user), key);
+      const sealed = sealer.seal(JSON.stringify(user), key).toString('base64url');
       await entries.writeEntry(`directory:${key}`, sealed, Date.now() + KEPT_MS);
     },
     async find(issuer, sub) {
       const key = userKey(issuer, sub);
       const sealed = await entries.readEntry(`directory:${key}`);
-      const text = sealed !== undefined ? sealer.open(sealed, key) : undefined;
-      return text === undefined ? null : (JSON.parse(text) as User);
+      const content = sealed && sealer.open(Buffer.from(sealed, 'base64url'), key);
+      return content ? (JSON.parse(content.toString()) as User) : null;
     },
   };
 }

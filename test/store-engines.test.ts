@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import { openStore, type Store } from '../src/store/index.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
-import { HOUR, pass, session, temporaryFiles } from './support/stores.ts';
+import { bytes, HOUR, pass, session, temporaryFiles } from './support/stores.ts';
 
 const newFile = temporaryFiles();
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }));
@@ -83,8 +83,8 @@ describe('the keys in Redis', () => {
 
   test('all expire by themselves', async () => {
     await store.insert('a', session('ada'));
-    await store.update('a', 'data 2', Date.now(), Date.now() + HOUR);
-    await store.replaceTokens('a', 1, { grant: 'g', tokens: 't' });
+    await store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
+    await store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') });
     await store.insert('visitor', session());
     await store.acquireLease('l', 'one', 10_000);
     await store.writeEntry('e', 'x', Date.now() + HOUR);

@@ -2,7 +2,7 @@
 // entries, held against both engines.
 import { expect, test, vi } from 'vitest';
 import type { Store } from '../src/store/index.ts';
-import { eachEngine, HOUR, pass, session } from './support/stores.ts';
+import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
 
 async function keysOf(store: Store, userKey: string): Promise<string[]> {
   return (await store.sessionsOf(userKey)).map(({ key }) => key).toSorted();
@@ -16,7 +16,7 @@ eachEngine((on) => {
     await on.other.insert('b', session('ada'));
     await on.store.insert('c', session('grace'));
     pass(1000);
-    await on.store.update('a', 'data 2', Date.now(), Date.now() + HOUR);
+    await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
     const browser = 'Firefox on Linux';
     expect(await on.other.sessionsOf('ada')).toEqual([
       { key: 'a', startedAt: start, lastSeenAt: start + 2000, browser },

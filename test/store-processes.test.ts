@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import { codeOf, run } from './support/jobs.ts';
-import { HOUR, session } from './support/stores.ts';
+import { bytes, HOUR, session } from './support/stores.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'store-'));
 chmodSync(folder, 0o755);
@@ -23,7 +23,11 @@ describe('several processes on one session file', () => {
     const store = await openEmbeddedStore({ file });
     expect(await store.sessionsOf('ada')).toHaveLength(600);
     for (const key of jobs.flatMap(({ lines }) => lines)) {
-      expect(await store.read(key)).toEqual({ data: 'data 2', grant: 'g', version: 2 });
+      expect(await store.read(key)).toEqual({
+        data: bytes('data 2'),
+        grant: bytes('g'),
+        version: 2,
+      });
     }
     await store.close();
   });
@@ -44,9 +48,13 @@ describe('several processes on one session file', () => {
       await job.ended;
       const store = await openEmbeddedStore({ file });
       for (const key of job.lines) {
-        expect(await store.read(key)).toEqual({ data: 'data 2', grant: 'g', version: 2 });
+        expect(await store.read(key)).toEqual({
+          data: bytes('data 2'),
+          grant: bytes('g'),
+          version: 2,
+        });
       }
-      expect(await store.update(`${name}-0`, 'x', Date.now(), Date.now() + HOUR)).toBe(true);
+      expect(await store.update(`${name}-0`, bytes('x'), Date.now(), Date.now() + HOUR)).toBe(true);
       await store.close();
     }
   });
@@ -123,14 +131,14 @@ describe('a session file', () => {
     const first = await openEmbeddedStore({ file });
     for (let i = 0; i < 200; i += 1) await first.insert(`${i}`, session('ada'));
     await first.close();
-    const bytes = readFileSync(file);
-    bytes.fill(0xa5, 8192 * 2);
-    writeFileSync(file, bytes);
+    const content = readFileSync(file);
+    content.fill(0xa5, 8192 * 2);
+    writeFileSync(file, content);
     const store = await openEmbeddedStore({ file });
     expect(await codeOf(store.read('7'))).toBe('store_damaged');
     expect(await codeOf(store.insert('new', session('ada')))).toBe('store_damaged');
     await store.close();
-    expect(readFileSync(file).subarray(8192 * 2)).toEqual(bytes.subarray(8192 * 2));
+    expect(readFileSync(file).subarray(8192 * 2)).toEqual(content.subarray(8192 * 2));
   });
 
   test('made by another version is refused as damaged', async () => {

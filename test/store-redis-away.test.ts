@@ -12,7 +12,7 @@ import { connectRedis } from '../src/store/redis-client.ts';
 import { redisStore } from '../src/store/redis.ts';
 import { codeOf, run } from './support/jobs.ts';
 import { startRedis } from './support/redis.ts';
-import { HOUR, session, temporaryFiles } from './support/stores.ts';
+import { bytes, HOUR, session, temporaryFiles } from './support/stores.ts';
 
 const newFile = temporaryFiles();
 
@@ -50,7 +50,11 @@ describe('Redis', () => {
     expect(await took(store.ping())).toBeLessThan(100);
     await redis.start();
     await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 50 });
-    expect(await store.read('a')).toEqual({ data: 'data 1', grant: 'grant 1', version: 1 });
+    expect(await store.read('a')).toEqual({
+      data: bytes('data 1'),
+      grant: bytes('grant 1'),
+      version: 1,
+    });
     expect(events.map(({ event }) => event)).toEqual([
       'store_reachable',
       'store_unreachable',
@@ -67,7 +71,7 @@ describe('Redis', () => {
     await stopped;
     for (const result of await Promise.all([...many, ...more])) {
       if (result instanceof Error) expect(result).toBeInstanceOf(StoreError);
-      else expect(result).toMatchObject({ data: 'data 1' });
+      else expect(result).toMatchObject({ data: bytes('data 1') });
     }
   });
 

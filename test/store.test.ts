@@ -1,21 +1,29 @@
 // What src/auth/records.ts promises of a session and its tokens, held against both engines.
 import { expect, test } from 'vitest';
-import { eachEngine, HOUR, pass, session } from './support/stores.ts';
+import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
 
 eachEngine((on) => {
   test('a session is read by every instance as it was inserted', async () => {
     await on.store.insert('a', session('ada'));
-    expect(await on.other.read('a')).toEqual({ data: 'data 1', grant: 'grant 1', version: 1 });
+    expect(await on.other.read('a')).toEqual({
+      data: bytes('data 1'),
+      grant: bytes('grant 1'),
+      version: 1,
+    });
     expect(await on.other.readTokens('a')).toEqual({
-      grant: 'grant 1',
-      tokens: 'tokens 1',
+      grant: bytes('grant 1'),
+      tokens: bytes('tokens 1'),
       version: 1,
     });
   });
 
   test('a session nobody signed in to has no grant, no tokens and version 0', async () => {
     await on.store.insert('a', session());
-    expect(await on.store.read('a')).toEqual({ data: 'data 1', grant: undefined, version: 0 });
+    expect(await on.store.read('a')).toEqual({
+      data: bytes('data 1'),
+      grant: undefined,
+      version: 0,
+    });
     expect(await on.store.readTokens('a')).toBeUndefined();
     expect(await on.store.sessionsOf('')).toEqual([]);
   });
@@ -25,10 +33,11 @@ eachEngine((on) => {
     expect(await on.store.readTokens('a')).toBeUndefined();
   });
 
-  test('values of any length and alphabet come back unchanged', async () => {
+  test('values of any length, and every byte, come back unchanged', async () => {
     const data = `"'\\ é 🙂 ${'x'.repeat(100_000)}`;
-    await on.store.insert('a', session('ada', { data }));
-    expect((await on.other.read('a'))?.data).toBe(data);
+    const every = Buffer.from([...Array(256).keys()]);
+    await on.store.insert('a', session('ada', { data: Buffer.concat([bytes(data), every]) }));
+    expect((await on.other.read('a'))?.data).toEqual(Buffer.concat([bytes(data), every]));
   });
 
   test('a session is unreadable from its expiry on', async () => {
@@ -39,8 +48,10 @@ eachEngine((on) => {
     expect(await on.store.read('a')).toBeUndefined();
     expect(await on.store.readTokens('a')).toBeUndefined();
     expect(await on.store.sessionsOf('ada')).toEqual([]);
-    expect(await on.store.update('a', 'late', Date.now(), Date.now() + HOUR)).toBe(false);
-    expect(await on.store.replaceTokens('a', 1, { grant: 'late', tokens: 'late' })).toBe(false);
+    expect(await on.store.update('a', bytes('late'), Date.now(), Date.now() + HOUR)).toBe(false);
+    expect(
+      await on.store.replaceTokens('a', 1, { grant: bytes('late'), tokens: bytes('late') }),
+    ).toBe(false);
     expect(await on.store.removeOne('ada', 'a')).toBe(false);
     expect(await on.store.removeAll('ada')).toBe(0);
     expect(await on.store.read('a')).toBeUndefined();
@@ -49,17 +60,21 @@ eachEngine((on) => {
   test('an update writes the data, moves the expiry and leaves the tokens', async () => {
     await on.store.insert('a', session('ada'));
     pass(HOUR / 2);
-    expect(await on.other.update('a', 'data 2', Date.now(), Date.now() + HOUR)).toBe(true);
+    expect(await on.other.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(true);
     pass(HOUR - 1);
-    expect(await on.store.read('a')).toEqual({ data: 'data 2', grant: 'grant 1', version: 1 });
-    expect((await on.store.readTokens('a'))?.tokens).toBe('tokens 1');
+    expect(await on.store.read('a')).toEqual({
+      data: bytes('data 2'),
+      grant: bytes('grant 1'),
+      version: 1,
+    });
+    expect((await on.store.readTokens('a'))?.tokens).toEqual(bytes('tokens 1'));
     pass(1);
     expect(await on.store.read('a')).toBeUndefined();
   });
 
   test('no update moves the expiry beyond the end of the session', async () => {
     await on.store.insert('a', session('ada', { endsAt: Date.now() + 2 * HOUR }));
-    await on.store.update('a', 'data 2', Date.now(), Date.now() + 9 * HOUR);
+    await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + 9 * HOUR);
     pass(2 * HOUR - 1);
     expect(await on.store.read('a')).toBeDefined();
     pass(1);
@@ -69,8 +84,10 @@ eachEngine((on) => {
   test('an update after sign-out writes nothing and brings nothing back', async () => {
     await on.store.insert('a', session('ada'));
     await on.other.remove('a');
-    expect(await on.store.update('a', 'data 2', Date.now(), Date.now() + HOUR)).toBe(false);
-    expect(await on.store.replaceTokens('a', 1, { grant: 'g', tokens: 't' })).toBe(false);
+    expect(await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(false);
+    expect(await on.store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') })).toBe(
+      false,
+    );
     expect(await on.store.read('a')).toBeUndefined();
     expect(await on.store.sessionsOf('ada')).toEqual([]);
   });
@@ -78,25 +95,36 @@ eachEngine((on) => {
   test('tokens are replaced once per version, whoever tries', async () => {
     await on.store.insert('a', session('ada'));
     const tries = Array.from({ length: 20 }, (__, i) =>
-      (i % 2 ? on.store : on.other).replaceTokens('a', 1, { grant: `g${i}`, tokens: `t${i}` }),
+      (i % 2 ? on.store : on.other).replaceTokens('a', 1, {
+        grant: bytes(`g${i}`),
+        tokens: bytes(`t${i}`),
+      }),
     );
     const won = (await Promise.all(tries)).flatMap((isMine, i) => (isMine ? [i] : []));
     expect(won).toHaveLength(1);
     expect(await on.store.readTokens('a')).toEqual({
-      grant: `g${won[0]}`,
-      tokens: `t${won[0]}`,
+      grant: bytes(`g${won[0]}`),
+      tokens: bytes(`t${won[0]}`),
       version: 2,
     });
-    expect(await on.other.replaceTokens('a', 1, { grant: 'old', tokens: 'old' })).toBe(false);
-    expect(await on.other.replaceTokens('a', 2, { grant: 'g', tokens: 't' })).toBe(true);
+    expect(
+      await on.other.replaceTokens('a', 1, { grant: bytes('old'), tokens: bytes('old') }),
+    ).toBe(false);
+    expect(await on.other.replaceTokens('a', 2, { grant: bytes('g'), tokens: bytes('t') })).toBe(
+      true,
+    );
     expect((await on.store.read('a'))?.version).toBe(3);
   });
 
   test('a replacement of tokens leaves the data and the expiry', async () => {
     await on.store.insert('a', session('ada'));
-    await on.store.update('a', 'data 2', Date.now(), Date.now() + HOUR);
-    await on.store.replaceTokens('a', 1, { grant: 'g', tokens: 't' });
-    expect(await on.store.read('a')).toEqual({ data: 'data 2', grant: 'g', version: 2 });
+    await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
+    await on.store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') });
+    expect(await on.store.read('a')).toEqual({
+      data: bytes('data 2'),
+      grant: bytes('g'),
+      version: 2,
+    });
     pass(HOUR);
     expect(await on.store.read('a')).toBeUndefined();
   });

@@ -61,7 +61,7 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
         res.clearCookie(name, attributes);
       }
       const name = cookieName(attempt);
-      const value = sealer.seal(JSON.stringify(attempt), name);
+      const value = sealer.seal(JSON.stringify(attempt), name).toString('base64url');
       res.cookie(name, value, { ...attributes, maxAge: COOKIE_MS });
     },
 
@@ -70,9 +70,10 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
       if (names.length === 0 || state === undefined) return { status: 'attempt_missing' };
       const id = attemptId(state);
       const name = names.find((candidate) => candidate.endsWith(`.${id}`));
-      const text = name && sealer.open(cookiesOf(req)[name] ?? '', name);
-      if (!text) return { status: 'state_mismatch' };
-      const attempt = JSON.parse(text) as SignInAttempt;
+      const value = Buffer.from((name && cookiesOf(req)[name]) ?? '', 'base64url');
+      const content = name && sealer.open(value, name);
+      if (!content) return { status: 'state_mismatch' };
+      const attempt = JSON.parse(content.toString()) as SignInAttempt;
       const returnTo = sameOriginPath(attempt.returnTo);
       if (attempt.codeVerifier === '') return { status: 'attempt_used', returnTo };
       if (Date.now() - attempt.startedAt > LIFETIME_MS) {
@@ -85,7 +86,8 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
       const name = cookieName(attempt);
       // Without its verifier and nonce the record can complete nothing any more.
       const used = JSON.stringify({ ...attempt, codeVerifier: '', nonce: '' });
-      res.cookie(name, sealer.seal(used, name), { ...attributes, maxAge: LIFETIME_MS });
+      const value = sealer.seal(used, name).toString('base64url');
+      res.cookie(name, value, { ...attributes, maxAge: LIFETIME_MS });
     },
   };
 }

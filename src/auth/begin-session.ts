@@ -15,7 +15,16 @@ export function createBeginSession(
   return (req, { user, claims, tokens, grant }) => {
     const now = Date.now();
     const endsAt = now + maxSeconds * 1000;
-    const { nonce: _spent, ...kept } = claims;
+    // What the user has already, and the nonce, which is spent, need no second place.
+    const {
+      nonce: _n,
+      iss: _i,
+      sub: _s,
+      name: _a,
+      email: _e,
+      email_verified: _v,
+      ...kept
+    } = claims;
     // The organization follows the access token, so it is not fixed here.
     const { orgId: _follows, ...identity } = user;
     const signedIn = {

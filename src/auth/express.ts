@@ -9,7 +9,7 @@ export interface SignedIn {
   user: SignedInUser;
   /** A session belongs to one application; at another AuthKit nobody is still signed in. */
   clientId: string;
-  /** The verified claims of the ID token. */
+  /** The verified claims of the ID token, apart from those in `user`. */
   claims: Record<string, unknown>;
   startedAt: number;
   lastSeenAt: number;

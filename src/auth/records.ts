@@ -5,28 +5,28 @@
 /** The part of a session that every request reads, in one round trip. */
 export interface SessionRow {
   /** The sealed data of express-session. */
-  data: string;
+  data: Buffer;
   /** The sealed facts of the token set (organization, expiry): small, opened on each request. */
-  grant: string | undefined;
+  grant: Buffer | undefined;
   /** Grows by one with each replacement of `grant` and tokens; 0 while there are none. */
   version: number;
 }
 
 /** The token set of a session: read only where a token is used. */
 export interface TokenRow {
-  grant: string;
-  tokens: string;
+  grant: Buffer;
+  tokens: Buffer;
   version: number;
 }
 
 export interface NewSession {
-  data: string;
+  data: Buffer;
   /** Absent for a session nobody signed in to. */
   signIn?: {
     /** Groups the sessions of one person: a hash of issuer and sub. */
     userKey: string;
-    grant: string;
-    tokens: string;
+    grant: Buffer;
+    tokens: Buffer;
     /** Shown in the list of sessions, such as `Firefox on Linux`. */
     browser: string;
   };
@@ -60,7 +60,7 @@ export interface SessionRecords {
    * Resolves to false, and writes nothing, once the session has ended: a slow request must not
    * bring a signed-out session back.
    */
-  update(key: string, data: string, lastSeenAt: number, expiresAt: number): Promise<boolean>;
+  update(key: string, data: Buffer, lastSeenAt: number, expiresAt: number): Promise<boolean>;
   /**
    * Replaces the token set if its version is still `fromVersion` (compare-and-set).
    * Resolves to false when the session has ended or somebody else replaced the tokens.
@@ -68,7 +68,7 @@ export interface SessionRecords {
   replaceTokens(
     key: string,
     fromVersion: number,
-    next: { grant: string; tokens: string },
+    next: { grant: Buffer; tokens: Buffer },
   ): Promise<boolean>;
   remove(key: string): Promise<void>;
   /** The sessions of one person that have not ended, the last seen first. */

@@ -10,10 +10,9 @@ const keyFor = (root: Buffer, context: string) =>
   createHmac('sha256', root).update(context).digest();
 
 export interface Sealer {
-  /** Seals `text` for `context`; the result is base64url. */
-  seal(text: string, context: string): string;
-  /** The text, or undefined when it was not sealed with one of the secrets for this context. */
-  open(sealed: string, context: string): string | undefined;
+  seal(content: string | Uint8Array, context: string): Buffer;
+  /** What was sealed; undefined when it was not with one of the secrets for this context. */
+  open(sealed: Uint8Array, context: string): Buffer | undefined;
 }
 
 /**
@@ -25,25 +24,28 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
   const roots = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
 
   return {
-    seal(text, context) {
+    seal(content, context) {
       const [root] = roots;
       if (!root) throw new RangeError('at least one secret is needed');
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', keyFor(root, context), nonce);
-      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url');
+      const body = cipher.update(Buffer.from(content));
+      // GCM adds nothing at its end but the tag.
+      cipher.final();
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
     },
     open(sealed, context) {
-      const bytes = Buffer.from(sealed, 'base64url');
-      if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined;
-      const nonce = bytes.subarray(0, NONCE_BYTES);
-      const tag = bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
-      const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);
+      if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
+      const nonce = sealed.subarray(0, NONCE_BYTES);
+      const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
+      const body = sealed.subarray(NONCE_BYTES + TAG_BYTES);
       for (const root of roots) {
         const decipher = createDecipheriv('aes-256-gcm', keyFor(root, context), nonce);
         decipher.setAuthTag(tag);
         try {
-          return decipher.update(body, undefined, 'utf8') + decipher.final('utf8');
+          const content = decipher.update(body);
+          decipher.final();
+          return content;
         } catch {
           // Sealed with another secret of the list, or not by us: the next one may fit.
         }

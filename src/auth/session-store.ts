@@ -1,6 +1,7 @@
 // The store of express-session on top of SessionRecords. It adds what every engine needs alike:
 // keys are hashes of session ids, values are sealed, and a session that has ended stays ended.
 import { createHash } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
 import { SignInError } from './errors.ts';
@@ -76,9 +77,9 @@ export class SealedSessionStore extends session.Store {
 
   async #read(sid: string): Promise<session.SessionData | null> {
     const row = await this.#records.read(sessionKey(sid));
-    const text = row && this.#data.open(row.data, sid);
-    if (text === undefined) return null;
-    const data = JSON.parse(text) as session.SessionData;
+    const content = row && this.#data.open(row.data, sid);
+    if (content === undefined) return null;
+    const data = parse(content) as session.SessionData;
     // The cookie's attributes are settings, not state: they are not stored.
     data.cookie = { ...this.#cookie, originalMaxAge: this.#cookie.maxAge };
     this.#held.set(data, { row });
@@ -114,7 +115,7 @@ export class SealedSessionStore extends session.Store {
         userKey: begun.userKey,
         browser: begun.browser,
         grant: this.#grants.seal(JSON.stringify(begun.grant), sid),
-        tokens: this.#tokens.seal(JSON.stringify(begun.tokens), sid),
+        tokens: this.#tokens.seal(deflate(begun.tokens), sid),
       };
     }
     await this.#records.insert(key, row);
@@ -153,7 +154,7 @@ export class SealedSessionStore extends session.Store {
   async readTokens(sid: string): Promise<HeldTokens | undefined> {
     const row = await this.#records.readTokens(sessionKey(sid)).catch(storeFailure);
     if (!row) return undefined;
-    const tokens = parse(this.#tokens.open(row.tokens, sid)) as TokenSet | undefined;
+    const tokens = parse(inflate(this.#tokens.open(row.tokens, sid))) as TokenSet | undefined;
     const grant = parse(this.#grants.open(row.grant, sid)) as Grant | undefined;
     return tokens && grant && { tokens, grant, version: row.version };
   }
@@ -162,12 +163,16 @@ export class SealedSessionStore extends session.Store {
   async replaceTokens(sid: string, from: number, grant: Grant, tokens: TokenSet) {
     const next = {
       grant: this.#grants.seal(JSON.stringify(grant), sid),
-      tokens: this.#tokens.seal(JSON.stringify(tokens), sid),
+      tokens: this.#tokens.seal(deflate(tokens), sid),
     };
     return this.#records.replaceTokens(sessionKey(sid), from, next).catch(storeFailure);
   }
 }
 
-// IMPORTANT: only text that our own key opened gets here.
-const parse = (text: string | undefined): unknown =>
-  text === undefined ? undefined : JSON.parse(text);
+// IMPORTANT: only what our own key opened gets here.
+const parse = (content: Buffer | undefined): unknown =>
+  content === undefined ? undefined : JSON.parse(content.toString());
+
+// Token sets are most of what a session takes in the store, and a JWT of text deflates well.
+const deflate = (tokens: TokenSet) => deflateRawSync(JSON.stringify(tokens));
+const inflate = (content: Buffer | undefined) => content && inflateRawSync(content);

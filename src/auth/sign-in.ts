@@ -67,7 +67,8 @@ export function createSignInSteps(
         const claims = response.claims();
         if (!claims) throw new SignInError('id_token_invalid');
         checkIdToken(claims, config.clientMetadata().client_id);
-        const { tokens, grant } = keepTokens(response, scope);
+        const hasEndSession = config.serverMetadata().end_session_endpoint !== undefined;
+        const { tokens, grant } = keepTokens(response, scope, undefined, hasEndSession);
         const user = await userFromClaims(config, claims, tokens.accessToken, scope);
         if (grant.orgId !== undefined) user.orgId = grant.orgId;
         verified(null, asPassportUser({ user, claims, tokens, grant }));

@@ -40,15 +40,17 @@ export function accessTokenClaims(accessToken: string): JWTPayload {
 
 /**
  * Splits a token response into what is kept. A refresh response without `refresh_token` or
- * `id_token` keeps the previous ones (RFC 6749 §6, OpenID Connect Core §12.2).
+ * `id_token` keeps the previous ones (RFC 6749 §6, OpenID Connect Core §12.2). The ID token has done
+ * its work by then; it is kept only for an end_session endpoint, as its hint.
  */
 export function keepTokens(
   response: TokenEndpointResponse,
   requestedScope: string,
   previous?: TokenSet,
+  keepIdToken = previous?.idToken !== undefined,
 ): { tokens: TokenSet; grant: Grant } {
   const refreshToken = response.refresh_token ?? previous?.refreshToken;
-  const idToken = response.id_token ?? previous?.idToken;
+  const idToken = keepIdToken ? (response.id_token ?? previous?.idToken) : undefined;
   const claims = accessTokenClaims(response.access_token);
   const now = Date.now();
   const orgId = claims['org_id'];

@@ -41,11 +41,12 @@ function profileData(req: Request, idleSeconds: number) {
   const { signedIn } = req.session;
   const { grant } = req;
   if (!signedIn || !grant) throw new TypeError('requireLogin comes before the profile page');
-  const { startedAt, lastSeenAt, endsAt, claims } = signedIn;
+  const { user, startedAt, lastSeenAt, endsAt, claims } = signedIn;
+  const { issuer: iss, emailVerified: email_verified, ...profile } = user;
   return {
     // Not the one that app.ts gave to all views: a refresh may have changed the organization since.
     user: currentUser(req),
-    claims,
+    claims: { iss, ...profile, ...(profile.email && { email_verified }), ...claims },
     scopes: grant.scope,
     session: {
       startedAt: new Date(startedAt),

@@ -76,11 +76,11 @@ function sessions(
   return {
     async read(key) {
       const row = await read(key, Date.now());
-      return row && { data: text(row[0]), grant: optionalText(row[1]), version: Number(row[2]) };
+      return row && { data: bytes(row[0]), grant: optionalBytes(row[1]), version: Number(row[2]) };
     },
     async readTokens(key) {
       const row = await readTokens(key, Date.now());
-      return row && { grant: text(row[0]), tokens: text(row[1]), version: Number(row[2]) };
+      return row && { grant: bytes(row[0]), tokens: bytes(row[1]), version: Number(row[2]) };
     },
     async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
       const { userKey = null, grant = null, browser = null, tokens = null } = signIn ?? {};
@@ -150,6 +150,14 @@ function entries(sqlite: Sqlite): Pick<Store, 'readEntry' | 'writeEntry' | 'remo
     writeEntry: async (key, value, expiresAt) => void (await write(key, value, expiresAt)),
     removeEntry: async (key) => void (await remove(key)),
   };
+}
+
+function bytes(column: unknown): Buffer {
+  return optionalBytes(column) ?? Buffer.alloc(0);
+}
+
+function optionalBytes(column: unknown): Buffer | undefined {
+  return Buffer.isBuffer(column) ? column : undefined;
 }
 
 function text(column: unknown): string {

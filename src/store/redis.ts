@@ -1,5 +1,6 @@
 // Sessions in Redis, for several machines: one hash per session, read in one round trip, and one
 // sorted set per person that names their sessions. Redis itself lets go of what has expired.
+import { RESP_TYPES } from 'redis';
 import type { Store } from './index.ts';
 import { createDeadline, type RedisClient } from './redis-client.ts';
 import { endSession, nameInIndex, redisSessionsOfUser } from './redis-index.ts';
@@ -38,15 +39,20 @@ function createCommands(client: RedisClient, prefix: string, timeoutMs: number) 
     within,
     // The hash tag keeps a key and the scripts on it in one slot of a Redis Cluster.
     at: (kind: string, name: string) => `${prefix}${kind}:{${name}}`,
-    run: (script: string, key: string, ...args: (string | number)[]) =>
-      within(() => client.eval(script, { keys: [key], arguments: args.map(String) })),
+    run: (script: string, key: string, ...args: (string | number | Buffer)[]) =>
+      within(() => client.eval(script, { keys: [key], arguments: args.map(asArgument) })),
   };
 }
 
+const asArgument = (value: string | number | Buffer) =>
+  typeof value === 'number' ? String(value) : value;
+
 function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readTokens'> {
+  // Sealed values are bytes, not text.
+  const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
   // Redis expires keys by its own clock; ours decides, as it does for everything else.
   const alive = async (key: string, ...names: string[]) => {
-    const fields = () => client.hmGet(at('session', key), ['expiresAt', 'version', ...names]);
+    const fields = () => binary.hmGet(at('session', key), ['expiresAt', 'version', ...names]);
     const [expiresAt, version, ...values] = await within(fields);
     return Number(expiresAt) > Date.now() ? { version: Number(version), values } : undefined;
   };

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
 import { StoreError, type StoreErrorCode } from './errors.ts';
 
-type Value = string | number | null;
+type Value = string | number | Buffer | null;
 
 export interface Sqlite {
   /** The first row as an array of columns. */

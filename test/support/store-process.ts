@@ -6,13 +6,14 @@ import { openStore, StoreError } from '../../src/store/index.ts';
 const [job = '', file = '', name = ''] = process.argv.slice(2);
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const HOUR = 3_600_000;
+const bytes = (text: string) => Buffer.from(text);
 
 const newSession = () => ({
-  data: 'data 1',
+  data: bytes('data 1'),
   startedAt: Date.now(),
   expiresAt: Date.now() + HOUR,
   endsAt: Date.now() + HOUR,
-  signIn: { userKey: 'ada', grant: 'g', tokens: 't'.repeat(3_000), browser: name },
+  signIn: { userKey: 'ada', grant: bytes('g'), tokens: bytes('t'.repeat(3_000)), browser: name },
 });
 
 // No permission counts for root, so root asks as nobody.
@@ -27,8 +28,8 @@ async function write(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
     const key = `${name}-${i}`;
     await store.insert(key, newSession());
-    await store.update(key, 'data 2', Date.now(), Date.now() + HOUR);
-    await store.replaceTokens(key, 1, { grant: 'g', tokens: 't' });
+    await store.update(key, bytes('data 2'), Date.now(), Date.now() + HOUR);
+    await store.replaceTokens(key, 1, { grant: bytes('g'), tokens: bytes('t') });
     say(key);
   }
 }
@@ -40,7 +41,9 @@ async function fill(): Promise<void> {
       await store.insert(`${name}-${i}`, newSession());
     } catch (error) {
       const readable = await store.read(`${name}-0`);
-      say(`${codeOf(error)} ${i > 0 && readable?.data === 'data 1' ? 'readable' : 'unreadable'}`);
+      say(
+        `${codeOf(error)} ${i > 0 && readable?.data.toString() === 'data 1' ? 'readable' : 'unreadable'}`,
+      );
       return;
     }
   }

@@ -20,12 +20,19 @@ export function temporaryFiles(): () => string {
   return () => join(folder, `${(files += 1)}`, 'sessions.db');
 }
 
+/** A sealed value, as far as a store can tell. */
+export const bytes = (text: string) => Buffer.from(text);
+
 /** A session that ends in an hour unless it is used, and in a day in any case. */
 export function session(userKey?: string, change: Partial<NewSession> = {}): NewSession {
   const now = Date.now();
-  const signIn = { grant: 'grant 1', tokens: 'tokens 1', browser: 'Firefox on Linux' };
+  const signIn = {
+    grant: bytes('grant 1'),
+    tokens: bytes('tokens 1'),
+    browser: 'Firefox on Linux',
+  };
   return {
-    data: 'data 1',
+    data: bytes('data 1'),
     startedAt: now,
     expiresAt: now + HOUR,
     endsAt: now + 24 * HOUR,
