@@ -55,7 +55,7 @@ export function createApp(options: AppOptions): Express {
   app.use(securityHeaders(baseUrl, options.issuer));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
-  app.use(apiRoutes(options.api));
+  app.use(apiRoutes({ ...options.api, refused: limits.refusedTokens }));
 
   // 2. The right host, not too often, not in circles.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));

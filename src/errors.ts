@@ -83,7 +83,7 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
     res.status(answer.status).set('Cache-Control', 'no-store');
     if (answer.retryAfter !== undefined) res.set('Retry-After', String(answer.retryAfter));
     const { heading, explanation, code } = answer;
-    if (!isNavigation(req) && !wantsPage(req)) {
+    if (!wantsPage(req)) {
       res.json({ error: code, message: heading, advice: explanation, reference });
       return;
     }
@@ -97,9 +97,12 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
   };
 }
 
-/** Tools without Sec-Fetch headers that did not ask for JSON get the page too. */
-const wantsPage = (req: Request) =>
-  req.get('sec-fetch-mode') === undefined && req.accepts(['html', 'json']) === 'html';
+/** The API speaks JSON to everybody. Tools without Sec-Fetch headers get the page unless they ask. */
+function wantsPage(req: Request): boolean {
+  if (req.originalUrl.startsWith('/api/')) return false;
+  if (isNavigation(req)) return true;
+  return req.get('sec-fetch-mode') === undefined && req.accepts(['html', 'json']) === 'html';
+}
 
 function describe(error: unknown, req: Request): Answer {
   if (error instanceof SignInError) return describeSignIn(error, req);
