@@ -1,10 +1,8 @@
 // The documents say what the code does: settings, commands, paths, error codes, events, steps.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SIGN_IN_ERROR_CODES } from '../src/auth/index.ts';
 import { ConfigError, parseConfig, settings } from '../src/config.ts';
-import { PAGE_ERROR_CODES } from '../src/errors.ts';
 import {
   anchors,
   arrows,
@@ -139,52 +137,6 @@ test('the layout names folders and files that exist', () => {
   const names = paths.flatMap((path) => path.split(', ')).filter(Boolean);
   expect(names.length).toBeGreaterThan(10);
   expect(names.filter((name) => !existsSync(name))).toEqual([]);
-});
-
-describe('error codes', () => {
-  const text = readText('docs/troubleshooting.md');
-  const codesOf = (title: string) =>
-    tableRows(section(text, title)).map(([code]) => bare(code ?? ''));
-  const inSource = (file: string, pattern: RegExp) =>
-    [...readText(file).matchAll(pattern)].map(([, code = '']) => code).toSorted();
-  const lists = {
-    'Signing in, and pages that need it': SIGN_IN_ERROR_CODES,
-    'Other pages': PAGE_ERROR_CODES,
-    'The API': inSource('src/bearer/errors.ts', /^ {2}(\w+): \{ status: \d+/gm),
-    'The session store': inSource('src/store/errors.ts', /^ {2}\| '(\w+)'/gm),
-  };
-
-  test.each(Object.entries(lists))('of "%s" each have a line', (title, codes) => {
-    expect(codes.length).toBeGreaterThan(4);
-    expect(codesOf(title).toSorted()).toEqual(codes);
-  });
-});
-
-describe('log events', () => {
-  const rows = tableRows(readText('docs/log-events.md'));
-  const types = ['src/auth/events.ts', 'src/bearer/errors.ts', 'src/store/index.ts'].map(readText);
-  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !/^(?:local-authkit|doctor)/.test(name))
-    .map((name) => readText(join('src', name)));
-
-  test('are all listed, and no others', () => {
-    const named = sources.flatMap((text) => [...text.matchAll(/event: '(\w+)'/g)]);
-    const events = new Set(named.map(([, event = '']) => event));
-    expect(rows.map(([event]) => bare(event)).toSorted()).toEqual([...events].toSorted());
-  });
-
-  test('have the fields that their types have', () => {
-    const declared = [...types.join('\n').matchAll(/\{ event: '(\w+)'((?:; \w+\??: [^;}]+)*) \}/g)];
-    expect(declared.length).toBeGreaterThan(18);
-    for (const [, event = '', list = ''] of declared) {
-      const fields = [...list.matchAll(/; (\w+)\??:/g)].map(([, field]) => field);
-      const told = rows.find(([name]) => bare(name) === event)?.[1] ?? '';
-      expect(
-        inlineCode(told).filter((field) => field !== 'err'),
-        event,
-      ).toEqual(fields);
-    }
-  });
 });
 
 /** Whether the source has a function, method or arrow function of this name. */

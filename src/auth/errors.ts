@@ -1,5 +1,5 @@
 // Everything that can go wrong with a sign-in, as one closed list. The code is stable: the same in
-// the page, the log and the README's troubleshooting table. `message` says what happened, `advice`
+// the page, the log and docs/troubleshooting.md. `message` says what happened, `advice`
 // what to do; neither ever holds a word that came from outside.
 
 interface Cause {
