@@ -1,9 +1,11 @@
 // A load balancer as small as one can be: one instance after the other, no sticky sessions, Host as
-// the browser sent it. A GET that an instance did not answer goes to the next one, as nginx's
-// proxy_next_upstream does.
+// the browser sent it. A GET that an instance did not answer goes to the next one, a few times, as
+// with HAProxy's "retries" and "option redispatch".
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+
+const MOST_ATTEMPTS = 4;
 
 export interface Balancer {
   url: string;
@@ -13,7 +15,7 @@ export interface Balancer {
 /** `ports` are the instances' at the moment of a request. */
 export async function startBalancer(ports: () => number[]): Promise<Balancer> {
   let turn = 0;
-  const server = createServer((req, res) => void pass(req, res, ports(), (turn += 1)));
+  const server = createServer((req, res) => void pass(req, res, ports, (turn += 1)));
   server.listen(0, 'localhost');
   await once(server, 'listening');
   const address = server.address();
@@ -27,11 +29,16 @@ export async function startBalancer(ports: () => number[]): Promise<Balancer> {
   };
 }
 
-async function pass(req: IncomingMessage, res: ServerResponse, ports: number[], turn: number) {
+async function pass(
+  req: IncomingMessage,
+  res: ServerResponse,
+  ports: () => number[],
+  turn: number,
+): Promise<void> {
   const body = await buffer(req);
-  const attempts = req.method === 'GET' ? ports.length : 1;
+  const attempts = req.method === 'GET' ? MOST_ATTEMPTS : 1;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const port = ports[(turn + attempt) % ports.length];
+    const port = ports().at((turn + attempt) % ports().length);
     const answer = await forward(req, body, port).catch(() => undefined);
     if (!answer) continue;
     res.writeHead(answer.status, answer.headers).end(answer.body);

@@ -1,0 +1,42 @@
+// People who keep clicking: each browser asks for its page again as soon as it has an answer.
+import type { Browser } from './browser.ts';
+
+export interface Answered {
+  status: number;
+  /** From the request to the last byte. */
+  ms: number;
+  /** Where a redirect led. */
+  location: string | undefined;
+}
+
+/** Runs `action` while the browsers go on; resolves to every answer they got. */
+export async function underLoad(
+  browsers: Browser[],
+  url: string,
+  action: () => Promise<void>,
+): Promise<Answered[]> {
+  const answers: Answered[] = [];
+  const over = new AbortController();
+  const clicking = browsers.map(async (browser) => {
+    while (!over.signal.aborted) {
+      const startedAt = performance.now();
+      // A request without an answer is a status of its own.
+      const page = await browser.get(url).catch(() => undefined);
+      const ms = performance.now() - startedAt;
+      answers.push({ status: page?.status ?? 0, ms, location: page?.location?.pathname });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+  try {
+    await action();
+  } finally {
+    over.abort();
+    await Promise.all(clicking);
+  }
+  return answers;
+}
+
+/** The longest time of the answers with this status, in milliseconds. */
+export function slowest(answers: Answered[], status: number): number {
+  return Math.max(0, ...answers.filter((each) => each.status === status).map(({ ms }) => ms));
+}
