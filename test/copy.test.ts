@@ -2,18 +2,25 @@
 // host app are taken as they stand, put beside nothing of ours, type-checked, started and used.
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
 import { freePort, settingsFor } from './support/app.ts';
 import { Browser } from './support/browser.ts';
+import {
+  commandsIn,
+  compileHost,
+  copyFolders,
+  installPackages,
+  packagesIn,
+  TSC,
+} from './support/copied-app.ts';
 import { codeBlocks, readText, section } from './support/markdown.ts';
 
 const run = promisify(execFile);
-const TSC = resolve('node_modules/typescript/bin/tsc');
 
 const typescript = section(readText('README.md'), 'Copy this into your app');
 const commonjs = readText('docs/copying.md');
@@ -31,31 +38,6 @@ afterAll(async () => {
   await authKit.close();
   await rm(folder, { recursive: true, force: true });
 });
-
-const commands = (text: string) => codeBlocks(text, '').join('').split('\n');
-
-/** Carries out the `cp` lines: the folders they name, from here to below `app`. */
-async function copyFolders(text: string, from: string, app: string): Promise<void> {
-  const [, names = '', to = ''] =
-    /^cp -r (.*) \.\.\/your-app\/(.*)$/m.exec(commands(text).join('\n')) ?? [];
-  for (const name of names.split(' ')) {
-    const source = join(from, name);
-    await cp(source, join(app, to, name.split('/').at(-1) ?? ''), { recursive: true });
-  }
-}
-
-/** Carries out the `npm install` lines: these packages and no others, as they are installed here. */
-async function installPackages(text: string, app: string): Promise<void> {
-  const lines = commands(text).filter((line) => line.startsWith('npm install'));
-  const packages = lines.flatMap((line) =>
-    line.replace(/^npm install( --save-dev)?/, '').split(' '),
-  );
-  for (const name of packages.filter(Boolean)) {
-    const target = join(app, 'node_modules', name);
-    await mkdir(dirname(target), { recursive: true });
-    await symlink(resolve('node_modules', name), target);
-  }
-}
 
 /** Signs Bruno in to the app that `file` starts, and out again; returns what the pages said. */
 async function useApp(app: string, file: string) {
@@ -112,17 +94,7 @@ describe('a strict TypeScript app', () => {
     const app = join(folder, 'strict');
     await copyFolders(typescript, '.', app);
     await installPackages(typescript, app);
-    const { compilerOptions } = JSON.parse(readText('tsconfig.json')) as {
-      compilerOptions: object;
-    };
-    const options = { ...compilerOptions, noEmit: false, rootDir: 'src', outDir: 'dist' };
-    await writeFile(join(app, 'src/server.ts'), block);
-    await writeFile(join(app, 'package.json'), '{ "type": "module" }');
-    await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }));
-    const compiled = await run(process.execPath, [TSC], { cwd: app }).catch(
-      (error: { stdout: string }) => error,
-    );
-    expect(compiled.stdout).toBe('');
+    expect(await compileHost(block, app)).toBe('');
     expectSignedIn(await useApp(app, 'dist/server.js'));
   });
 });
@@ -138,7 +110,7 @@ describe('a CommonJS app', () => {
     await copyFolders(commonjs, built, app);
     await installPackages(commonjs, app);
     const [, type = '', file = ''] =
-      /^echo '(.*)' > \.\.\/your-app\/(.*)$/m.exec(commands(commonjs).join('\n')) ?? [];
+      /^echo '(.*)' > \.\.\/your-app\/(.*)$/m.exec(commandsIn(commonjs).join('\n')) ?? [];
     await writeFile(join(app, file), type);
     await writeFile(join(app, 'package.json'), '{ "type": "commonjs" }');
     await writeFile(join(app, 'server.js'), block);
@@ -146,13 +118,34 @@ describe('a CommonJS app', () => {
   });
 });
 
-test('the packages to install are those that the copied folders import', async () => {
-  const [install = ''] = commands(typescript).filter((line) => line.startsWith('npm install '));
+describe.each([
+  ['README.md', typescript],
+  ['docs/copying.md', commonjs],
+  ['the API part', section(readText('README.md'), 'The API')],
+])('the install lines of %s', (_name, text) => {
+  test('name the versions that are tested here', () => {
+    const { dependencies, devDependencies } = JSON.parse(readText('package.json')) as Record<
+      string,
+      Record<string, string>
+    >;
+    const ours = { ...dependencies, ...devDependencies };
+    const packages = packagesIn(text);
+    expect(packages.length).toBeGreaterThan(1);
+    // The caret ends at the first number that is not zero, and so does what the line says.
+    const tested = packages.map(({ name }) => /^\^(0\.\d+|\d+)/.exec(ours[name] ?? '')?.[1]);
+    expect(packages.map(({ version }) => version)).toEqual(tested);
+  });
+});
+
+test('the packages to install are those that the copied folders import', () => {
   const sources = ['src/auth', 'src/store'].flatMap((from) =>
     readdirSync(from).map((name) => readText(join(from, name))),
   );
   const imported = [...sources.join('\n').matchAll(/^.*\bfrom '([^.][^']*)';$/gm)]
     .map(([, name = '']) => name.split('/')[0] ?? '')
     .filter((name) => !name.startsWith('node:'));
-  expect(install.replace('npm install ', '').split(' ')).toEqual([...new Set(imported)].toSorted());
+  const named = packagesIn(typescript).map(({ name }) => name);
+  expect(named.filter((name) => !name.startsWith('@types/'))).toEqual(
+    [...new Set(imported)].toSorted(),
+  );
 });

@@ -1,0 +1,58 @@
+// Carries out the commands of the README that copy a folder and install what it needs, in a folder
+// of the test's own: nothing but what they name is there.
+import { execFile } from 'node:child_process';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { codeBlocks, readText } from './markdown.ts';
+
+const run = promisify(execFile);
+
+/** The TypeScript compiler of this project. */
+export const TSC = resolve('node_modules/typescript/bin/tsc');
+
+/** The lines of the code blocks that are commands. */
+export const commandsIn = (markdown: string) => codeBlocks(markdown, '').join('').split('\n');
+
+/** Carries out the `cp` line: the folders it names, from below `from` to below `app`. */
+export async function copyFolders(markdown: string, from: string, app: string): Promise<void> {
+  const [, names = '', to = ''] =
+    /^cp -r (.*) \.\.\/your-app\/(.*)$/m.exec(commandsIn(markdown).join('\n')) ?? [];
+  const copies = names
+    .split(' ')
+    .map((name) => cp(join(from, name), join(app, to, basename(name)), { recursive: true }));
+  await Promise.all(copies);
+}
+
+/** What the `npm install` lines name: package and version. */
+export function packagesIn(markdown: string): { name: string; version: string }[] {
+  const lines = commandsIn(markdown).filter((line) => line.startsWith('npm install '));
+  const specs = lines.flatMap((line) => line.replace(/^npm install( --save-dev)? /, '').split(' '));
+  return specs.map((spec) => {
+    const at = spec.lastIndexOf('@');
+    return { name: spec.slice(0, at), version: spec.slice(at + 1) };
+  });
+}
+
+/** Puts the packages of the `npm install` lines into `app`, as they are installed here. */
+export async function installPackages(markdown: string, app: string): Promise<void> {
+  const links = packagesIn(markdown).map(async ({ name }) => {
+    const target = join(app, 'node_modules', name);
+    await mkdir(dirname(target), { recursive: true });
+    await symlink(resolve('node_modules', name), target);
+  });
+  await Promise.all(links);
+}
+
+/** Compiles `host` as src/server.ts with every flag of this project; what the compiler says. */
+export async function compileHost(host: string, app: string): Promise<string> {
+  const { compilerOptions } = JSON.parse(readText('tsconfig.json')) as { compilerOptions: object };
+  const options = { ...compilerOptions, noEmit: false, rootDir: 'src', outDir: 'dist' };
+  await writeFile(join(app, 'src/server.ts'), host);
+  await writeFile(join(app, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }));
+  const compiled = await run(process.execPath, [TSC], { cwd: app }).catch(
+    (error: { stdout: string }) => error,
+  );
+  return compiled.stdout;
+}
