@@ -41,11 +41,12 @@ test('the curl lines get the answers that stand beside them', async () => {
   expect(got).toEqual(said);
 });
 
-test('the host app compiles beside a copy and guards its route', async () => {
+test('the host app compiles beside a copy and guards its route', { timeout: 120_000 }, async () => {
   const [host = ''] = codeBlocks(text, 'ts');
   expect(host.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   await copyFolders(text, '.', folder);
   await installPackages(text, folder);
+  expect(await compileHost(host, folder, { lib: ['es2023', 'dom'], noEmit: true })).toBe('');
   expect(await compileHost(host, folder)).toBe('');
   const issuer = await startIssuer();
   const port = String(await freePort());

@@ -10,7 +10,9 @@ const MOST_BYTES = 512 * 1024;
  */
 export function boundedFetch(onClockSkew: (seconds: number) => void): CustomFetch {
   return async (url, options) => {
-    const init: RequestInit = { ...options, redirect: 'manual', body: options.body ?? null };
+    // A copy only for the types: where the DOM's are in use too, they allow no shared memory.
+    const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
+    const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
     const response = await fetch(url, init);
     const date = Date.parse(response.headers.get('date') ?? '');
     if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));

@@ -44,10 +44,13 @@ export async function installPackages(markdown: string, app: string): Promise<vo
   await Promise.all(links);
 }
 
-/** Compiles `host` as src/server.ts with every flag of this project; what the compiler says. */
-export async function compileHost(host: string, app: string): Promise<string> {
+/**
+ * Compiles `host` as src/server.ts with every flag of this project and those of `changed`; returns
+ * what the compiler says.
+ */
+export async function compileHost(host: string, app: string, changed = {}): Promise<string> {
   const { compilerOptions } = JSON.parse(readText('tsconfig.json')) as { compilerOptions: object };
-  const options = { ...compilerOptions, noEmit: false, rootDir: 'src', outDir: 'dist' };
+  const options = { ...compilerOptions, noEmit: false, rootDir: 'src', outDir: 'dist', ...changed };
   await writeFile(join(app, 'src/server.ts'), host);
   await writeFile(join(app, 'package.json'), '{ "type": "module" }');
   await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }));
