@@ -13,8 +13,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-// Made once: a formatter costs more than the page it is for.
-const relative = new Intl.RelativeTimeFormat('en');
+// Made once: a segmenter costs more than the page it is for.
 const graphemes = new Intl.Segmenter('en');
 
 /**
@@ -25,9 +24,11 @@ export function timeInWords(date: Date, now: Date): string {
   const distance = date.getTime() - now.getTime();
   const size = Math.abs(distance);
   if (size < MINUTE) return distance > 0 ? 'in less than a minute' : 'just now';
-  if (size < 2 * HOUR) return relative.format(Math.round(distance / MINUTE), 'minute');
-  if (size < 2 * DAY) return relative.format(Math.round(distance / HOUR), 'hour');
-  return relative.format(Math.round(distance / DAY), 'day');
+  const [unit, name] =
+    size < 2 * HOUR ? [MINUTE, 'minute'] : size < 2 * DAY ? [HOUR, 'hour'] : [DAY, 'day'];
+  const count = Math.round(size / unit);
+  const words = `${count} ${name}${count === 1 ? '' : 's'}`;
+  return distance > 0 ? `in ${words}` : `${words} ago`;
 }
 
 const MONTHS =
@@ -37,14 +38,15 @@ const MONTHS =
 
 /** A time of day in UTC, with the date where that is not today's and the year where it differs. */
 export function clock(date: Date, now: Date): string {
-  const [iso, today] = [date.toISOString(), now.toISOString()];
-  const time = `${iso.slice(11, 16)} UTC`;
-  if (iso.slice(0, 10) === today.slice(0, 10)) return time;
+  const time = `${date.toISOString().slice(11, 16)} UTC`;
+  if (dayOf(date) === dayOf(now)) return time;
   const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
   return date.getUTCFullYear() === now.getUTCFullYear()
     ? `${day}, ${time}`
     : `${day} ${date.getUTCFullYear()}, ${time}`;
 }
+
+const dayOf = (date: Date) => Math.floor(date.getTime() / DAY);
 
 /** What to call a user: the name, else the e-mail address, else the id; never an empty text. */
 export function displayName(user: Named): string {
@@ -53,8 +55,11 @@ export function displayName(user: Named): string {
 
 /** The first character a reader would see of the name (a whole grapheme), for the round mark. */
 export function initial(user: Named): string {
-  const [first] = graphemes.segment(displayName(user));
-  return (first?.segment ?? '?').toLocaleUpperCase('en');
+  const name = displayName(user);
+  // Below U+0300 nothing combines with what stands before it: no need to ask the segmenter.
+  if (/^[\0-\u02ff](?![^\0-\u02ff])/.test(name)) return name.charAt(0).toUpperCase();
+  const [first] = graphemes.segment(name);
+  return (first?.segment ?? '?').toUpperCase();
 }
 
 const SCOPES = new Map([
