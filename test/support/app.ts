@@ -1,5 +1,4 @@
 // The real app in this process, with a real local AuthKit, both on free ports of loopback.
-import { createServer } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,9 @@ import { startLocalAuthKit, type LocalAuthKit } from '../../src/local-authkit/st
 import { createLog } from '../../src/log.ts';
 import { startApp, type RunningApp } from '../../src/start.ts';
 import { Browser } from './browser.ts';
+import { freePort } from './free-port.ts';
+
+export { freePort } from './free-port.ts';
 
 export type Kind = 'firstParty' | 'publicApp' | 'thirdParty';
 
@@ -123,15 +125,6 @@ export function settingsFor(authKit: LocalAuthKit, kind: Kind): Record<string, s
     API_AUDIENCE: authKit.environmentClientId,
     ...byKind[kind],
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, () => resolve()));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Resolves once the app has discovered its issuer and reaches its store, whatever it did before. */

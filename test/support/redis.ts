@@ -2,10 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { redisServerPath } from './provision.ts';
+import { freePort } from './free-port.ts';
+import { programPath } from './provision.ts';
 
 export interface TestRedis {
   url: string;
@@ -33,7 +34,7 @@ export async function startRedis(
   let server: ChildProcess;
 
   const start = async () => {
-    server = spawn(redisServerPath(), args, { stdio: 'ignore' });
+    server = spawn(programPath('redis-server'), args, { stdio: 'ignore' });
     await answers(server, port);
   };
   const stop = async () => {
@@ -84,14 +85,4 @@ async function send(port: number, line: string): Promise<string> {
   let answer = '';
   for await (const chunk of socket) answer += String(chunk);
   return answer.replace(/\+OK\r\n$/, '');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
