@@ -1,7 +1,7 @@
 // One host name for everything: a sign-in that starts at 127.0.0.1 and comes back at localhost finds
 // none of its cookies. The Host header is compared here and goes into no URL.
 import type { RequestHandler } from 'express';
-import { isNavigation, sameOriginPath } from '../auth/index.ts';
+import { isNavigation } from '../auth/index.ts';
 import type { Log } from '../log.ts';
 
 const MARK = 'own-host';
@@ -17,8 +17,20 @@ export function redirectToOwnHost(baseUrl: URL): RequestHandler {
     if (req.headers.cookie?.includes(`${MARK}=`)) return next();
     res.cookie(MARK, '1', { maxAge: MARK_SECONDS * 1000, httpOnly: true, sameSite: 'lax' });
     res.set('Cache-Control', 'no-store');
-    return res.redirect(302, new URL(sameOriginPath(req.originalUrl), baseUrl).href);
+    return res.redirect(302, sameAddressAt(baseUrl, req.originalUrl));
   };
+}
+
+/**
+ * The same path and query below `baseUrl`, /login and /callback too: behind a proxy that replaces
+ * Host, AuthKit's answer must not get lost. Setting path and query never changes a URL's host.
+ */
+function sameAddressAt(baseUrl: URL, originalUrl: string): string {
+  const target = new URL(baseUrl);
+  const [path = '/', ...query] = originalUrl.split('?');
+  target.pathname = path;
+  target.search = query.join('?');
+  return target.href;
 }
 
 /** Behind a proxy that is not trusted every visitor has the proxy's address; said once, and on pages. */
