@@ -1,4 +1,5 @@
 // The middleware order on one screen. Builds the app; does not listen, does not read the environment.
+import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
 import type { Auth } from './auth/index.ts';
 import { errorPages, notFound } from './errors.ts';
@@ -34,7 +35,7 @@ export interface AppOptions {
 }
 
 const PROJECT = new URL('../', import.meta.url);
-const folder = (name: string) => new URL(name, PROJECT).pathname;
+const folder = (name: string) => fileURLToPath(new URL(name, PROJECT));
 
 export function createApp(options: AppOptions): Express {
   const { auth, limits, log, production, baseUrl } = options;
@@ -51,8 +52,8 @@ export function createApp(options: AppOptions): Express {
   });
 
   // 1. What needs no session, no user and no store.
-  app.use(healthRoutes(auth, options.pingStore));
   app.use(securityHeaders(baseUrl, options.issuer));
+  app.use(healthRoutes(auth, options.pingStore));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
   app.use(apiRoutes({ ...options.api, refused: limits.refusedTokens }));

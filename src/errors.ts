@@ -18,6 +18,11 @@ interface Answer {
 const HOME = { label: 'Go to the home page', href: '/' };
 
 const PAGE_ERRORS = {
+  body_too_large: {
+    status: 413,
+    heading: 'This form is too large',
+    explanation: 'Go back and send less.',
+  },
   not_found: {
     status: 404,
     heading: 'This page does not exist',
@@ -99,7 +104,7 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
 
 /** The API speaks JSON to everybody. Tools without Sec-Fetch headers get the page unless they ask. */
 function wantsPage(req: Request): boolean {
-  if (req.originalUrl.startsWith('/api/')) return false;
+  if (/^\/api(?:[/?]|$)/i.test(req.originalUrl)) return false;
   if (isNavigation(req)) return true;
   return req.get('sec-fetch-mode') === undefined && req.accepts(['html', 'json']) === 'html';
 }
@@ -141,6 +146,7 @@ function describeSignIn(error: SignInError, req: Request): Answer {
 /** body-parser, the router and others say what they mean by a status of 4xx. */
 function asPageError(error: unknown): PageError {
   const { status } = error as { status?: unknown };
+  if (status === 413) return new PageError('body_too_large', { cause: error });
   const isRequest = typeof status === 'number' && status >= 400 && status < 500;
   return new PageError(isRequest ? 'request_invalid' : 'internal_error', { cause: error });
 }
