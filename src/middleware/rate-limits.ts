@@ -13,6 +13,7 @@ export interface RateLimits {
 
 type Store = Options['store'];
 const WINDOW_MS = 60_000;
+const SILENT = { warn: () => undefined, error: () => undefined };
 
 /** `storeFor` gives each counter a shared store; without it, counts stay in this process. */
 export function createRateLimits(
@@ -32,6 +33,10 @@ export function createRateLimits(
       standardHeaders: false,
       legacyHeaders: false,
       passOnStoreError: true,
+      // What the library has to say it says as a stack on stderr, for each request that Redis does
+      // not count. An absent store and a proxy that is not trusted are told in the log, once.
+      validate: false,
+      logger: SILENT,
       ...(storeFor && { store: storeFor(name) }),
       handler: (_req, _res, next) =>
         next(new PageError('rate_limited', { retryAfter: WINDOW_MS / 1000 })),
