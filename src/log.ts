@@ -34,13 +34,26 @@ export function describeError(error: unknown, depth = 0): Described {
   const { code } = error as { code?: unknown };
   return {
     name: error.name,
-    message: redact(error.message),
+    message: messageOf(error),
     ...(typeof code === 'string' && { code: redact(code) }),
-    ...(depth === 0 && error.stack !== undefined && { stack: redact(error.stack) }),
+    ...(depth === 0 && error.stack !== undefined && { stack: framesOf(error.stack) }),
     ...(error.cause instanceof Error &&
       depth < 4 && { cause: describeError(error.cause, depth + 1) }),
   };
 }
+
+// JSON.parse quotes the text around what it stumbled over: that of a token response, at worst.
+const messageOf = (error: Error) =>
+  error instanceof SyntaxError ? 'the text cannot be parsed' : redact(error.message);
+
+// A stack begins with the message.
+const framesOf = (stack: string) =>
+  redact(
+    stack
+      .split('\n')
+      .filter((line) => line.startsWith('    at '))
+      .join('\n'),
+  );
 
 /** Replaces whatever looks like a token, code or secret. */
 export const redact = (text: string) => text.replaceAll(SECRETS, '[redacted]');
