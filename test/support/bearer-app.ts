@@ -37,16 +37,19 @@ export interface Answer {
 
 export interface Call {
   method?: string;
+  /** The request target as it goes out; by default that of the URL, which is normalized. */
+  path?: string;
   /** Sent as they are, repeated names included. */
   headers?: readonly (readonly [string, string])[];
   body?: string;
 }
 
 /** Sends one request; a JSON body of the answer is parsed. */
-export async function call(url: string, { method = 'GET', headers = [], body }: Call = {}) {
+export async function call(url: string, { method = 'GET', path, headers = [], body }: Call = {}) {
   const { host } = new URL(url);
   const req = request(url, {
     method,
+    ...(path !== undefined && { path }),
     headers: ['host', host, 'connection', 'close', ...headers.flat()],
   });
   req.end(body);
