@@ -1,5 +1,5 @@
-// Runs once before all tests (globalSetup of vitest.config.ts): the browser and the Redis the
-// tests need are found on this machine or installed, so that no test is ever skipped for lack of one.
+// Runs once before all tests (globalSetup of vitest.config.ts): the browser, the Redis and the proxies
+// the tests need are found on this machine or installed, so that no test is skipped for lack of one.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,25 +13,32 @@ const BROWSERS = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
+/** Programs that tests start, and the Debian packages that bring them. */
+const PROGRAMS = { 'redis-server': 'redis-server', nginx: 'nginx-light', caddy: 'caddy' };
+
 /** The Chromium that tests start: the system's, else the one Playwright installed. */
 export function chromiumPath(): string {
   return found('Chromium', findChromium());
 }
 
-/** The redis-server that tests start. */
-export function redisServerPath(): string {
-  return found('redis-server', findExecutable('redis-server'));
+/** A program that tests start. */
+export function programPath(name: keyof typeof PROGRAMS): string {
+  return found(name, findExecutable(name));
 }
 
 export function setup(): void {
   const missing = [
     ...(findChromium() === undefined ? ['chromium'] : []),
-    ...(findExecutable('redis-server') === undefined ? ['redis-server'] : []),
+    ...Object.entries(PROGRAMS).flatMap(([name, debian]) =>
+      findExecutable(name) === undefined ? [debian] : [],
+    ),
   ];
   if (missing.length > 0 && canUseApt()) installWithApt(missing);
   if (findChromium() === undefined) installWithPlaywright();
   chromiumPath();
-  redisServerPath();
+  programPath('redis-server');
+  programPath('nginx');
+  programPath('caddy');
 }
 
 function findChromium(): string | undefined {
@@ -43,7 +50,8 @@ function findChromium(): string | undefined {
 }
 
 function findExecutable(name: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  // Debian keeps nginx where the PATH of most users does not look.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'];
   const candidates = name.startsWith('/') ? [name] : folders.map((folder) => join(folder, name));
   return candidates.find(isExecutable);
 }
