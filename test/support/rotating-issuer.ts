@@ -1,0 +1,60 @@
+// An issuer that rotates refresh tokens as AuthKit does: each works once, and only the one that was
+// spent last is forgiven. Every further exchange of a spent token is an error that ends the chain.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { json } from './issuer.ts';
+import { startSignInIssuer, type SignInIssuer } from './sign-in-issuer.ts';
+
+export interface RotatingIssuer {
+  issuer: SignInIssuer;
+  /** How many refresh tokens came to be exchanged. */
+  refreshes: () => number;
+  /** What happens to them: `fail` answers 503, `hold` spends the token and never answers. */
+  mode: 'answer' | 'fail' | 'hold';
+  /** Runs a sign-in, which begins a chain of refresh tokens; resolves to the chain's name. */
+  duringSignIn(signIn: () => Promise<void>): Promise<string>;
+  endChain(name: string): void;
+}
+
+export async function startRotatingIssuer(): Promise<RotatingIssuer> {
+  const issuer = await startSignInIssuer();
+  // The number of the token that works, by chain.
+  const current = new Map<string, number>();
+  let chains = 0;
+  let refreshes = 0;
+
+  async function rotate(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const form = new URLSearchParams(await text(req));
+    const [chain = '', number = ''] = (form.get('refresh_token') ?? '').split('.');
+    refreshes += 1;
+    if (self.mode === 'fail') return json(res, {}, 503);
+    const expected = current.get(chain);
+    if (expected === undefined || Number(number) < expected - 1) {
+      current.delete(chain);
+      return json(res, { error: 'invalid_grant' }, 400);
+    }
+    // A replay brings the same successor.
+    const next = Number(number) + 1;
+    current.set(chain, next);
+    if (self.mode === 'hold') return undefined;
+    const access_token = await issuer.sign();
+    const refresh_token = `${chain}.${next}`;
+    return json(res, { access_token, refresh_token, token_type: 'bearer', expires_in: 300 });
+  }
+
+  const self: RotatingIssuer = {
+    issuer,
+    mode: 'answer',
+    refreshes: () => refreshes,
+    async duringSignIn(signIn) {
+      const chain = `chain${(chains += 1)}`;
+      current.set(chain, 1);
+      issuer.vary = { response: { refresh_token: `${chain}.1` } };
+      await signIn();
+      issuer.vary = { token: (req, res) => void rotate(req, res) };
+      return chain;
+    },
+    endChain: (name) => void current.delete(name),
+  };
+  return self;
+}
