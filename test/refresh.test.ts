@@ -1,6 +1,6 @@
 // The access token over time: renewed before it expires, kept through what passes by itself; the
 // session ends only by an answer that says so.
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startTestApp, type LogLine, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -198,6 +198,22 @@ describe('while AuthKit', () => {
       expect(pause).toBeGreaterThanOrEqual(2 ** index / 2);
       expect(pause).toBeLessThanOrEqual(2 ** index);
     }
+  });
+
+  it('fails for many at once, that is one failure', async () => {
+    const browsers = await Promise.all(Array.from({ length: 6 }, () => signedIn()));
+    pass(270);
+    await browsers[0]?.get('/profile');
+    // It answers when all have asked.
+    const waiting: ServerResponse[] = [];
+    const token: RequestListener = (_req, res) => {
+      if (waiting.push(res) === browsers.length) for (const each of waiting) json(each, {}, 503);
+    };
+    issuer.vary = { token };
+    pass(270);
+    await Promise.all(browsers.map((browser) => browser.get('/profile')));
+    const pauses = events('refresh_failed').map((line) => Number(line['retryInSeconds']));
+    expect(pauses).toEqual(browsers.map(() => 1));
   });
 
   it('asks to be left alone for a while, it is', async () => {
