@@ -12,6 +12,8 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
+    // pino copies the message of what stands under this key into `msg`, with every secret in it.
+    errorKey: 'none',
   };
   return destination ? pino(options, destination) : pino(options);
 }

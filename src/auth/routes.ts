@@ -41,7 +41,9 @@ export function createSignInRoutes(parts: SignInRouteParts): Router {
     const attempt = await steps.start(req, res, returnTo, prompt).catch((cause: unknown) => {
       throw toSignInError(cause, returnTo);
     });
-    return onEvent({ event: 'sign_in_started', attempt, returnTo });
+    // Without the query: a link may bring somebody's secret along in it.
+    const [path = '/'] = returnTo.split(/[?#]/);
+    return onEvent({ event: 'sign_in_started', attempt, returnTo: path });
   });
 
   // HEAD (link checkers, mail scanners) must not spend the code.
