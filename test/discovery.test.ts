@@ -1,7 +1,7 @@
 // The issuer is looked for in the background; without it the app starts and serves what it can.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort, signIn, startTestApp, untilReady, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { codeOn, whoIs } from './support/callback.ts';
@@ -86,6 +86,17 @@ it('many sign-ins that wait for the issuer share one discovery', async () => {
   );
   expect(new Set(starts.map(({ status }) => status))).toEqual(new Set([302]));
   expect(app.authKit.control.requests().discovery - before).toBe(1);
+});
+
+it('many probes of readiness share one question to the issuer, every few seconds', async () => {
+  await untilReady(app);
+  const before = app.authKit.control.requests().discovery;
+  app.authKit.control.fault({ endpoint: 'discovery', kind: 'slow', seconds: 0.5 });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
+  await Promise.all(Array.from({ length: 20 }, readyz));
+  await Promise.all(Array.from({ length: 20 }, readyz));
+  expect(app.authKit.control.requests().discovery - before).toBe(1);
+  vi.useRealTimers();
 });
 
 it('an issuer that goes away later makes the app degraded, not down', async () => {
