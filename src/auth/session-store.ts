@@ -1,10 +1,12 @@
 // The store of express-session on top of SessionRecords. It adds what every engine needs alike:
 // keys are hashes of session ids, values are sealed, and a session that has ended stays ended.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
 import { SignInError } from './errors.ts';
+import { createOpener } from './opened-sessions.ts';
+import type { SignedIn } from './express.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
 import { createSealer, type Sealer } from './seal.ts';
 import { sessionCookie, type SessionSettings } from './session-settings.ts';
@@ -27,7 +29,7 @@ export interface HeldTokens {
 
 interface Held {
   row: SessionRow | undefined;
-  grant?: Grant | undefined;
+  grant: Grant | undefined;
 }
 
 type Callback<T> = (error: unknown, value?: T) => void;
@@ -46,11 +48,19 @@ export function storeFailure(cause: unknown): never {
 }
 
 /** The key of a session in the store: whoever reads it there cannot make the cookie from it. */
-export const sessionKey = (sid: string) => createHash('sha256').update(sid).digest('base64url');
+export const sessionKey = (sid: string) => hash('sha256', sid, 'base64url');
 
 /** Groups a person's sessions. Issuer and sub together, since `sub` is unique per issuer only. */
 export const userKey = (issuer: string, sub: string) =>
-  createHash('sha256').update(`${issuer}\n${sub}`).digest('base64url');
+  hash('sha256', `${issuer}\n${sub}`, 'base64url');
+
+// express-session compares a session's JSON before and after each request, three times, to see
+// whether it has to be saved. Of a sign-in that is stored only this one member ever changes.
+const COMPARED_BY_LAST_SEEN = {
+  toJSON(this: SignedIn) {
+    return this.lastSeenAt;
+  },
+};
 
 export class SealedSessionStore extends session.Store {
   readonly #records: SessionRecords;
@@ -58,6 +68,7 @@ export class SealedSessionStore extends session.Store {
   readonly #data: Sealer;
   readonly #grants: Sealer;
   readonly #tokens: Sealer;
+  readonly #open: ReturnType<typeof createOpener>;
   // What is known to be in the store, by the session object of the request that knows it.
   readonly #held = new WeakMap<object, Held>();
   readonly #begun = new WeakMap<object, NewSignIn>();
@@ -69,6 +80,7 @@ export class SealedSessionStore extends session.Store {
     this.#data = createSealer(settings.secrets, 'session data');
     this.#grants = createSealer(settings.secrets, 'session grant');
     this.#tokens = createSealer(settings.secrets, 'session tokens');
+    this.#open = createOpener(this.#data, this.#grants);
   }
 
   override get(sid: string, callback: Callback<session.SessionData | null>) {
@@ -76,13 +88,17 @@ export class SealedSessionStore extends session.Store {
   }
 
   async #read(sid: string): Promise<session.SessionData | null> {
-    const row = await this.#records.read(sessionKey(sid));
-    const content = row && this.#data.open(row.data, sid);
-    if (content === undefined) return null;
-    const data = parse(content) as session.SessionData;
+    const key = sessionKey(sid);
+    const row = await this.#records.read(key);
+    const opened = row && this.#open(key, sid, row);
+    if (!opened) return null;
+    const data = JSON.parse(opened.rest) as session.SessionData;
+    if (opened.signedIn) {
+      data.signedIn = Object.assign(Object.create(COMPARED_BY_LAST_SEEN), opened.signedIn);
+    }
     // The cookie's attributes are settings, not state: they are not stored.
     data.cookie = { ...this.#cookie, originalMaxAge: this.#cookie.maxAge };
-    this.#held.set(data, { row });
+    this.#held.set(data, { row, grant: opened.grant });
     return data;
   }
 
@@ -99,7 +115,9 @@ export class SealedSessionStore extends session.Store {
 
   async #write(sid: string, data: session.SessionData): Promise<void> {
     const key = sessionKey(sid);
-    const sealed = this.#data.seal(JSON.stringify({ ...data, cookie: undefined }), sid);
+    // A copy of `signedIn` as a plain object: it is stored whole.
+    const content = { ...data, cookie: undefined, signedIn: data.signedIn && { ...data.signedIn } };
+    const sealed = this.#data.seal(JSON.stringify(content), sid);
     const now = Date.now();
     const expiresAt = data.cookie.expires ? new Date(data.cookie.expires).getTime() : now;
     if (this.#held.has(data)) {
@@ -138,11 +156,7 @@ export class SealedSessionStore extends session.Store {
 
   /** The facts of a session's token set as this request read them. */
   grantOf(data: session.Session): Grant | undefined {
-    const held = this.#held.get(data);
-    if (held?.row?.grant !== undefined && held.grant === undefined) {
-      held.grant = parse(this.#grants.open(held.row.grant, data.id)) as Grant | undefined;
-    }
-    return held?.grant;
+    return this.#held.get(data)?.grant;
   }
 
   /** The version of the token record that this request read. */

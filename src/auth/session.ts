@@ -71,8 +71,12 @@ export function recognizeAs(
   req.user = { ...user, ...(grant.orgId !== undefined && { orgId: grant.orgId }) };
 }
 
-const belongsHere = ({ user, clientId }: SignedIn, settings: SessionSettings) =>
-  clientId === settings.clientId && new URL(user.issuer).href === settings.issuer.href;
+function belongsHere({ user, clientId }: SignedIn, settings: SessionSettings): boolean {
+  const { href } = settings.issuer;
+  // Equal but for the slash that URL adds, as a rule; only otherwise is it worth parsing.
+  const isSameText = href === user.issuer || href === `${user.issuer}/`;
+  return clientId === settings.clientId && (isSameText || new URL(user.issuer).href === href);
+}
 
 /** Ends this browser's session: nobody is signed in for the rest of this request either. */
 export async function endSession(
