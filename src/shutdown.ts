@@ -3,19 +3,40 @@ import type { Server } from 'node:http';
 
 // A load balancer gives up on a process after 30 s; a request that hangs is cut before that.
 const LONGEST_DRAIN_MS = 20_000;
+// A request on its way through the network when the signal came is here by then.
+const QUIET_MS = 1_000;
 const LOOK_AGAIN_MS = 100;
 
-/** Resolves when the last connection is gone, by itself or cut. */
-export async function drain(server: Server): Promise<void> {
-  const cut = setTimeout(() => server.closeAllConnections(), LONGEST_DRAIN_MS);
-  // A keep-alive connection that has answered its last request would stay open for its timeout.
-  const idle = setInterval(() => server.closeIdleConnections(), LOOK_AGAIN_MS);
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
+/**
+ * Call it before the server listens; what it returns ends the server, and resolves when the last
+ * connection is gone, by itself or cut.
+ */
+export function createDrain(server: Server): () => Promise<void> {
+  let inFlight = 0;
+  server.on('request', (_req, res) => {
+    inFlight += 1;
+    res.once('close', () => {
+      inFlight -= 1;
+    });
   });
-  clearTimeout(cut);
-  clearInterval(idle);
+  return async () => {
+    const startedAt = performance.now();
+    let quietSince = startedAt;
+    const look = setInterval(() => {
+      const now = performance.now();
+      if (inFlight > 0) quietSince = now;
+      // A connection without a request is no reason to wait: browsers open some ahead, and a client
+      // may send its headers byte by byte. To node neither is idle, and both would hold the process.
+      const isOver = now - quietSince > QUIET_MS || now - startedAt > LONGEST_DRAIN_MS;
+      if (isOver) server.closeAllConnections();
+      // A keep-alive connection that has answered its last request would stay for its timeout.
+      else server.closeIdleConnections();
+    }, LOOK_AGAIN_MS);
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
+    clearInterval(look);
+  };
 }
 
 /** Runs `close` once on SIGTERM or SIGINT and exits 0; a second signal exits at once. */

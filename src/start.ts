@@ -8,7 +8,7 @@ import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createRateLimits } from './middleware/rate-limits.ts';
 import { sharedCounter } from './middleware/shared-counter.ts';
-import { drain } from './shutdown.ts';
+import { createDrain } from './shutdown.ts';
 import { openStore } from './store/index.ts';
 import { createUserDirectory } from './user-directory.ts';
 
@@ -63,6 +63,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   });
   const issuer = new Issuer(authKit.issuer, { log: (event) => log.info(event) });
   const server = createServer(SERVER_BOUNDS);
+  const drain = createDrain(server);
   const limits = createRateLimits(config.rateLimit, redis && sharedCounter(redis));
   const app = createApp({
     auth,
@@ -93,7 +94,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   return {
     server,
     async close() {
-      await drain(server);
+      await drain();
       auth.close();
       await store.close();
     },
