@@ -1,6 +1,6 @@
 // What development fills in where a setting is missing: a local AuthKit, and a secret that lasts.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { CompleteConfig } from './start.ts';
 import { ConfigError, type Config } from './config.ts';
@@ -54,11 +54,13 @@ async function importLocalAuthKit() {
 async function lastingSecret(): Promise<string> {
   const fresh = randomBytes(32).toString('base64url');
   await mkdir(dirname(SECRET_FILE), { recursive: true });
-  try {
-    // Exclusive: of two instances started together one writes, the other reads.
-    await writeFile(SECRET_FILE, fresh, { flag: 'wx', mode: 0o600 });
-    return fresh;
-  } catch {
-    return (await readFile(SECRET_FILE, 'utf8')).trim();
-  }
+  // Written whole under a name of its own, then linked: of two instances started together one wins,
+  // and nobody ever reads a half-written secret.
+  const draft = `${SECRET_FILE}.${process.pid}`;
+  await writeFile(draft, fresh, { mode: 0o600 });
+  await link(draft, SECRET_FILE).catch(() => undefined);
+  await rm(draft);
+  const secret = (await readFile(SECRET_FILE, 'utf8')).trim();
+  if (secret.length >= fresh.length) return secret;
+  throw new ConfigError([`SESSION_SECRET: ${SECRET_FILE} is damaged; delete it, or set a secret`]);
 }

@@ -126,8 +126,13 @@ export function contradictions(s: Settings): string[] {
       'SESSION_SECRET: is not set; set a random value of at least 32 characters',
     ],
     [
-      production && (s.SESSION_SECRET ?? []).some((secret) => isWeak(secret)),
+      (production || s.BASE_URL?.protocol === 'https:') &&
+        (s.SESSION_SECRET ?? []).some((secret) => isWeak(secret)),
       'SESSION_SECRET: is weak; set random values of at least 32 characters each',
+    ],
+    [
+      production && s.TRUST_PROXY === 'true',
+      'TRUST_PROXY: trusts every sender to name a client address; set the number of proxies, such as 1',
     ],
     [production && !s.BASE_URL, 'BASE_URL: is not set; set the public https origin of this app'],
     [

@@ -41,7 +41,7 @@ afterAll(async () => {
 
 describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
   test('tells who calls, with the user of the directory', async () => {
-    const token = await issuer.sign({ org_id: 'org_1' });
+    const token = await issuer.sign({ org_id: 'org_1', scope: 'openid profile email' });
     const { status, body, headers } = await callWith(api.url + path, token);
     expect({ status, body }).toEqual({
       status: 200,
@@ -49,13 +49,22 @@ describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
         sub: 'user_01',
         client_id: 'client_cli',
         org_id: 'org_1',
-        scopes: ['openid', 'profile'],
+        scopes: ['openid', 'profile', 'email'],
         expires_at: expect.any(Number),
         machine: false,
         user: { name: 'Ada', email: 'ada@example.com' },
       },
     });
     expect(headers['cache-control']).toBe('no-store');
+  });
+
+  test.each([
+    ['openid', { name: null, email: null }],
+    ['openid profile', { name: 'Ada', email: null }],
+    ['openid email', { name: null, email: 'ada@example.com' }],
+  ])('tells an application granted "%s" no more than that', async (scope, user) => {
+    const { body } = await callWith(api.url + path, await issuer.sign({ scope }));
+    expect(body).toMatchObject({ user });
   });
 
   test('says null for a user the directory does not know', async () => {

@@ -46,6 +46,18 @@ eachEngine((on) => {
     expect(await on.store.removeAll('ada')).toBe(0);
   });
 
+  test('of one person the newest fifty sessions are kept, of others all', async () => {
+    await on.store.insert('grace', session('grace'));
+    for (let i = 0; i < 60; i += 1) {
+      pass(1000);
+      await on.store.insert(`k${i}`, session('ada'));
+    }
+    const kept = Array.from({ length: 50 }, (_, i) => `k${i + 10}`).toSorted();
+    expect(await keysOf(on.other, 'ada')).toEqual(kept);
+    expect(await on.store.read('k9')).toBeUndefined();
+    expect(await on.store.read('grace')).toBeDefined();
+  });
+
   test('a sign-in during "sign out everywhere" ends with it or is found by the next', async () => {
     for (let round = 0; round < 100; round += 1) {
       const key = `k${round}`;

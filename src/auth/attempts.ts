@@ -35,6 +35,8 @@ const MOST = 5;
 const LIFETIME_MS = 600_000;
 // The cookie outlives the attempt, so that "expired" can be told from "another browser".
 const COOKIE_MS = 3_600_000;
+// Anything else with our prefix was put there by somebody else, and may not even be a legal name.
+const OWN_NAME = /^[0-9a-z]{1,12}\.[\w-]{16}$/;
 
 /** A short name for an attempt that gives nothing away: a hash of its state. */
 export const attemptId = (state: string) =>
@@ -49,7 +51,9 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
   const attributes: CookieOptions = { path: '/', httpOnly: true, sameSite: 'lax', secure };
 
   const namesOf = (req: Request) =>
-    Object.keys(cookiesOf(req)).filter((name) => name.startsWith(prefix));
+    Object.keys(cookiesOf(req)).filter(
+      (name) => name.startsWith(prefix) && OWN_NAME.test(name.slice(prefix.length)),
+    );
   const cookieName = ({ startedAt, state }: SignInAttempt) =>
     `${prefix}${startedAt.toString(36)}.${attemptId(state)}`;
 

@@ -13,7 +13,8 @@ const MAX_LENGTH = 2_048;
  * parsers could each pick another value.
  */
 export function readAuthorizationResponse(req: Request): { state: string | undefined } | undefined {
-  const query = new URL(req.originalUrl, 'http://callback.invalid').searchParams;
+  // Read as the strategy reads it; parsing the whole address would fail on a malformed one.
+  const query = new URLSearchParams(req.originalUrl.split('?').slice(1).join('?'));
   const malformed = PARAMETERS.some((name) => {
     const values = query.getAll(name);
     return values.length > 1 || values.some((value) => value.length > MAX_LENGTH);

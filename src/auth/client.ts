@@ -1,6 +1,7 @@
 // The relying party's view of the issuer: discovery in the background, retried, never fatal.
 // The app serves its public pages while AuthKit is away, and keeps what it knew once it was there.
 // OpenID Connect Discovery §4: https://openid.net/specs/openid-connect-discovery-1_0.html
+import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
 import { boundedFetch } from './bounded-fetch.ts';
 import { SignInError } from './errors.ts';
@@ -36,6 +37,7 @@ export interface Discovered {
 const TIMEOUT_S = 5;
 const LONGEST_PAUSE_MS = 30_000;
 const FRESH_MS = 3_000;
+const LONGEST_LOOK_MS = 300;
 /** Accepted difference between our clock and AuthKit's, in seconds. */
 export const CLOCK_TOLERANCE_S = 30;
 const WORTH_A_LINE_S = 10;
@@ -110,7 +112,12 @@ export function createRelyingParty(
     },
     known: () => discovered,
     async state() {
-      if (discovered && Date.now() - checkedAt > FRESH_MS) await discover().catch(() => undefined);
+      // A readiness probe gives up after a second; an issuer that is silent takes longer to fail.
+      // The answer is then what is known, and the next probe hears the outcome.
+      if (discovered && Date.now() - checkedAt > FRESH_MS) {
+        const asked = discover().catch(() => undefined);
+        await Promise.race([asked, delay(LONGEST_LOOK_MS, undefined, { ref: false })]);
+      }
       if (!discovered) return 'never_reached';
       return failure ? 'away' : 'ready';
     },

@@ -15,7 +15,7 @@ import {
   type HeldTokens,
   type SealedSessionStore,
 } from './session-store.ts';
-import { accessTokenClaims, keepTokens, type Grant, type TokenSet } from './tokens.ts';
+import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
 import { createUnsavedTokens, type RenewedTokens } from './unsaved-tokens.ts';
 
 /** The grant as it is now; why the session goes on without a new one; or that it is over. */
@@ -28,7 +28,7 @@ interface Parts {
   relyingParty: RelyingParty;
   store: SealedSessionStore;
   records: SessionRecords;
-  /** Begins with each failure that says nothing about the grant. */
+  /** Begins with each failure that does not end the session. */
   pause: Pause;
   requested: { scope: string; resource?: string };
   onEvent: SignInEventListener;
@@ -45,23 +45,32 @@ const ENDS_THE_SESSION: { [code in SignInErrorCode]?: SessionEnd } = {
   user_mismatch: 'identity_changed',
 };
 
+/** Failures that would meet every other session as well. */
+const CONCERNS_ALL = new Set<SignInErrorCode>([
+  'issuer_unreachable',
+  'issuer_timeout',
+  'client_refused',
+]);
+
 export function createExchange(parts: Parts): Exchange {
   const { relyingParty, store, records, pause, requested, onEvent } = parts;
   const unsaved = createUnsavedTokens(store);
 
   /** The one request to AuthKit. */
-  async function renew({ tokens }: HeldTokens, signedIn: SignedIn): Promise<RenewedTokens> {
+  async function renew(sid: string, { tokens }: HeldTokens, signedIn: SignedIn) {
     const { afterwards: config } = await relyingParty.config();
     const { scope, resource } = requested;
     // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
     const response = await refreshTokenGrant(config, tokens.refreshToken ?? '', parameters);
-    pause.over();
+    pause.over(sessionKey(sid));
     const next = keepTokens(response, scope, tokens);
-    if (!isSameIdentity(signedIn, response.claims()?.sub, next.tokens.accessToken)) {
-      throw new SignInError('user_mismatch');
-    }
-    return next;
+    const isSame =
+      isOfUser(signedIn.user, next.tokens.accessToken) &&
+      (response.claims()?.sub ?? signedIn.user.sub) === signedIn.user.sub;
+    if (isSame) return next;
+    void giveBack(next.tokens);
+    throw new SignInError('user_mismatch');
   }
 
   async function save(sid: string, held: HeldTokens, sub: string, next: RenewedTokens) {
@@ -101,7 +110,9 @@ export function createExchange(parts: Parts): Exchange {
     const { code } = error;
     const reason = ENDS_THE_SESSION[code];
     if (!reason) {
-      const retryInSeconds = pause.begin(secondsToWait(error));
+      const retryInSeconds = CONCERNS_ALL.has(code)
+        ? pause.beginForAll(secondsToWait(error))
+        : pause.beginFor(sessionKey(sid));
       onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
       if (code === 'client_refused') onEvent({ event: 'client_refused', code });
       return { failed: error };
@@ -126,20 +137,10 @@ export function createExchange(parts: Parts): Exchange {
     if (held?.tokens.refreshToken === undefined) return 'ended';
     let next: RenewedTokens;
     try {
-      next = unsaved.take(sid, held.version) ?? (await renew(held, signedIn));
+      next = unsaved.take(sid, held.version) ?? (await renew(sid, held, signedIn));
     } catch (cause) {
       return failed(sid, held.version, signedIn.user.sub, toSignInError(cause));
     }
     return save(sid, held, signedIn.user.sub, next);
   };
-}
-
-/** OpenID Connect Core §12.2: a refreshed token set is for the same person. */
-function isSameIdentity({ user }: SignedIn, idTokenSub: string | undefined, accessToken: string) {
-  const { sub, iss } = accessTokenClaims(accessToken);
-  return (
-    (idTokenSub === undefined || idTokenSub === user.sub) &&
-    (sub === undefined || sub === user.sub) &&
-    (iss === undefined || iss === user.issuer)
-  );
 }

@@ -25,7 +25,7 @@ import { createOwnSessions, type OwnSessions } from './own-sessions.ts';
 import { createPause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { createRefresher } from './refresh.ts';
-import { advertisesRevocation } from './revocation.ts';
+import { advertisesRevocation, createTakeOver } from './revocation.ts';
 import { createSignInRoutes } from './routes.ts';
 import { sessionMiddleware } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
@@ -121,7 +121,14 @@ export function createAuth(options: AuthOptions): Auth {
   const refresher = createRefresher(exchange, pause, store, records);
 
   const onSignIn = options.onSignIn ?? (() => undefined);
-  const routes = createSignInRoutes({ steps, attempts, records, onSignIn, onEvent });
+  const routes = createSignInRoutes({
+    steps,
+    attempts,
+    records,
+    takeOver: createTakeOver(relyingParty, store, onEvent),
+    onSignIn,
+    onEvent,
+  });
   const out = createSignOut({ relyingParty, store, records, session, baseUrl, onEvent });
   routes.use(out.route);
 

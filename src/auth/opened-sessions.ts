@@ -14,14 +14,21 @@ export interface OpenedSession {
   grant: Grant | undefined;
 }
 
-/** At some 2 kB each. */
-const MOST_REMEMBERED = 5_000;
+export interface Opener {
+  /** Opens a row; `key` is the hash of `sid` that the row was read by. */
+  open(key: string, sid: string, row: SessionRow): OpenedSession | undefined;
+  /** The session has ended: nothing of it stays in memory. */
+  forget(key: string): void;
+}
 
-/** The function that opens a row; `key` is the hash of `sid` that the row was read by. */
-export function createOpener(data: Sealer, grants: Sealer) {
+/** At some 2 kB each, and never more than the bytes below. */
+const MOST_REMEMBERED = 5_000;
+const LARGEST_REMEMBERED = 4_096;
+
+export function createOpener(data: Sealer, grants: Sealer): Opener {
   const remembered = new Map<string, { row: SessionRow; opened: OpenedSession }>();
 
-  return (key: string, sid: string, row: SessionRow): OpenedSession | undefined => {
+  function open(key: string, sid: string, row: SessionRow): OpenedSession | undefined {
     const known = remembered.get(key);
     if (known && hasSameBytes(known.row, row)) return known.opened;
     remembered.delete(key);
@@ -34,11 +41,19 @@ export function createOpener(data: Sealer, grants: Sealer) {
       rest: JSON.stringify(rest),
       grant: grant && freeze(JSON.parse(grant.toString()) as Grant),
     };
+    if (content.length > LARGEST_REMEMBERED) return opened;
     const [oldest] = remembered.size < MOST_REMEMBERED ? [] : remembered.keys();
     if (oldest !== undefined) remembered.delete(oldest);
-    remembered.set(key, { row, opened });
+    remembered.set(key, { row: copyOf(row), opened });
     return opened;
-  };
+  }
+
+  return { open, forget: (key) => void remembered.delete(key) };
+}
+
+/** A row from Redis is a slice of all that came in one go, and would keep that in memory. */
+function copyOf({ data, grant, version }: SessionRow): SessionRow {
+  return { data: Buffer.from(data), grant: grant && Buffer.from(grant), version };
 }
 
 function hasSameBytes(one: SessionRow, other: SessionRow): boolean {

@@ -2,6 +2,8 @@
 // file (embedded.ts) and Redis (redis.ts). Replace them with your own database by implementing
 // this interface; everything that is secret reaches it sealed (seal.ts), so it never sees a token.
 
+export const MOST_SESSIONS_PER_PERSON = 50;
+
 /** The part of a session that every request reads, in one round trip. */
 export interface SessionRow {
   /** The sealed data of express-session. */
@@ -53,7 +55,10 @@ export interface SessionSummary {
 export interface SessionRecords {
   read(key: string): Promise<SessionRow | undefined>;
   readTokens(key: string): Promise<TokenRow | undefined>;
-  /** Writes a session whose id was just made. */
+  /**
+   * Writes a session whose id was just made. Of one person at most MOST_SESSIONS_PER_PERSON are kept,
+   * the newest: one account must not fill the store, nor its list grow beyond what a page can show.
+   */
   insert(key: string, session: NewSession): Promise<void>;
   /**
    * Writes the data of a session that is still there and moves its expiry.

@@ -53,7 +53,7 @@ export function createRefresher(
       const { signedIn } = req.session;
       const grant = req.grant;
       if (!signedIn || !grant || !isDue(grant)) return 'fresh';
-      const paused = pause.remaining();
+      const paused = pause.remaining(sessionKey(req.session.id));
       if (paused !== undefined) {
         return new SignInError('issuer_unreachable', { retryAfter: Math.ceil(paused / 1000) });
       }

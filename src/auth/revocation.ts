@@ -1,8 +1,11 @@
 // Giving a refresh token back (RFC 7009), where AuthKit advertises it. Never in the way of anything:
 // who signs out is signed out here, whatever AuthKit answers or does not.
+import type { Request } from 'express';
 import { tokenRevocation, type Configuration } from 'openid-client';
+import type { RelyingParty } from './client.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './failure.ts';
+import type { SealedSessionStore } from './session-store.ts';
 import type { TokenSet } from './tokens.ts';
 
 export type Revocation = 'requested' | 'not_advertised' | 'no_token';
@@ -30,4 +33,21 @@ export async function revokeRefreshToken(
     const error = toSignInError(cause);
     onEvent({ event: 'revocation_failed', code: error.code }, error);
   }
+}
+
+/**
+ * For a sign-in over an existing session, such as a switch of organization: reads the tokens of the
+ * session that is about to be replaced. The function it resolves to revokes them, in the background.
+ */
+export function createTakeOver(
+  relyingParty: RelyingParty,
+  store: SealedSessionStore,
+  onEvent: SignInEventListener,
+): (req: Request) => Promise<() => void> {
+  return async (req) => {
+    const previous = req.user && (await store.readTokens(req.session.id));
+    const config = relyingParty.known()?.afterwards;
+    if (!previous || !config) return () => undefined;
+    return () => void revokeRefreshToken(config, previous.tokens, onEvent);
+  };
 }

@@ -20,6 +20,8 @@ export interface SignInRouteParts {
   steps: SignInSteps;
   attempts: Attempts;
   records: SessionRecords;
+  /** Called before a session is replaced; the function it resolves to gives its tokens back. */
+  takeOver: (req: Request) => Promise<() => void>;
   /** Called with each user before the session begins; a rejection refuses the sign-in. */
   onSignIn: (user: User) => Promise<void> | void;
   onEvent: SignInEventListener;
@@ -87,7 +89,7 @@ async function complete(
   res: Response,
   id: string,
   attempt: SignInAttempt,
-  { steps, attempts, records, onSignIn, onEvent }: SignInRouteParts,
+  { steps, attempts, records, takeOver, onSignIn, onEvent }: SignInRouteParts,
 ): Promise<void> {
   // An answer is for one use (RFC 9700 §4.7.1), on every instance: while this lease is held, and it
   // is kept after a success, a second request with the same answer is refused.
@@ -99,9 +101,11 @@ async function complete(
   try {
     const completed = await steps.finish(req, res, attempt);
     await Promise.resolve(onSignIn(completed.user)).catch(storeFailure);
+    const giveBackPrevious = await takeOver(req);
     // Makes a new session id (session fixation, OWASP ASVS 5, 7.2.4) and saves before redirecting:
     // a browser that is faster than the store would arrive signed out.
     await steps.logIn(req, completed);
+    giveBackPrevious();
     attempts.finish(res, attempt);
     const { sub, orgId } = completed.user;
     const organization = orgId !== undefined ? { orgId } : {};

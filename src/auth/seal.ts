@@ -5,6 +5,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const SHORTEST_SECRET = 16;
 
 const keyFor = (root: Buffer, context: string) =>
   createHmac('sha256', root).update(context).digest();
@@ -21,6 +22,10 @@ export interface Sealer {
  * Keys are derived by HKDF (RFC 5869), the context being a second expand step.
  */
 export function createSealer(secrets: readonly string[], purpose: string): Sealer {
+  // An empty secret makes keys that everybody has.
+  if (secrets.length === 0 || secrets.some((secret) => secret.length < SHORTEST_SECRET)) {
+    throw new RangeError(`secrets of at least ${SHORTEST_SECRET} characters are needed`);
+  }
   const roots = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
 
   return {

@@ -5,7 +5,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
 import { SignInError } from './errors.ts';
-import { createOpener } from './opened-sessions.ts';
+import { createOpener, type Opener } from './opened-sessions.ts';
 import type { SignedIn } from './express.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
 import { createSealer, type Sealer } from './seal.ts';
@@ -44,7 +44,7 @@ function answer<T>(promise: Promise<T>, callback?: Callback<T>): void {
 
 /** A rejection of the store as the one error that pages know. */
 export function storeFailure(cause: unknown): never {
-  throw new SignInError('store_unavailable', { cause });
+  throw cause instanceof SignInError ? cause : new SignInError('store_unavailable', { cause });
 }
 
 /** The key of a session in the store: whoever reads it there cannot make the cookie from it. */
@@ -68,7 +68,7 @@ export class SealedSessionStore extends session.Store {
   readonly #data: Sealer;
   readonly #grants: Sealer;
   readonly #tokens: Sealer;
-  readonly #open: ReturnType<typeof createOpener>;
+  readonly #opener: Opener;
   // What is known to be in the store, by the session object of the request that knows it.
   readonly #held = new WeakMap<object, Held>();
   readonly #begun = new WeakMap<object, NewSignIn>();
@@ -80,7 +80,7 @@ export class SealedSessionStore extends session.Store {
     this.#data = createSealer(settings.secrets, 'session data');
     this.#grants = createSealer(settings.secrets, 'session grant');
     this.#tokens = createSealer(settings.secrets, 'session tokens');
-    this.#open = createOpener(this.#data, this.#grants);
+    this.#opener = createOpener(this.#data, this.#grants);
   }
 
   override get(sid: string, callback: Callback<session.SessionData | null>) {
@@ -90,7 +90,8 @@ export class SealedSessionStore extends session.Store {
   async #read(sid: string): Promise<session.SessionData | null> {
     const key = sessionKey(sid);
     const row = await this.#records.read(key);
-    const opened = row && this.#open(key, sid, row);
+    if (!row) this.#opener.forget(key);
+    const opened = row && this.#opener.open(key, sid, row);
     if (!opened) return null;
     const data = JSON.parse(opened.rest) as session.SessionData;
     if (opened.signedIn) {
@@ -141,7 +142,9 @@ export class SealedSessionStore extends session.Store {
   }
 
   override destroy(sid: string, callback?: Callback<void>) {
-    answer(this.#records.remove(sessionKey(sid)), callback);
+    const key = sessionKey(sid);
+    this.#opener.forget(key);
+    answer(this.#records.remove(key), callback);
   }
 
   /** Lets the first save of this new session write the token record too, in one go. */

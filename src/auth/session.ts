@@ -52,6 +52,8 @@ function recognize(req: Request, settings: SessionSettings, store: SealedSession
   const { signedIn } = req.session;
   const now = Date.now();
   if (!signedIn || !belongsHere(signedIn, settings) || now >= signedIn.endsAt) return;
+  // The store ends unused sessions by a column of its own; this one is sealed.
+  if (now - signedIn.lastSeenAt > settings.idleSeconds * 1000 + TOUCH_AFTER_MS) return;
   const grant = store.grantOf(req.session);
   if (!grant) return;
   recognizeAs(req, signedIn, grant);

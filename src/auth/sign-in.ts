@@ -11,7 +11,7 @@ import { checkIdToken } from './id-token.ts';
 import type { SameOriginPath } from './return-to.ts';
 import { storeFailure } from './session-store.ts';
 import { AuthKitStrategy, TRANSACTION, type StepOptions, type Transaction } from './strategy.ts';
-import { keepTokens, type Grant, type TokenSet } from './tokens.ts';
+import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
 import { userFromClaims, type User } from './user.ts';
 
 export interface CompletedSignIn {
@@ -70,6 +70,7 @@ export function createSignInSteps(
         const hasEndSession = config.serverMetadata().end_session_endpoint !== undefined;
         const { tokens, grant } = keepTokens(response, scope, undefined, hasEndSession);
         const user = await userFromClaims(config, claims, tokens.accessToken, scope);
+        if (!isOfUser(user, tokens.accessToken)) throw new SignInError('user_mismatch');
         if (grant.orgId !== undefined) user.orgId = grant.orgId;
         verified(null, asPassportUser({ user, claims, tokens, grant }));
       }),

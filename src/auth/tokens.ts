@@ -39,6 +39,15 @@ export function accessTokenClaims(accessToken: string): JWTPayload {
 }
 
 /**
+ * Whether an access token is about this person, as far as it can be read: its organization decides
+ * what they may see. OpenID Connect Core §12.2 asks the same of a refreshed ID token.
+ */
+export function isOfUser(user: { issuer: string; sub: string }, accessToken: string): boolean {
+  const { sub, iss } = accessTokenClaims(accessToken);
+  return (sub === undefined || sub === user.sub) && (iss === undefined || iss === user.issuer);
+}
+
+/**
  * Splits a token response into what is kept. A refresh response without `refresh_token` or
  * `id_token` keeps the previous ones (RFC 6749 §6, OpenID Connect Core §12.2). The ID token has done
  * its work by then; it is kept only for an end_session endpoint, as its hint.

@@ -40,11 +40,11 @@ export async function discover(issuer: URL, http: HttpOptions): Promise<ServerMe
   const { jwks_uri: jwks, introspection_endpoint: introspection } = document;
   return {
     issuer: named,
-    jwksUri: safeUrl(jwks, 'jwks_uri').href,
+    jwksUri: safeUrl(jwks, 'jwks_uri', named).href,
     introspectionEndpoint:
       introspection === undefined
         ? undefined
-        : safeUrl(introspection, 'introspection_endpoint').href,
+        : safeUrl(introspection, 'introspection_endpoint', named).href,
   };
 }
 
@@ -53,11 +53,16 @@ export function withoutSlash(issuer: string): string {
   return issuer.endsWith('/') ? issuer.slice(0, -1) : issuer;
 }
 
-/** Throws UpstreamError unless the URL is https, or http on loopback (RFC 8252 section 8.3). */
-export function safeUrl(value: unknown, name: string): URL {
+/**
+ * Throws UpstreamError unless the URL is https, or http on loopback (RFC 8252 section 8.3). The
+ * metadata of an https issuer names https addresses only: nothing here is sent to this machine's own
+ * services because a document says so.
+ */
+export function safeUrl(value: unknown, name: string, issuer?: string): URL {
   const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined;
   const isLoopback = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? '');
-  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback)) return url;
+  const mayBeHttp = isLoopback && issuer?.startsWith('https:') !== true;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && mayBeHttp)) return url;
   throw new UpstreamError('insecure_url', `${name} must be https, or http on loopback`);
 }
 

@@ -1,5 +1,5 @@
-// Signs in over HTTP, for tests that need a signed-in person and no browser: follows the redirects
-// from an authorization URL and presses the buttons of the screens. Not part of the server.
+// Signs in for tests: presses the buttons of the screens, over HTTP or in a browser that Playwright
+// drives. For tests of an app, test-visitor.ts comes first. Not part of the server.
 
 import { LocalAuthKitError } from './errors.ts';
 
@@ -27,21 +27,27 @@ export async function signInOverHttp(authorizationUrl: string | URL, choices: Si
   const { origin } = new URL(authorizationUrl);
   let url = new URL(authorizationUrl);
   let form: URLSearchParams | undefined;
-  for (let step = 0; step < 20 && url.origin === origin; step += 1) {
-    const response = await request(url, jar, form);
+  for (let step = 0; step < MOST_STEPS && url.origin === origin; step += 1) {
+    const response = await request(url, jar, form ? { method: 'POST', body: form } : {});
     const location = response.headers.get('location');
-    form = location === null ? press(await response.text(), choices) : undefined;
+    form = undefined;
+    if (location === null) {
+      const { name, value } = choose(await response.text(), choices);
+      form = new URLSearchParams({ [name]: value });
+    }
     url = new URL(location ?? url, url);
   }
   return url;
 }
 
-async function request(url: URL, jar: CookieJar, form?: URLSearchParams): Promise<Response> {
+/** One request with the cookies of this jar, which keeps those of the answer; follows no redirect. */
+export async function request(url: URL, jar: CookieJar, init: RequestInit = {}): Promise<Response> {
   const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+  const headers = new Headers(init.headers);
+  headers.set('cookie', cookie);
   // No connection is kept, so that none is dead after a restart of the local AuthKit.
-  const headers = { cookie, connection: 'close' };
-  const body = form ? { method: 'POST', body: form } : {};
-  const response = await fetch(url, { headers, redirect: 'manual', ...body });
+  headers.set('connection', 'close');
+  const response = await fetch(url, { ...init, headers, redirect: 'manual' });
   for (const line of response.headers.getSetCookie()) {
     const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
     if (value === '') jar.delete(name);
@@ -50,9 +56,35 @@ async function request(url: URL, jar: CookieJar, form?: URLSearchParams): Promis
   return response;
 }
 
+/** A page of Playwright, of whichever of its packages: what is used of it here. */
+export interface PlaywrightPage {
+  url(): string;
+  content(): Promise<string>;
+  locator(selector: string): { click(): Promise<void> };
+  waitForURL(isThere: (url: URL) => boolean): Promise<void>;
+}
+
+/**
+ * Walks the screens of the local AuthKit in a browser, from the one that the page shows to the app.
+ * The jar of the choices is not used: the browser has its own.
+ * Errors: LocalAuthKitError `test_kit` where a page shows no button for the choices.
+ */
+export async function signInWithPlaywright(page: PlaywrightPage, choices: SignInChoices) {
+  const { origin } = new URL(page.url());
+  for (let step = 0; step < MOST_STEPS; step += 1) {
+    const at = page.url();
+    if (new URL(at).origin !== origin) return;
+    const { name, value } = choose(await page.content(), choices);
+    await page.locator(`button[name="${name}"][value="${value}"]`).click();
+    await page.waitForURL(({ href }) => href !== at);
+  }
+}
+
+const MOST_STEPS = 20;
 const BUTTON = /<button[^>]* name="(\w+)" value="([^"]*)"[^>]*>([^]*?)<\/button>/g;
 
-function press(html: string, { person, organization, consent = 'allow' }: SignInChoices) {
+/** The button of this screen that the choices press. */
+function choose(html: string, { person, organization, consent = 'allow' }: SignInChoices) {
   const wanted: Record<string, string> = {
     person,
     organization: organization ?? '',
@@ -61,7 +93,7 @@ function press(html: string, { person, organization, consent = 'allow' }: SignIn
   for (const [, name = '', value = '', label = ''] of html.matchAll(BUTTON)) {
     const choice = wanted[name];
     if (choice !== undefined && (value === choice || label.includes(choice))) {
-      return new URLSearchParams({ [name]: value });
+      return { name, value };
     }
   }
   const title = /<h1>([^<]*)/.exec(html)?.[1] ?? 'another page';

@@ -1,7 +1,7 @@
 // How often one client address may try: sign-ins, and refused tokens at the API. Counted in this
 // process or, with Redis, across all instances; without an answer from Redis nobody is held back.
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { rateLimit, type Options } from 'express-rate-limit';
+import { ipKeyGenerator, rateLimit, type Options } from 'express-rate-limit';
 import { BearerError } from '../bearer/index.ts';
 import { PageError } from '../errors.ts';
 
@@ -37,6 +37,7 @@ export function createRateLimits(
       // not count. An absent store and a proxy that is not trusted are told in the log, once.
       validate: false,
       logger: SILENT,
+      keyGenerator: ({ ip = '' }) => ipKeyGenerator(withoutPort(ip)),
       ...(storeFor && { store: storeFor(name) }),
       handler: (_req, _res, next) =>
         next(new PageError('rate_limited', { retryAfter: WINDOW_MS / 1000 })),
@@ -49,4 +50,10 @@ export function createRateLimits(
       return refused(req, res, (limited?: unknown) => next(limited ?? error));
     },
   };
+}
+
+/** Some proxies forward `address:port`, which would make each connection a client of its own. */
+function withoutPort(ip: string): string {
+  const [, v4, v6] = /^(?:(\d+(?:\.\d+){3}):\d+|\[([^\]]+)\](?::\d+)?)$/.exec(ip) ?? [];
+  return v4 ?? v6 ?? ip;
 }

@@ -75,7 +75,11 @@ export function apiRoutes(options: ApiOptions): Router {
   return Router().use(protectedResourceMetadata({ resource, issuer })).use('/api', api);
 }
 
-/** What /api/me says about the caller; absent values are null, so that each member is always there. */
+/**
+ * What /api/me says about the caller; absent values are null, so that each member is always there.
+ * Name and e-mail only with the scopes the user granted for them: every application of the
+ * environment has tokens for this audience, also one that was granted `openid` alone.
+ */
 function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
   return {
     sub: token.sub,
@@ -84,7 +88,10 @@ function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
     scopes: token.scopes,
     expires_at: token.expiresAt,
     machine: token.machine,
-    user: user && { name: user.name ?? null, email: user.email ?? null },
+    user: user && {
+      name: token.scopes.includes('profile') ? (user.name ?? null) : null,
+      email: token.scopes.includes('email') ? (user.email ?? null) : null,
+    },
   };
 }
 

@@ -30,7 +30,7 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
 
   router.get('/signed-out', (req, res) => {
     // AuthKit sends `state` back after it ended its own session (RP-Initiated Logout 1.0 §3).
-    const ended = req.query['state'] === 'ended';
+    const ended = req.user === undefined && req.query['state'] === 'ended';
     res.render('signed-out', { authkitSession: ended ? 'ended' : 'may-remain' });
   });
 

@@ -1,5 +1,6 @@
 // Sessions in one SQLite file, for one machine: it survives restarts and kill -9, several processes
 // may share it, and it needs nothing installed. One statement per call; no transaction spans two.
+import { MOST_SESSIONS_PER_PERSON } from '../auth/records.ts';
 import { startPruning } from './embedded-pruning.ts';
 import type { Store } from './index.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
@@ -63,6 +64,10 @@ function sessions(
   const insert = sqlite.write(
     'INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
+  const endOldest = sqlite.write(
+    `DELETE FROM sessions WHERE user_key = ? AND key IN (SELECT key FROM sessions
+     WHERE user_key = ? ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+  );
   const update = sqlite.write(
     `UPDATE sessions SET data = ?, last_seen_at = ?, expires_at = min(?, ends_at)
      WHERE key = ? AND expires_at > ?`,
@@ -88,6 +93,7 @@ function sessions(
       const version = signIn ? 1 : 0;
       const facts = [browser, startedAt, startedAt, ends, endsAt] as const;
       await insert(key, userKey, data, grant, version, ...facts, tokens);
+      if (userKey !== null) await endOldest(userKey, userKey, MOST_SESSIONS_PER_PERSON);
     },
     update: async (key, data, lastSeenAt, expiresAt) =>
       (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,

@@ -1,7 +1,7 @@
 // The sessions of one person: a sorted set of their keys, each with the time it ends in any case.
 // It lives in another slot than the sessions, so the two are kept in step without a transaction:
 // a name may be there without a session, never the other way round.
-import type { SessionSummary } from '../auth/records.ts';
+import { MOST_SESSIONS_PER_PERSON, type SessionSummary } from '../auth/records.ts';
 import type { Store } from './index.ts';
 import type { Commands } from './redis.ts';
 import * as scripts from './redis-scripts.ts';
@@ -12,17 +12,27 @@ const PENDING = 0.5;
 
 /** Writes a session that is named in the index of its person before it is there. */
 export async function nameInIndex(
-  { at, run }: Commands,
+  commands: Commands,
   userKey: string,
   key: string,
   endsAt: number,
   write: () => Promise<unknown>,
 ): Promise<void> {
+  const { at, run } = commands;
   const name = (score: number) =>
-    run(scripts.ADD_TO_INDEX, at('user', userKey), Date.now(), score, key);
+    run(
+      scripts.ADD_TO_INDEX,
+      at('user', userKey),
+      Date.now(),
+      score,
+      key,
+      MOST_SESSIONS_PER_PERSON,
+    );
   await name(endsAt + PENDING);
   await write();
-  await name(endsAt);
+  const tooMany = await name(endsAt);
+  const old = Array.isArray(tooMany) ? tooMany.filter((name) => typeof name === 'string') : [];
+  await Promise.all(old.map((name) => endSession(commands, name)));
 }
 
 /** Ends a session, then drops its name; true when there was one that had not ended. */

@@ -33,12 +33,16 @@ export const REMOVE = `${IF_ALIVE}
   redis.call('DEL', KEYS[1])
   return isAlive and about`;
 
-/** score, member. The index of a person's sessions lasts as long as the longest of them. */
+/**
+ * score, member, how many names to keep. Returns the names beyond that, those that end first. The
+ * index of a person's sessions lasts as long as the longest of them.
+ */
 export const ADD_TO_INDEX = `
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
   redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
   local longest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-  redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(longest[2] - ARGV[1])))`;
+  redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(longest[2] - ARGV[1])))
+  return redis.call('ZRANGE', KEYS[1], 0, -1 - ARGV[4])`;
 
 /** owner, milliseconds. By the clock of Redis, so that those of the instances do not matter. */
 export const ACQUIRE_LEASE = `
