@@ -31,7 +31,7 @@ export async function nameInIndex(
   await name(endsAt + PENDING);
   await write();
   const tooMany = await name(endsAt);
-  const old = Array.isArray(tooMany) ? tooMany.filter((name) => typeof name === 'string') : [];
+  const old = Array.isArray(tooMany) ? tooMany.filter((entry) => typeof entry === 'string') : [];
   await Promise.all(old.map((name) => endSession(commands, name)));
 }
 
