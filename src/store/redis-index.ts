@@ -32,7 +32,7 @@ export async function nameInIndex(
   await write();
   const tooMany = await name(endsAt);
   const old = Array.isArray(tooMany) ? tooMany.filter((entry) => typeof entry === 'string') : [];
-  await Promise.all(old.map((name) => endSession(commands, name)));
+  await Promise.all(old.map((entry) => endSession(commands, entry)));
 }
 
 /** Ends a session, then drops its name; true when there was one that had not ended. */
