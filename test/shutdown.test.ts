@@ -1,7 +1,7 @@
 // SIGTERM, for the process as it is deployed: what is on its way is answered, then it exits with 0,
 // in seconds where nothing hangs, within 30 s where a request does. And before that: clients that
 // send slowly are cut, and hold nobody else up.
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,13 +12,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { freePort, startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { startRedis } from './support/redis.ts';
+import { launchServer, startServer } from './support/server-process.ts';
 import { startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';
 
 let issuer: SignInIssuer;
 let folder: string;
 let port: number;
 let child: ChildProcess;
-let output = '';
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
@@ -36,22 +36,19 @@ afterEach(async () => {
 });
 afterAll(() => issuer.close());
 
+const settings = (env: Record<string, string>) => ({
+  ...issuer.env,
+  PORT: String(port),
+  SESSION_DB: join(folder, 'sessions.db'),
+  ...env,
+});
+
 function launch(env: Record<string, string> = {}): void {
-  const { PATH = '' } = process.env;
-  const settings = { PORT: String(port), SESSION_DB: join(folder, 'sessions.db'), ...env };
-  child = spawn(process.execPath, ['--import', 'tsx', 'src/server.ts'], {
-    env: { PATH, ...issuer.env, SESSION_SECRET: 's'.repeat(40), ...settings },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  output = '';
-  child.stdout?.on('data', (text: Buffer) => (output += text.toString()));
+  ({ child } = launchServer(settings(env)));
 }
 
 async function run(env: Record<string, string> = {}): Promise<void> {
-  launch(env);
-  await vi.waitUntil(() => output.includes('issuer_discovered') && output.includes('Open '), {
-    timeout: 20_000,
-  });
+  ({ child } = await startServer(settings(env)));
 }
 
 interface Exit {

@@ -1,0 +1,58 @@
+// The app as a process of its own, for what only shows there: exit codes, signals, limits of the
+// system. `npm start` runs the same file, compiled.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { vi } from 'vitest';
+
+export interface ServerProcess {
+  child: ChildProcess;
+  /** What it has written so far, to either stream. */
+  output: string;
+  /** The exit code, or the signal that ended it. */
+  ended: Promise<number | string | null>;
+}
+
+export interface LaunchOptions {
+  /** Run in the shell before it, such as `ulimit -f 1000;`. */
+  shell?: string;
+  /** The user to run it as. */
+  uid?: number;
+}
+
+/** Starts it with these settings and no others. */
+export function launchServer(
+  settings: Record<string, string>,
+  { shell = '', uid }: LaunchOptions = {},
+): ServerProcess {
+  const { PATH = '' } = process.env;
+  const command = `${shell} exec "$0" --import tsx src/server.ts`;
+  const child = spawn('sh', ['-c', command, process.execPath], {
+    env: { PATH, SESSION_SECRET: 'a-secret-of-the-tests-0123456789-abcdef', ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid }),
+  });
+  // A test run that is interrupted leaves no process behind.
+  const killNow = () => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  const ended = once(child, 'exit').then(([code, signal]: (number | string | null)[]) => {
+    process.off('exit', killNow);
+    return code ?? signal ?? null;
+  });
+  const server: ServerProcess = { child, output: '', ended };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (text: Buffer) => (server.output += text.toString()));
+  }
+  return server;
+}
+
+/** Starts it, and resolves when it listens and has found its issuer. */
+export async function startServer(
+  settings: Record<string, string>,
+  options?: LaunchOptions,
+): Promise<ServerProcess> {
+  const server = launchServer(settings, options);
+  const isReady = () =>
+    server.output.includes('issuer_discovered') && server.output.includes('Open ');
+  await vi.waitUntil(isReady, { timeout: 20_000 });
+  return server;
+}
