@@ -85,6 +85,17 @@ describe('a session that is used', () => {
     expect(await isSentAgain()).toBe(true);
   });
 
+  it('lives on while it is used within an idle time shorter than a minute', async () => {
+    await app.restart({ SESSION_IDLE_SECONDS: '5' });
+    const browser = await signIn(app);
+    for (let round = 0; round < 4; round += 1) {
+      pass(3);
+      expect(await whoIs(browser, app)).toBe('Bruno Okafor');
+    }
+    pass(6);
+    expect(await whoIs(browser, app)).toBeUndefined();
+  });
+
   it('ends earlier where the settings have become stricter', async () => {
     const browser = await signIn(app);
     pass(30 * MINUTE);

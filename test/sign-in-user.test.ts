@@ -5,7 +5,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
-import { startSignInIssuer, type SignInIssuer, type Variation } from './support/sign-in-issuer.ts';
+import {
+  CLIENT_ID,
+  startSignInIssuer,
+  type SignInIssuer,
+  type Variation,
+} from './support/sign-in-issuer.ts';
 
 let issuer: SignInIssuer;
 let app: TestApp;
@@ -134,7 +139,7 @@ describe('a user is issuer and sub', () => {
 describe('the seam onSignIn', () => {
   it('keeps a directory in which the API finds the person again', async () => {
     await profile({ idToken: { name: 'Dora Directory' } });
-    const authorization = `Bearer ${await issuer.sign({ aud: issuer.env['OAUTH_APP_CLIENT_ID'] })}`;
+    const authorization = `Bearer ${await issuer.sign({ aud: CLIENT_ID, scope: 'profile email' })}`;
     const api = await fetch(`${app.url}/api/me`, { headers: { authorization } });
     expect(await api.json()).toMatchObject({
       sub: 'user_01',

@@ -8,7 +8,8 @@ import { SignInError } from './errors.ts';
 import type { SignedIn } from './express.ts';
 import { sessionCookie, type SessionSettings } from './session-settings.ts';
 
-const TOUCH_AFTER_MS = 60_000;
+/** Use of a session is noted once a minute, or ten times within a short idle limit. */
+const touchAfterMs = (idleSeconds: number) => Math.min(60_000, idleSeconds * 100);
 
 export function sessionMiddleware(
   settings: SessionSettings,
@@ -53,11 +54,12 @@ function recognize(req: Request, settings: SessionSettings, store: SealedSession
   const now = Date.now();
   if (!signedIn || !belongsHere(signedIn, settings) || now >= signedIn.endsAt) return;
   // The store ends unused sessions by a column of its own; this one is sealed.
-  if (now - signedIn.lastSeenAt > settings.idleSeconds * 1000 + TOUCH_AFTER_MS) return;
+  if (now - signedIn.lastSeenAt > settings.idleSeconds * 1000 + touchAfterMs(settings.idleSeconds))
+    return;
   const grant = store.grantOf(req.session);
   if (!grant) return;
   recognizeAs(req, signedIn, grant);
-  if (now - signedIn.lastSeenAt < TOUCH_AFTER_MS) return;
+  if (now - signedIn.lastSeenAt < touchAfterMs(settings.idleSeconds)) return;
   // The one write that use of a session causes, at most once a minute; express-session sends the
   // cookie again with it, so that its expiry moves along. Neither outlives the absolute end.
   signedIn.lastSeenAt = now;

@@ -102,7 +102,11 @@ async function exchange(
   };
   const idToken = await issuer.sign(claims, vary.idTokenHeader, vary.idTokenKey);
   json(res, {
-    access_token: await issuer.sign(vary.accessToken),
+    // As at AuthKit, about the same person as the ID token.
+    access_token: await issuer.sign({
+      ...(typeof vary.idToken?.['sub'] === 'string' && { sub: vary.idToken['sub'] }),
+      ...vary.accessToken,
+    }),
     token_type: 'bearer',
     expires_in: 300,
     refresh_token: 'a-refresh-token',

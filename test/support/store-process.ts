@@ -8,12 +8,20 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 const HOUR = 3_600_000;
 const bytes = (text: string) => Buffer.from(text);
 
+let people = 0;
+
 const newSession = () => ({
   data: bytes('data 1'),
   startedAt: Date.now(),
   expiresAt: Date.now() + HOUR,
   endsAt: Date.now() + HOUR,
-  signIn: { userKey: 'ada', grant: bytes('g'), tokens: bytes('t'.repeat(3_000)), browser: name },
+  // A person each: of one person only the newest fifty are kept.
+  signIn: {
+    userKey: `${name}-${(people += 1)}`,
+    grant: bytes('g'),
+    tokens: bytes('t'.repeat(3_000)),
+    browser: name,
+  },
 });
 
 // No permission counts for root, so root asks as nobody.
