@@ -1,0 +1,64 @@
+// Goal 7: 50 requests when the access token is due.
+import { setTimeout as delay } from 'node:timers/promises';
+import { signIn } from './accounts.ts';
+import { spread, type Spread } from './load.ts';
+import type { Server } from './processes.ts';
+import { NONE, timed } from './sign-ins.ts';
+import type { World } from './world.ts';
+
+export interface Expiry {
+  requests: number;
+  failed: number;
+  exchanges: number;
+  /** Milliseconds: one request that renews alone, and the slowest of all at once. */
+  alone: Spread;
+  slowest: Spread;
+}
+
+const LIFETIME_S = 5;
+const AT_ONCE = 50;
+
+/** Each time with a session of its own, whose access token is due. */
+export async function measureExpiry(world: World, times: number): Promise<Expiry> {
+  const server = await world.startOurs('embedded');
+  const { control } = world.authKit;
+  control.setAccessTokenSeconds({ seconds: LIFETIME_S });
+  const cookies: string[] = [];
+  for (let session = 0; session < 2 * times + 2; session += 1) {
+    cookies.push((await signIn(server.url)).cookie);
+  }
+  control.setAccessTokenSeconds({ seconds: 300 });
+  await delay(LIFETIME_S * 1000);
+  const [first = '', second = '', ...rest] = cookies;
+  await atOnce(server, first, AT_ONCE);
+  await atOnce(server, second, 1);
+  const result = { alone: [] as number[], slowest: [] as number[], failed: 0, exchanges: 0 };
+  for (let time = 0; time < times; time += 1) {
+    const [lonely = '', busy = ''] = rest.slice(2 * time);
+    result.alone.push((await atOnce(server, lonely, 1)).slowest);
+    const before = { ...NONE, ...control.requests() }.token;
+    const { slowest, failed } = await atOnce(server, busy, AT_ONCE);
+    result.exchanges += { ...NONE, ...control.requests() }.token - before;
+    result.slowest.push(slowest);
+    result.failed += failed;
+  }
+  await server.stop();
+  const { failed, exchanges } = result;
+  const [alone, slowest] = [spread(result.alone), spread(result.slowest)];
+  return { requests: AT_ONCE, failed, exchanges: exchanges / times, alone, slowest };
+}
+
+async function atOnce(server: Server, cookie: string, count: number) {
+  let failed = 0;
+  const times = await Promise.all(
+    Array.from({ length: count }, () =>
+      timed(async () => {
+        const headers = { cookie, accept: 'text/html', 'sec-fetch-mode': 'navigate' };
+        const answer = await fetch(`${server.url}/profile`, { headers, redirect: 'manual' });
+        if (answer.status !== 200) failed += 1;
+        await answer.arrayBuffer();
+      }),
+    ),
+  );
+  return { slowest: Math.max(...times), failed };
+}

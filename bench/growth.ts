@@ -1,0 +1,152 @@
+// Goal 6: what each signed-in person costs, in the store and in the process, and whether a page
+// takes longer when there are many of them.
+import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SealedSessionStore, userKey } from '../src/auth/session-store.ts';
+import type { SessionRecords } from '../src/auth/records.ts';
+import { openStore } from '../src/store/index.ts';
+import { signIn } from './accounts.ts';
+import { asBrowser, load } from './load.ts';
+
+import { SECRET, type World } from './world.ts';
+
+export interface GrowthRow {
+  store: 'embedded' | 'redis';
+  sessions: number;
+  cpuPerRequest: number;
+  requestsPerSecond: number;
+  /** Bytes per session, beyond those of the first sessions. */
+  memoryPerSession: number;
+  storePerSession: number;
+}
+
+// Each is visited by its own cookie in turn, up to so many.
+const MOST_COOKIES = 100_000;
+const FIRST = 100;
+
+/** `sizes` grow; the same process answers all the while. */
+export async function measureGrowth(
+  world: World,
+  kind: GrowthRow['store'],
+  sizes: number[],
+  seconds: number,
+): Promise<GrowthRow[]> {
+  if (kind === 'redis') await world.redis.flush();
+  const server = await world.startOurs(kind);
+  const { cookie } = await signIn(server.url);
+  const { store: records } = await openStore({
+    file: world.sessionDb(kind),
+    ...(kind === 'redis' && { redisUrl: world.redis.url }),
+  });
+  const store = sealed(world, records);
+  const template = await sessionOf(store, cookie);
+  const cookies: string[] = [];
+  const rows: GrowthRow[] = [];
+  let first = { memory: 0, stored: 0 };
+  for (const sessions of [FIRST, ...sizes]) {
+    await fill(store, template, cookies, sessions);
+    const script = cookieScript(world, cookies);
+    // Once to compile and to settle, once to measure.
+    await load(server, { path: '/profile', headers: asBrowser(''), script }, seconds);
+    const sample = await load(
+      server,
+      { path: '/profile', headers: asBrowser(''), script },
+      seconds,
+    );
+    const now = { memory: server.memory(), stored: await storedBytes(world, kind) };
+    if (sessions === FIRST) first = now;
+    const added = Math.max(1, sessions - FIRST);
+    rows.push({
+      store: kind,
+      sessions,
+      cpuPerRequest: sample.cpuPerRequest,
+      requestsPerSecond: sample.requestsPerSecond,
+      memoryPerSession: (now.memory - first.memory) / added,
+      storePerSession: (now.stored - first.stored) / added,
+    });
+  }
+  await server.stop();
+  await records.close();
+  return rows;
+}
+
+function sealed({ authKit }: World, records: SessionRecords): SealedSessionStore {
+  const { clientId } = authKit.applications.firstParty;
+  const issuer = new URL(authKit.issuer);
+  const settings = { issuer, clientId, secrets: [SECRET], idleSeconds: 86_400, secure: false };
+  return new SealedSessionStore(records, settings);
+}
+
+type Template = Awaited<ReturnType<typeof sessionOf>>;
+
+/** What a real sign-in left in the store, to be stored again under other ids. */
+async function sessionOf(store: SealedSessionStore, cookie: string) {
+  const [, value = ''] = /(?:^|; )session=([^;]+)/.exec(cookie) ?? [];
+  const [sid = ''] = decodeURIComponent(value).slice('s:'.length).split('.');
+  const data = await new Promise<Parameters<SealedSessionStore['set']>[1]>((resolve, reject) => {
+    store.get(sid, (error, found) => (found ? resolve(found) : reject(error)));
+  });
+  const held = await store.readTokens(sid);
+  const { signedIn } = data;
+  if (!held || !signedIn) throw new Error('the session that was just begun is not there');
+  const endsAt = Date.now() + 86_400_000;
+  const grant = { ...held.grant, expiresAt: endsAt };
+  const { originalMaxAge } = data.cookie;
+  const cookieData = { originalMaxAge, expires: new Date(endsAt) };
+  const kept = { ...data, cookie: cookieData, signedIn: { ...signedIn, endsAt } };
+  return { data: kept, tokens: held.tokens, grant, endsAt };
+}
+
+/** Adds sessions, each of a person of its own, until there are `count`. */
+async function fill(
+  store: SealedSessionStore,
+  { data, grant, tokens, endsAt }: Template,
+  cookies: string[],
+  count: number,
+): Promise<void> {
+  const { issuer, sub } = data.signedIn.user;
+  const { sign } = createRequire(createRequire(import.meta.url).resolve('express-session'))(
+    'cookie-signature',
+  ) as { sign: (value: string, secret: string) => string };
+  for (let made = cookies.length; made < count; made += 1) {
+    const sid = randomBytes(24).toString('base64url');
+    const own = { ...data, signedIn: { ...data.signedIn, lastSeenAt: Date.now() } };
+    const person = userKey(issuer, `${sub}${made}`);
+    store.begin(own, { userKey: person, browser: 'Chrome on Windows', grant, tokens, endsAt });
+    await new Promise<void>((resolve, reject) => {
+      store.set(sid, own, (error) => (error ? reject(error) : resolve()));
+    });
+    cookies.push(`session=${encodeURIComponent(`s:${sign(sid, SECRET)}`)}`);
+  }
+}
+
+/** A script for wrk that sends another person's cookie with each request. */
+function cookieScript({ folder }: World, cookies: string[]): string {
+  const step = Math.max(1, Math.ceil(cookies.length / MOST_COOKIES));
+  const list = join(folder, 'cookies');
+  writeFileSync(list, cookies.filter((_, index) => index % step === 0).join('\n'));
+  const script = join(folder, 'cookies.lua');
+  writeFileSync(
+    script,
+    `local cookies, at = {}, 0
+for line in io.lines("${list}") do cookies[#cookies + 1] = line end
+request = function()
+  at = at % #cookies + 1
+  wrk.headers["Cookie"] = cookies[at]
+  return wrk.format()
+end`,
+  );
+  return script;
+}
+
+async function storedBytes(world: World, kind: GrowthRow['store']): Promise<number> {
+  if (kind === 'redis') {
+    const answer = await world.redis.command('INFO memory');
+    return Number(/used_memory:(\d+)/.exec(answer)?.[1]);
+  }
+  // What is still in the write-ahead log only overwrites pages of the file, or adds to it.
+  const file = world.sessionDb(kind);
+  return statSync(file).size;
+}

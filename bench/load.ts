@@ -1,0 +1,56 @@
+// Load by wrk, from another process, over 32 connections that stay open.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Server } from './processes.ts';
+
+const CONNECTIONS = 32;
+const run = promisify(execFile);
+
+export interface Sample {
+  requestsPerSecond: number;
+  /** CPU time of the server for one request, in microseconds. */
+  cpuPerRequest: number;
+  requests: number;
+}
+
+export interface Load {
+  path: string;
+  headers?: Record<string, string>;
+  /** A Lua script for wrk, for requests that differ. */
+  script?: string;
+}
+
+/** Loads the server for so long. @throws Error if it answers anything but 200 */
+export async function load(server: Server, what: Load, seconds: number): Promise<Sample> {
+  const { path, headers = {}, script } = what;
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s'];
+  for (const [name, value] of Object.entries(headers)) args.push('-H', `${name}: ${value}`);
+  if (script !== undefined) args.push('-s', script);
+  const before = server.cpu();
+  const { stdout } = await run('wrk', [...args, server.url + path]);
+  const cpu = server.cpu() - before;
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${server.name}: ${stdout}`);
+  const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
+  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
+  return { requests, requestsPerSecond: perSecond, cpuPerRequest: cpu / requests };
+}
+
+/** What a browser says when it navigates. */
+export const asBrowser = (cookie: string) => ({
+  Accept: 'text/html,application/xhtml+xml',
+  'Sec-Fetch-Mode': 'navigate',
+  ...(cookie !== '' && { Cookie: cookie }),
+});
+
+export interface Spread {
+  median: number;
+  low: number;
+  high: number;
+}
+
+/** Median, least and greatest. */
+export function spread(values: number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+  return { median: at(0.5), low: at(0), high: at(1) };
+}

@@ -1,0 +1,91 @@
+// npm run bench [-- --quick] [-- --write]: measures, prints the goals, and keeps the results as JSON
+// and Markdown in bench/results; with --write also in docs/benchmark.md and the README's table.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { measureApi } from './api.ts';
+import { measureExpiry } from './expiry.ts';
+import type { Results } from './goals.ts';
+import { measureGrowth } from './growth.ts';
+import { measurePages } from './pages.ts';
+import { installPeers, peerVersions } from './peers.ts';
+import { profileByPackage } from './profile.ts';
+import { goalTable, pageTable, report } from './report.ts';
+import { measureSignIns } from './sign-ins.ts';
+import { measureStarts } from './starts.ts';
+import { createWorld, PROJECT } from './world.ts';
+
+const quick = process.argv.includes('--quick');
+const plan = quick
+  ? { rounds: 3, seconds: 1, signIns: 15, starts: 3, sizes: [100_000], expiries: 2 }
+  : { rounds: 9, seconds: 4, signIns: 60, starts: 9, sizes: [100_000, 1_000_000], expiries: 5 };
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+async function main(): Promise<void> {
+  const before = loadavg()[0] ?? 0;
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: PROJECT, stdio: 'inherit' });
+  say('Installing the peers ...');
+  const peersFolder = installPeers();
+  const world = await createWorld(peersFolder);
+  try {
+    const results = await measure(world, peersFolder, before);
+    keep(results);
+    say(`\n${goalTable(results)}\n\n${pageTable(results)}`);
+  } finally {
+    await world.close();
+  }
+}
+
+async function measure(
+  world: Awaited<ReturnType<typeof createWorld>>,
+  peersFolder: string,
+  before: number,
+): Promise<Results> {
+  const { rounds, seconds } = plan;
+  const machine = {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.versions.node,
+    date: new Date().toISOString().slice(0, 10),
+    load: before.toFixed(1),
+    quick,
+  };
+  say('1, 2. Pages ...');
+  const pages = await measurePages(world, rounds, seconds);
+  const profile = await profileByPackage(world, seconds * 2);
+  say('3. API ...');
+  const api = await measureApi(world, rounds, seconds);
+  say('4. Sign-ins ...');
+  const signIns = await measureSignIns(world, plan.signIns);
+  say('5. Starts ...');
+  const starts = await measureStarts(world, plan.starts);
+  say('7. Expiry ...');
+  const expiry = await measureExpiry(world, plan.expiries);
+  say('6. Many sessions ...');
+  const growth = [
+    ...(await measureGrowth(world, 'embedded', plan.sizes, seconds * 2)),
+    ...(await measureGrowth(world, 'redis', [100_000], seconds * 2)),
+  ];
+  const versions = peerVersions(peersFolder);
+  return { machine, versions, pages, profile, api, signIns, starts, growth, expiry };
+}
+
+function keep(results: Results): void {
+  const folder = join(PROJECT, 'bench/results');
+  const name = `${results.machine.date}${quick ? '-quick' : ''}`;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), JSON.stringify(results, null, 2));
+  writeFileSync(join(folder, `${name}.md`), report(results));
+  if (!process.argv.includes('--write')) return;
+  writeFileSync(join(PROJECT, 'docs/benchmark.md'), report(results));
+  const readme = join(PROJECT, 'README.md');
+  const text = readFileSync(readme, 'utf8');
+  const between = /(<!-- benchmark -->\n)[^]*?(\n<!-- \/benchmark -->)/;
+  const { date, cores, cpu } = results.machine;
+  const caption = `${date}, ${cores} cores of ${cpu}; more in [docs/benchmark.md](docs/benchmark.md).`;
+  writeFileSync(readme, text.replace(between, `$1${pageTable(results)}\n\n${caption}$2`));
+}
+
+await main();

@@ -1,0 +1,106 @@
+// What all measurements share: one local AuthKit, one Redis, our app as it is built, the peers.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { freePort, settingsFor } from '../test/support/app.ts';
+import { startRedis, type TestRedis } from '../test/support/redis.ts';
+import { PEERS, type Peer } from './peers.ts';
+import { startServer, type Server } from './processes.ts';
+
+export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+export const SECRET = 'bench-secret-0123456789-abcdefghijklmnop';
+const OURS = ['embedded', 'redis', 'profiled'] as const;
+
+export interface World {
+  authKit: LocalAuthKit;
+  redis: TestRedis;
+  /** For files that go with this run. */
+  folder: string;
+  /** The file with the page that all servers send, once it was fetched from ours. */
+  page: string;
+  /** Where the peers are installed. */
+  peersFolder: string;
+  apachePort: number;
+  startOurs(kind: (typeof OURS)[number], nodeArgs?: string[]): Promise<Server>;
+  startPeer(peer: Peer): Promise<Server>;
+  sessionDb(kind: (typeof OURS)[number]): string;
+  close(): Promise<void>;
+}
+
+export async function createWorld(peersFolder: string): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  const portOf = new Map<string, number>();
+  for (const { name } of [...PEERS, { name: 'apache' }, ...OURS.map((kind) => ({ name: kind }))]) {
+    portOf.set(name, await freePort());
+  }
+  const port = (name: string) => portOf.get(name) ?? 0;
+  const callbacks = PEERS.map(({ name, callback }) => `http://localhost:${port(name)}${callback}`);
+  for (const name of ['apache', ...OURS]) callbacks.push(`http://localhost:${port(name)}/callback`);
+  const authKit = await startLocalAuthKit({ port: 0, redirectUris: callbacks });
+  const redis = await startRedis();
+  const sessionDb = (kind: string) => join(folder, `${kind}.db`);
+  const { clientId, clientSecrets } = authKit.applications.firstParty;
+
+  return {
+    authKit,
+    redis,
+    folder,
+    page: join(folder, 'page.html'),
+    peersFolder,
+    apachePort: port('apache'),
+    sessionDb,
+    startOurs(kind, nodeArgs = []) {
+      const env = {
+        ...settingsFor(authKit, 'firstParty'),
+        NODE_ENV: 'production',
+        BASE_URL: `http://localhost:${port(kind)}`,
+        SESSION_SECRET: SECRET,
+        SESSION_DB: sessionDb(kind),
+        // Counted as always; only the limit is out of the way of 32 busy connections.
+        RATE_LIMIT: '1000000',
+        ...(kind === 'redis' && { REDIS_URL: redis.url }),
+      };
+      const args = [...nodeArgs, 'dist/server.js'];
+      const command = { file: 'node', args, cwd: PROJECT, env, readyPath: '/healthz' };
+      return startServer(`this project, ${kind}`, { ...command, port: port(kind) });
+    },
+    startPeer({ name, file, redis: onRedis }) {
+      const env = {
+        NODE_ENV: 'production',
+        ISSUER: authKit.issuer,
+        CLIENT_ID: clientId,
+        CLIENT_SECRET: clientSecrets[0],
+        BASE_URL: `http://localhost:${port(name)}`,
+        SECRET,
+        PAGE: join(folder, 'page.html'),
+        ...(onRedis && { REDIS_URL: redis.url }),
+      };
+      const command = { file: 'node', args: [file], cwd: peersFolder, env, readyPath: '/profile' };
+      return startServer(name, { ...command, port: port(name) });
+    },
+    async close() {
+      await redis.close();
+      await authKit.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts a file of the peers' folder that nobody signs in to. */
+export async function startPlain(
+  world: World,
+  name: string,
+  file: string,
+  env: Record<string, string> = {},
+): Promise<Server> {
+  const base = {
+    NODE_ENV: 'production',
+    ISSUER: world.authKit.issuer,
+    PAGE: world.page,
+    ...env,
+  };
+  const command = { file: 'node', args: [file], cwd: world.peersFolder, env: base };
+  return startServer(name, { ...command, port: await freePort(), readyPath: '/' });
+}
