@@ -41,6 +41,10 @@ export const settings = z.object({
     })
     .refine((issuer) => !issuer || (issuer.search === '' && issuer.hash === ''), {
       error: 'has a query or a fragment; set the bare issuer URL',
+    })
+    // It is quoted in the log and on pages, and no issuer is called that.
+    .refine((issuer) => !issuer || (issuer.username === '' && issuer.password === ''), {
+      error: 'has a user name or password; set the bare issuer URL',
     }),
   OAUTH_APP_CLIENT_ID: z.string().optional(),
   OAUTH_APP_CLIENT_SECRET: z.string().optional(),

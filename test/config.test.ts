@@ -90,6 +90,7 @@ describe('a bad value', () => {
     ['AUTHKIT_ISSUER', 'ftp://localhost'],
     ['AUTHKIT_ISSUER', 'https://forum.authkit.app?a=b'],
     ['AUTHKIT_ISSUER', 'https://forum.authkit.app#a'],
+    ['AUTHKIT_ISSUER', 'https://user:secret@forum.authkit.app'],
     ['OAUTH_SCOPE', 'profile email'],
     ['OAUTH_RESOURCE', '/api'],
     ['OAUTH_RESOURCE', 'https://api.example.com#part'],
