@@ -9,13 +9,14 @@ const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
 // Quotes, variables, substitutions, globs, pipes, redirections, lists and jobs; && is the same in both.
 const SHELL_ONLY = /[$%'`;|<>*?~^(){}\\]|(?<!&)&(?!&)/;
 
+const isEverywhere = (name: string) =>
+  ['node', 'npm'].includes(name) || existsSync(`node_modules/.bin/${name}`);
+
 /** What in a script runs on one system only; undefined: nothing. */
 function problemIn(script: string): string | undefined {
   const syntax = SHELL_ONLY.exec(script)?.[0];
   if (syntax !== undefined) return syntax;
   const programs = script.split(' && ').map((command) => command.split(' ')[0] ?? '');
-  const isEverywhere = (name: string) =>
-    ['node', 'npm'].includes(name) || existsSync(`node_modules/.bin/${name}`);
   return programs.find((name) => !isEverywhere(name));
 }
 
