@@ -86,7 +86,14 @@ describe.each(rows)('%i to %s %s', (status, method, path, signedIn) => {
 
 it('asks for TLS from now on where BASE_URL is https, on every answer', async () => {
   const behindTls = await startTestApp({ env: { BASE_URL: 'https://app.example.com' } });
-  for (const path of ['/', '/healthz', '/api/me', '/nothing-here', '/assets/styles.css', '/assets/%']) {
+  for (const path of [
+    '/',
+    '/healthz',
+    '/api/me',
+    '/nothing-here',
+    '/assets/styles.css',
+    '/assets/%',
+  ]) {
     const headers = { host: 'app.example.com' };
     const page = await new Browser().get(`http://localhost:${behindTls.port}${path}`, { headers });
     expect(page.headers['strict-transport-security']).toBe('max-age=63072000; includeSubDomains');
