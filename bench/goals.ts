@@ -71,7 +71,7 @@ function pageGoals({ rows, redis }: Pages): Goal[] {
     atLeast('1. … ÷ better-auth', 4, ours / ratio('better-auth')),
     atLeast('2. /profile, Redis ÷ bare', 0.55, ratio('project, redis')),
     atMost('2. Redis commands per request', 1.05, redis.commandsPerRequest),
-    atMost('2. writes to one session in a minute', 1, redis.writes, '', 0),
+    atMost('2. writes to a session touched within a minute', 0, redis.writes, '', 0),
   ];
   const apache = row('mod_auth_openidc')?.cpu.median;
   if (apache === undefined) return goalsOfPage;

@@ -19,7 +19,7 @@ import { createWorld, PROJECT } from './world.ts';
 const quick = process.argv.includes('--quick');
 const plan = quick
   ? { rounds: 3, seconds: 1, signIns: 15, starts: 3, sizes: [100_000], expiries: 2 }
-  : { rounds: 9, seconds: 4, signIns: 60, starts: 9, sizes: [100_000, 1_000_000], expiries: 5 };
+  : { rounds: 7, seconds: 3, signIns: 60, starts: 7, sizes: [100_000, 1_000_000], expiries: 5 };
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
