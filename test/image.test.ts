@@ -94,6 +94,7 @@ describe('a container', { timeout: 120_000 }, () => {
     const base = { SESSION_SECRET, BASE_URL: 'http://localhost:3000', PORT: '0' };
     const start = async (NODE_ENV: string) => ended(image.start({ ...base, NODE_ENV }));
     const answers = [await start('production'), await start('development')];
+    execFileSync('chmod', ['-R', 'u+w', join(image.app, 'dist')]);
     const build = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir'];
     execFileSync(process.execPath, [...build, join(image.app, 'dist')]);
     expect(isInside('dist/local-authkit/start.js')).toBe(true);
