@@ -55,7 +55,13 @@ export function apiRoutes(options: ApiOptions): Router {
   const api = Router();
   api.use(noStore, allowOrigins(options.allowedOrigins ?? []));
   api.all(['/me', '/me/active', '/organization'], onlyGet);
-  const guard = requireAccessToken({ issuer, audience, verifiedTokens });
+  const guard = requireAccessToken({
+    // The same tolerance as sign-in has: a clock that lets people in must not refuse their tokens.
+    clockToleranceSeconds: 30,
+    issuer,
+    audience,
+    verifiedTokens,
+  });
   const describe: RequestHandler = async (req, res) => {
     const token = currentAccessToken(req);
     res.json(describeCaller(token, token.machine ? null : await findUser(token.sub)));
