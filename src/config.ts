@@ -1,5 +1,5 @@
-// Settings: environment -> one frozen Config, every problem reported at once. Pure; only server.ts
-// reads process.env and .env.
+// Settings: environment -> one frozen Config, every problem reported at once. Pure; only main.ts
+// and the doctor read process.env and .env.
 import { contradictions, settings, type Settings } from './settings.ts';
 
 export { settings } from './settings.ts';

@@ -58,4 +58,4 @@ const framesOf = (stack: string) =>
   );
 
 /** Replaces whatever looks like a token, code or secret. */
-export const redact = (text: string) => text.replaceAll(SECRETS, '[redacted]');
+const redact = (text: string) => text.replaceAll(SECRETS, '[redacted]');

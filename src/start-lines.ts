@@ -13,7 +13,7 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     `Open ${baseUrl.origin}${baseUrl.port === String(port) ? '' : ` (listening on port ${port})`}`,
     ...(local ? whoCanSignIn(local) : []),
     '',
-    `  Issuer        ${authKit.issuer.origin}${local ? '  (the bundled local AuthKit)' : ''}`,
+    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? '  (the bundled local AuthKit)' : ''}`,
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
     `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,

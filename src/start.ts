@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from './app.ts';
 import { createAuth } from './auth/index.ts';
-import { Issuer } from './bearer/index.ts';
+import { Issuer, type BearerEvent } from './bearer/index.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { createRateLimits } from './middleware/rate-limits.ts';
@@ -61,7 +61,8 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     onSignIn: (user) => directory.upsert(user),
     onEvent: (event, cause) => log[levelOf(event.event)]({ ...event, err: cause }),
   });
-  const issuer = new Issuer(authKit.issuer, { log: (event) => log.info(event) });
+  const logBearer = (event: BearerEvent) => log[levelOf(event.event)](event);
+  const issuer = new Issuer(authKit.issuer, { log: logBearer });
   const server = createServer(SERVER_BOUNDS);
   const drain = createDrain(server);
   const limits = createRateLimits(config.rateLimit, redis && sharedCounter(redis));
@@ -76,7 +77,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
       resource,
       // A token needs no store: without the directory the API still says whose it is.
       findUser: (sub) => directory.find(issuer.identifier, sub).catch(() => null),
-      log: (event) => log.info(event),
+      log: logBearer,
     },
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
@@ -109,5 +110,12 @@ const listen = (server: Server, port: number) =>
 
 export const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
-const ALARMS = new Set(['client_refused', 'issuer_unavailable', 'refresh_failed', 'clock_skew']);
+const ALARMS = new Set([
+  'keys_unreachable',
+  'introspection_failed',
+  'client_refused',
+  'issuer_unavailable',
+  'refresh_failed',
+  'clock_skew',
+]);
 const levelOf = (event: string) => (ALARMS.has(event) ? 'error' : 'info');

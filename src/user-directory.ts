@@ -1,13 +1,7 @@
 // The demo's own users: who has ever signed in here. Replace with your user table.
 // Keyed by issuer and sub, and sealed: a copied store shows no name and no e-mail address.
-import { createSealer, type User } from './auth/index.ts';
-import { userKey } from './auth/session-store.ts';
-
-/** Where entries are kept; both stores have it. Times are milliseconds since the epoch. */
-export interface Entries {
-  readEntry(key: string): Promise<string | undefined>;
-  writeEntry(key: string, value: string, expiresAt: number): Promise<void>;
-}
+import { createSealer, userKey, type User } from './auth/index.ts';
+import type { Entries } from './store/index.ts';
 
 export interface UserDirectory {
   upsert(user: User): Promise<void>;

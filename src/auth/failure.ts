@@ -8,17 +8,6 @@ import {
 } from 'openid-client';
 import { SignInError, type SignInErrorCode } from './errors.ts';
 
-/** Whether trying again later may help: then nobody is signed out for it. */
-export function isTransient(error: SignInError): boolean {
-  return (
-    error.code === 'issuer_unreachable' ||
-    error.code === 'issuer_timeout' ||
-    error.code === 'response_invalid' ||
-    error.code === 'client_refused' ||
-    error.code === 'store_unavailable'
-  );
-}
-
 /** The SignInError for anything that a step with AuthKit threw. */
 export function toSignInError(cause: unknown, returnTo?: string): SignInError {
   if (cause instanceof SignInError) {

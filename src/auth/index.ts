@@ -42,6 +42,7 @@ export type { SessionRecords } from './records.ts';
 export { sameOriginPath } from './return-to.ts';
 export { rejectForeignOrigin } from './same-origin.ts';
 export { createSealer } from './seal.ts';
+export { userKey } from './session-store.ts';
 export { renewsAt, type Grant } from './tokens.ts';
 export { isLoopbackHttp } from './client.ts';
 export type { User } from './user.ts';

@@ -100,7 +100,8 @@ async function complete(
   }
   try {
     const completed = await steps.finish(req, res, attempt);
-    await Promise.resolve(onSignIn(completed.user)).catch(storeFailure);
+    // Your database failed, or your code threw: the sign-in is refused, and the cause is in the log.
+    await (async () => onSignIn(completed.user))().catch(storeFailure);
     const giveBackPrevious = await takeOver(req);
     // Makes a new session id (session fixation, OWASP ASVS 5, 7.2.4) and saves before redirecting:
     // a browser that is faster than the store would arrive signed out.

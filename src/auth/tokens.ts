@@ -30,7 +30,7 @@ const REFRESH_BEFORE_MS = 60_000;
  * The claims of an access token as it came from the token endpoint, over TLS and addressed to us.
  * They are read, not verified: an API verifies (src/bearer). An opaque token has none.
  */
-export function accessTokenClaims(accessToken: string): JWTPayload {
+function accessTokenClaims(accessToken: string): JWTPayload {
   try {
     return decodeJwt(accessToken);
   } catch {

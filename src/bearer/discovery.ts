@@ -60,7 +60,7 @@ export function withoutSlash(issuer: string): string {
  */
 export function safeUrl(value: unknown, name: string, issuer?: string): URL {
   const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined;
-  const isLoopback = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? '');
+  const isLoopback = /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/.test(url?.hostname ?? '');
   const mayBeHttp = isLoopback && issuer?.startsWith('https:') !== true;
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && mayBeHttp)) return url;
   throw new UpstreamError('insecure_url', `${name} must be https, or http on loopback`);

@@ -35,7 +35,7 @@ async function checkRegistration(config: Config, { clientId }: AuthKit, metadata
     probe(`${clientId}_unknown`, redirectUri),
     probe(clientId, 'https://doctor.invalid/callback'),
   ]);
-  const registration = `WorkOS dashboard: register ${redirectUri} at this application`;
+  const registration = `BASE_URL, or WorkOS dashboard: register ${redirectUri} at this application`;
   if (real === 'no answer') {
     return [problem('client id', 'the authorization endpoint does not answer', 'try again later')];
   }
