@@ -1,13 +1,20 @@
-// A store that is slower than the browser: nobody arrives before the session is saved.
+// What stands between AuthKit's answer and the session: a store that is slower than the browser, and
+// the host's own onSignIn, which may refuse or fail. Nobody arrives before both are done.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import express from 'express';
+import express, { type ErrorRequestHandler } from 'express';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createAuth, currentUser, type Auth, type SessionRecords } from '../src/auth/index.ts';
+import {
+  createAuth,
+  currentUser,
+  SignInError,
+  type Auth,
+  type SessionRecords,
+} from '../src/auth/index.ts';
 import { openEmbeddedStore } from '../src/store/embedded.ts';
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -20,6 +27,10 @@ let server: Server;
 let url: string;
 let close: () => Promise<void>;
 const done: string[] = [];
+let onSignIn: () => Promise<void> | void = () => undefined;
+
+const showCode: ErrorRequestHandler = (error: unknown, _req, res, next) =>
+  error instanceof SignInError ? void res.status(error.status).send(error.code) : next(error);
 
 /** The same records, whose writes take `ms` longer and are noted once they are done. */
 function slowed(records: SessionRecords, ms: number): SessionRecords {
@@ -51,10 +62,12 @@ beforeAll(async () => {
     baseUrl: new URL(url),
     sessionSecrets: ['a-secret-of-the-tests-0123456789-abcdef'],
     records: slowed(store, 300),
+    onSignIn: () => onSignIn(),
   });
   const app = express();
   app.use(auth.session, auth.routes);
   app.get('/profile', auth.requireLogin, (req, res) => res.send(currentUser(req).name));
+  app.use(showCode);
   server = createServer(app).listen(port);
   await once(server, 'listening');
   while ((await auth.state()) !== 'ready') await delay(10);
@@ -85,4 +98,35 @@ it('the redirect after a sign-out waits until the session is gone', async () => 
   const { status } = await browser.post('/logout');
   expect(status).toBe(303);
   expect(done).toEqual(['remove']);
+});
+
+const broken = new Error('the user table is away');
+const suspended = new SignInError('access_denied');
+it.each<[string, () => Promise<void> | void, number, string]>([
+  ['rejects', () => Promise.reject(broken), 503, 'store_unavailable'],
+  [
+    'throws',
+    () => {
+      throw broken;
+    },
+    503,
+    'store_unavailable',
+  ],
+  [
+    'refuses somebody',
+    () => {
+      throw suspended;
+    },
+    403,
+    'access_denied',
+  ],
+])('a sign-in whose onSignIn %s begins no session', async (_what, host, status, code) => {
+  onSignIn = host;
+  done.length = 0;
+  const browser = new Browser();
+  const page = await browser.open(`${url}/login?return_to=/profile`);
+  onSignIn = () => undefined;
+  expect([page.status, page.body]).toEqual([status, code]);
+  expect(done).toEqual([]);
+  expect(browser.jar.names()).not.toContain('session');
 });
