@@ -31,6 +31,8 @@ async function main(): Promise<void> {
   const world = await createWorld(peersFolder);
   try {
     const results = await measure(world, peersFolder, before);
+    // What else this machine did meanwhile; the load here is of some three processes.
+    results.machine.load += ` before, ${(loadavg()[0] ?? 0).toFixed(1)} after`;
     keep(results);
     say(`\n${goalTable(results)}\n\n${pageTable(results)}`);
   } finally {

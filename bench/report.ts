@@ -45,7 +45,7 @@ export function report(results: Results): string {
   return `# Benchmark
 
 Written by \`npm run bench\`${quick ? ' in its quick form' : ''}; run it yourself.
-${date}, ${cores} cores of ${cpu}, Node ${node}, load average before the run ${load}. One process per
+${date}, ${cores} cores of ${cpu}, Node ${node}, load average ${load}. One process per
 server, 32 connections, production mode, the same page of ${number(pages.bytes)} bytes, everybody signed in
 at the bundled local AuthKit. Medians of interleaved rounds (least–greatest); each ratio is to the bare
 app of the same round. This project renders its page each time; the others send the bytes as they are.
