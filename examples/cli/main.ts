@@ -10,7 +10,9 @@ import type { Scope } from './sign-in.ts';
 import { TokenFile } from './token-file.ts';
 import type { StoredTokens } from './token-file.ts';
 
-const say = (line: string) => void process.stdout.write(`${line}\n`);
+// Line by line without what could rewrite the terminal: addresses, codes and names are sent by others.
+const say = (text: string) =>
+  void process.stdout.write(`${text.split('\n').map(printable).join('\n')}\n`);
 
 async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2), process.env);

@@ -46,7 +46,7 @@ export function decide(environment: Environment, ctx: KoaContextWithOIDC): Decis
   const organization = chosenOrganization(person, result);
   const scopes = [...requestParamScopes].filter(
     (scope) =>
-      scope in BUILT_IN_SCOPES ||
+      Object.hasOwn(BUILT_IN_SCOPES, scope) ||
       (application.permissions.includes(scope) && organization?.permissions.includes(scope)),
   );
   const decision = { person, application, scopes, ...(organization && { organization }) };
@@ -105,7 +105,7 @@ export async function grantAuthorization(
     accountId: person.sub,
     clientId: application.clientId,
   });
-  grant.addOIDCScope(scopes.filter((scope) => scope in BUILT_IN_SCOPES));
+  grant.addOIDCScope(scopes.filter((scope) => Object.hasOwn(BUILT_IN_SCOPES, scope)));
   for (const resource of Object.keys(ctx.oidc.resourceServers ?? {})) {
     grant.addResourceScope(resource, [...scopes]);
   }

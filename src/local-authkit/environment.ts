@@ -61,5 +61,7 @@ export function createEnvironment(fixed: Fixed): Environment {
 
 /** Whether the environment knows this scope at all. */
 export function isKnownScope(scope: string): boolean {
-  return scope in BUILT_IN_SCOPES || PERMISSIONS.some((permission) => permission === scope);
+  return (
+    Object.hasOwn(BUILT_IN_SCOPES, scope) || PERMISSIONS.some((permission) => permission === scope)
+  );
 }
