@@ -1,0 +1,121 @@
+// What an independent reading from the attacker's side found and what now holds, where no other file
+// has it as a row of its own.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createPause } from '../src/auth/pause.ts';
+import { createSealer } from '../src/auth/seal.ts';
+import { safeUrl } from '../src/bearer/discovery.ts';
+import { ConfigError, parseConfig } from '../src/config.ts';
+import { signIn, startTestApp, untilReady, type TestApp } from './support/app.ts';
+import { Browser } from './support/browser.ts';
+import { codeOn } from './support/callback.ts';
+import { startSignInIssuer } from './support/sign-in-issuer.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterEach(() => app.authKit.control.reset());
+afterAll(() => app.close());
+
+const problemsOf = (env: Record<string, string>): string[] => {
+  try {
+    parseConfig(env);
+    return [];
+  } catch (error) {
+    return error instanceof ConfigError ? error.problems : [];
+  }
+};
+
+describe('a refresh that fails', () => {
+  it('over one grant holds back that session alone, over an absent AuthKit all of them', () => {
+    const pause = createPause();
+    pause.beginFor('odd');
+    expect(pause.remaining('odd')).toBeGreaterThan(0);
+    expect(pause.remaining('other')).toBeUndefined();
+    pause.beginForAll(0);
+    expect(pause.remaining('other')).toBeGreaterThan(0);
+    pause.over('other');
+    expect(pause.remaining('other')).toBeUndefined();
+  });
+});
+
+describe('the settings', () => {
+  it('refuse a proxy setting in production that lets anybody name their address', () => {
+    const env = { NODE_ENV: 'production', TRUST_PROXY: 'true' };
+    expect(problemsOf(env).join('\n')).toMatch(/^TRUST_PROXY: trusts every sender/m);
+  });
+
+  it('refuse a weak secret behind https, whatever NODE_ENV says', () => {
+    const env = { BASE_URL: 'https://app.example.com', SESSION_SECRET: 'short' };
+    expect(problemsOf(env)).toEqual([expect.stringMatching(/^SESSION_SECRET: is weak/)]);
+  });
+
+  it('and no sealer takes an empty secret, which would make keys that everybody has', () => {
+    expect(() => createSealer([''], 'anything')).toThrow(RangeError);
+    expect(() => createSealer([], 'anything')).toThrow(RangeError);
+  });
+});
+
+it('readiness answers within a second while AuthKit is silent', async () => {
+  await untilReady(app);
+  app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
+  // The last look at AuthKit has to be old enough for a new one.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
+  const startedAt = performance.now();
+  const { status } = await fetch(`${app.url}/readyz`);
+  vi.useRealTimers();
+  expect(status).toBe(200);
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+it('a callback whose address is malformed is refused, not a fault of the server', async () => {
+  const socket = connect(app.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write('GET http://999.1/callback?code=1 HTTP/1.1\r\nHost: localhost\r\n');
+  socket.write('Sec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n');
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 (?:302|400) /);
+});
+
+it('foreign cookies that look like sign-in attempts do not stand in the way of a sign-in', async () => {
+  const cookie = Array.from({ length: 5 }, (_, i) => `sign-in.\u00e9${i}=x`).join('; ');
+  const headers = { cookie: Buffer.from(cookie).toString('latin1') };
+  const { status } = await new Browser().get(`${app.url}/login`, { headers });
+  expect(status).toBe(302);
+});
+
+it('an access token about somebody else signs nobody in', async () => {
+  const issuer = await startSignInIssuer();
+  const other = await startTestApp({ env: issuer.env });
+  await untilReady(other);
+  issuer.vary = { accessToken: { sub: 'user_02', org_id: 'org_victim' } };
+  const browser = new Browser();
+  const page = await browser.open(`${other.url}/login?return_to=/organization`);
+  expect([page.status, codeOn(page)]).toEqual([502, 'user_mismatch']);
+  expect(browser.jar.names()).not.toContain('session');
+  await other.close();
+  await issuer.close();
+});
+
+it('a sign-in over another gives the refresh token of the first back', async () => {
+  const browser = await signIn(app);
+  const before = app.authKit.control.requests().revocation;
+  await browser.open(`${app.url}/login?return_to=/profile`);
+  await vi.waitFor(() => {
+    expect(app.authKit.control.requests().revocation).toBe(before + 1);
+  });
+});
+
+it('whoever is signed in is not told that both sessions have ended', async () => {
+  const browser = await signIn(app);
+  const { body } = await browser.open(`${app.url}/signed-out?state=ended`);
+  expect(body).not.toContain('have both ended');
+});
+
+it('an https issuer cannot point the API at a service of this machine', () => {
+  const name = 'jwks_uri';
+  expect(() => safeUrl('http://127.0.0.1:6379/', name, 'https://a.authkit.app')).toThrow(/https/);
+  expect(safeUrl('http://127.0.0.1:6379/', name, 'http://localhost:4000').port).toBe('6379');
+});
