@@ -34,7 +34,7 @@ describe('an error page', () => {
     expect(page.headers['cache-control']).toBe('no-store');
 
     const reference = /Reference ([\w-]{8})/.exec(shown)?.[1];
-    expect(reference).toBeDefined();
+    expect(reference).toMatch(/^[\w-]{8}$/);
     expect(app.log.find((line) => line['reference'] === reference)).toMatchObject({
       event: 'request_refused',
       code: 'exchange_refused',

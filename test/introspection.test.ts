@@ -108,7 +108,7 @@ describe('the answer', () => {
     const { status: got, challenge, headers } = await callWith(api.url, await issuer.sign());
     expect(got).toBe(expected);
     if (got === 401) expect(challenge).toContain('error="invalid_token"');
-    if (got === 503) expect(headers['retry-after']).toBeDefined();
+    if (got === 503) expect(Number(headers['retry-after'])).toBeGreaterThan(0);
   });
 });
 
