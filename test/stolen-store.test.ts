@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseCookie } from 'cookie';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSealer } from '../src/auth/index.ts';
-import { sessionKey } from '../src/auth/session-store.ts';
+import { sessionKey } from '../src/auth/session-cookie.ts';
 import { openStore } from '../src/store/index.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser, type Page } from './support/browser.ts';

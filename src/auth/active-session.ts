@@ -11,8 +11,9 @@ import { askToSignIn } from './guards.ts';
 import { refreshLease, withLease } from './lease.ts';
 import type { SessionRecords } from './records.ts';
 import { endSession } from './session.ts';
+import { sessionKey } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';
-import { sessionKey, type HeldTokens, type SealedSessionStore } from './session-store.ts';
+import type { HeldTokens, SealedSessionStore } from './session-store.ts';
 import { isExpired } from './tokens.ts';
 import type { User } from './user.ts';
 

@@ -9,12 +9,8 @@ import { secondsToWait, toSignInError } from './failure.ts';
 import type { Pause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { revokeRefreshToken } from './revocation.ts';
-import {
-  sessionKey,
-  storeFailure,
-  type HeldTokens,
-  type SealedSessionStore,
-} from './session-store.ts';
+import { sessionKey } from './session-cookie.ts';
+import { storeFailure, type HeldTokens, type SealedSessionStore } from './session-store.ts';
 import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
 import { createUnsavedTokens, type RenewedTokens } from './unsaved-tokens.ts';
 

@@ -2,6 +2,7 @@
 import type { User as SignedInUser } from './user.ts';
 import type { Grant } from './tokens.ts';
 import type { SignInError } from './errors.ts';
+import type { StoredSession } from './session-store.ts';
 
 /** What a signed-in session keeps beside its token record. Times are milliseconds. */
 export interface SignedIn {
@@ -28,6 +29,8 @@ declare global {
     // oxlint-disable-next-line typescript/no-empty-object-type
     interface User extends SignedInUser {}
     interface Request {
+      /** The session of this browser's cookie as it was read; absent when there is none. */
+      storedSession?: StoredSession;
       /** Facts of the user's token set; absent when nobody is signed in. */
       grant?: Grant;
       /** Set when the access token is due and AuthKit could not be asked for a new one. */

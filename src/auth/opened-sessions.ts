@@ -1,6 +1,7 @@
 // What was in a row of the store the last time it was opened. Each request reads the row itself, so
 // a session that has ended is never served from here; but deriving two keys, decrypting and parsing
 // bytes that are the same as before took longer than reading them.
+import { LRUCache } from 'lru-cache';
 import type { SignedIn } from './express.ts';
 import type { SessionRow } from './records.ts';
 import type { Sealer } from './seal.ts';
@@ -21,19 +22,19 @@ export interface Opener {
   forget(key: string): void;
 }
 
-/** At some 2 kB each, and never more than the bytes below; twice as many for a while. */
-const MOST_REMEMBERED = 3_000;
+/** At some 2 kB each, and never more than the bytes below. */
+const MOST_REMEMBERED = 5_000;
 const LARGEST_REMEMBERED = 4_096;
 
 export function createOpener(data: Sealer, grants: Sealer): Opener {
-  // Two generations: the older one goes as a whole, so that forgetting takes no search.
-  let recent = new Map<string, { row: SessionRow; opened: OpenedSession }>();
-  let older: typeof recent = new Map();
+  const remembered = new LRUCache<string, { row: SessionRow; opened: OpenedSession }>({
+    max: MOST_REMEMBERED,
+  });
 
   function open(key: string, sid: string, row: SessionRow): OpenedSession | undefined {
-    const known = recent.get(key) ?? older.get(key);
+    const known = remembered.get(key);
     if (known && hasSameBytes(known.row, row)) return known.opened;
-    forget(key);
+    remembered.delete(key);
     const content = data.open(row.data, sid);
     if (!content) return undefined;
     const { signedIn, ...rest } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
@@ -44,17 +45,11 @@ export function createOpener(data: Sealer, grants: Sealer): Opener {
       grant: grant && freeze(JSON.parse(grant.toString()) as Grant),
     };
     if (content.length > LARGEST_REMEMBERED) return opened;
-    if (recent.size >= MOST_REMEMBERED) [recent, older] = [new Map(), recent];
-    recent.set(key, { row: copyOf(row), opened });
+    remembered.set(key, { row: copyOf(row), opened });
     return opened;
   }
 
-  function forget(key: string): void {
-    recent.delete(key);
-    older.delete(key);
-  }
-
-  return { open, forget };
+  return { open, forget: (key) => void remembered.delete(key) };
 }
 
 /** A row from Redis is a slice of all that came in one go, and would keep that in memory. */

@@ -5,7 +5,8 @@ import type { Request } from 'express';
 import type { SignInEventListener } from './events.ts';
 import { currentUser } from './guards.ts';
 import type { SessionRecords, SessionSummary } from './records.ts';
-import { sessionKey, storeFailure, userKey } from './session-store.ts';
+import { sessionKey } from './session-cookie.ts';
+import { storeFailure, userKey } from './session-store.ts';
 
 export interface OwnSession extends SessionSummary {
   /** This is the session of the request. */

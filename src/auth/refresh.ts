@@ -11,7 +11,7 @@ import { refreshLease, withLease } from './lease.ts';
 import type { Pause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { recognizeAs } from './session.ts';
-import { sessionKey, type SealedSessionStore } from './session-store.ts';
+import type { SealedSessionStore, StoredSession } from './session-store.ts';
 import { isDue } from './tokens.ts';
 
 export interface Refresher {
@@ -31,8 +31,10 @@ export function createRefresher(
   const inFlight = new Map<string, Promise<Outcome>>();
 
   /** All requests of this process that see the same session due share one exchange. */
-  function exchangeOnce(sid: string, version: number, signedIn: SignedIn): Promise<Outcome> {
-    const key = sessionKey(sid);
+  function exchangeOnce(
+    { sid, key, version }: StoredSession,
+    signedIn: Readonly<SignedIn>,
+  ): Promise<Outcome> {
     const running = inFlight.get(key);
     if (running) return running;
     const settled = async (): Promise<Outcome | undefined> => {
@@ -50,18 +52,16 @@ export function createRefresher(
 
   return {
     async refreshIfDue(req) {
-      const { signedIn } = req.session;
-      const grant = req.grant;
-      if (!signedIn || !grant || !isDue(grant)) return 'fresh';
-      const paused = pause.remaining(sessionKey(req.session.id));
+      const { storedSession: stored, grant } = req;
+      if (!stored?.signedIn || !grant || !isDue(grant)) return 'fresh';
+      const paused = pause.remaining(stored.key);
       if (paused !== undefined) {
         return new SignInError('issuer_unreachable', { retryAfter: Math.ceil(paused / 1000) });
       }
-      const version = store.versionOf(req.session);
-      const outcome = await exchangeOnce(req.session.id, version, signedIn);
+      const outcome = await exchangeOnce(stored, stored.signedIn);
       if (outcome === 'ended') return 'ended';
       if ('failed' in outcome) return outcome.failed;
-      recognizeAs(req, signedIn, outcome.grant);
+      recognizeAs(req, stored.signedIn, outcome.grant);
       return 'fresh';
     },
   };

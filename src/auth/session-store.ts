@@ -7,9 +7,10 @@ import type { Request } from 'express';
 import { SignInError } from './errors.ts';
 import { createOpener, type Opener } from './opened-sessions.ts';
 import type { SignedIn } from './express.ts';
-import type { NewSession, SessionRecords, SessionRow } from './records.ts';
+import type { NewSession, SessionRecords } from './records.ts';
 import { createSealer, type Sealer } from './seal.ts';
-import { sessionCookie, type SessionSettings } from './session-settings.ts';
+import { sessionCookie, sessionKey, type SessionId } from './session-cookie.ts';
+import type { SessionSettings } from './session-settings.ts';
 import type { Grant, TokenSet } from './tokens.ts';
 
 /** What a sign-in puts beside the session data, in the same write. */
@@ -27,9 +28,16 @@ export interface HeldTokens {
   version: number;
 }
 
-interface Held {
-  row: SessionRow | undefined;
+/** A session as a request read it. */
+export interface StoredSession extends SessionId {
+  /** Who signed in; absent in a session of somebody who did not. */
+  signedIn: Readonly<SignedIn> | undefined;
+  /** The facts of the token set; absent while there is none. */
   grant: Grant | undefined;
+  /** The version of the token record. */
+  version: number;
+  /** Everything else in the session, as JSON. */
+  rest: string;
 }
 
 type Callback<T> = (error: unknown, value?: T) => void;
@@ -47,20 +55,9 @@ export function storeFailure(cause: unknown): never {
   throw cause instanceof SignInError ? cause : new SignInError('store_unavailable', { cause });
 }
 
-/** The key of a session in the store: whoever reads it there cannot make the cookie from it. */
-export const sessionKey = (sid: string) => hash('sha256', sid, 'base64url');
-
 /** Groups a person's sessions. Issuer and sub together, since `sub` is unique per issuer only. */
 export const userKey = (issuer: string, sub: string) =>
   hash('sha256', `${issuer}\n${sub}`, 'base64url');
-
-// express-session compares a session's JSON before and after each request, three times, to see
-// whether it has to be saved. Of a sign-in that is stored only this one member ever changes.
-const COMPARED_BY_LAST_SEEN = {
-  toJSON(this: SignedIn) {
-    return this.lastSeenAt;
-  },
-};
 
 export class SealedSessionStore extends session.Store {
   readonly #records: SessionRecords;
@@ -69,8 +66,9 @@ export class SealedSessionStore extends session.Store {
   readonly #grants: Sealer;
   readonly #tokens: Sealer;
   readonly #opener: Opener;
-  // What is known to be in the store, by the session object of the request that knows it.
-  readonly #held = new WeakMap<object, Held>();
+  // The session objects that are known to be in the store.
+  readonly #stored = new WeakSet();
+  #openingAs: { read: StoredSession | undefined } | undefined;
   readonly #begun = new WeakMap<object, NewSignIn>();
 
   constructor(records: SessionRecords, settings: SessionSettings) {
@@ -83,30 +81,49 @@ export class SealedSessionStore extends session.Store {
     this.#opener = createOpener(this.#data, this.#grants);
   }
 
-  override get(sid: string, callback: Callback<session.SessionData | null>) {
-    answer(this.#read(sid), callback);
-  }
-
-  async #read(sid: string): Promise<session.SessionData | null> {
-    const key = sessionKey(sid);
+  /** Reads a session, now. @throws what the records reject with */
+  async find({ sid, key }: SessionId): Promise<StoredSession | undefined> {
     const row = await this.#records.read(key);
     if (!row) this.#opener.forget(key);
     const opened = row && this.#opener.open(key, sid, row);
-    if (!opened) return null;
-    const data = JSON.parse(opened.rest) as session.SessionData;
-    if (opened.signedIn) {
-      data.signedIn = Object.assign(Object.create(COMPARED_BY_LAST_SEEN), opened.signedIn);
+    if (!opened) return undefined;
+    const { signedIn, grant, rest } = opened;
+    return { sid, key, signedIn, grant, version: row.version, rest };
+  }
+
+  /** While `work` runs, which it does at once, `get` answers with what was read before. */
+  openAsRead(read: StoredSession | undefined, work: () => void): void {
+    this.#openingAs = { read };
+    try {
+      work();
+    } finally {
+      this.#openingAs = undefined;
     }
+  }
+
+  override get(sid: string, callback: Callback<session.SessionData | null>) {
+    const opening = this.#openingAs;
+    if (opening) return callback(null, this.#dataOf(opening.read));
+    const found = this.find({ sid, key: sessionKey(sid) });
+    return answer(
+      found.then((read) => this.#dataOf(read)),
+      callback,
+    );
+  }
+
+  #dataOf(read: StoredSession | undefined): session.SessionData | null {
+    if (!read) return null;
+    const data = JSON.parse(read.rest) as session.SessionData;
+    if (read.signedIn) data.signedIn = { ...read.signedIn };
     // The cookie's attributes are settings, not state: they are not stored.
     data.cookie = { ...this.#cookie, originalMaxAge: this.#cookie.maxAge };
-    this.#held.set(data, { row, grant: opened.grant });
+    this.#stored.add(data);
     return data;
   }
 
   override createSession(req: Request, data: session.SessionData) {
     const created = super.createSession(req, data);
-    const held = this.#held.get(data);
-    if (held) this.#held.set(created, held);
+    if (this.#stored.has(data)) this.#stored.add(created);
     return created;
   }
 
@@ -116,12 +133,10 @@ export class SealedSessionStore extends session.Store {
 
   async #write(sid: string, data: session.SessionData): Promise<void> {
     const key = sessionKey(sid);
-    // A copy of `signedIn` as a plain object: it is stored whole.
-    const content = { ...data, cookie: undefined, signedIn: data.signedIn && { ...data.signedIn } };
-    const sealed = this.#data.seal(JSON.stringify(content), sid);
+    const sealed = this.#data.seal(JSON.stringify({ ...data, cookie: undefined }), sid);
     const now = Date.now();
     const expiresAt = data.cookie.expires ? new Date(data.cookie.expires).getTime() : now;
-    if (this.#held.has(data)) {
+    if (this.#stored.has(data)) {
       // False once the session was ended meanwhile: this request is late, and nothing is written.
       await this.#records.update(key, sealed, now, expiresAt);
       return;
@@ -138,7 +153,7 @@ export class SealedSessionStore extends session.Store {
       };
     }
     await this.#records.insert(key, row);
-    this.#held.set(data, { row: undefined, grant: begun?.grant });
+    this.#stored.add(data);
   }
 
   override destroy(sid: string, callback?: Callback<void>) {
@@ -150,21 +165,6 @@ export class SealedSessionStore extends session.Store {
   /** Lets the first save of this new session write the token record too, in one go. */
   begin(data: object, signIn: NewSignIn): void {
     this.#begun.set(data, signIn);
-  }
-
-  /** True when the session came from the store, not from thin air. */
-  isStored(data: object): boolean {
-    return this.#held.has(data);
-  }
-
-  /** The facts of a session's token set as this request read them. */
-  grantOf(data: session.Session): Grant | undefined {
-    return this.#held.get(data)?.grant;
-  }
-
-  /** The version of the token record that this request read. */
-  versionOf(data: session.Session): number {
-    return this.#held.get(data)?.row?.version ?? 0;
   }
 
   /** Reads the token set, now: undefined once the session has ended or cannot be opened. */

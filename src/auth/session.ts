@@ -1,22 +1,29 @@
-// The session on each request: express-session reads it, then it is decided who this is.
+// The session on each request: it is read, and decided who this is. express-session itself starts
+// only where a route uses `req.session` (session-on-use.ts).
 // Sessions exist for signed-in people only; a visitor gets no session and no cookie.
 import type { Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
-import { parseCookie } from 'cookie';
-import { storeFailure, type SealedSessionStore } from './session-store.ts';
 import { SignInError } from './errors.ts';
 import type { SignedIn } from './express.ts';
-import { sessionCookie, type SessionSettings } from './session-settings.ts';
+import { createCookieReader, sessionCookie } from './session-cookie.ts';
+import { createSessionOnUse } from './session-on-use.ts';
+import type { SessionSettings } from './session-settings.ts';
+import { storeFailure, type SealedSessionStore, type StoredSession } from './session-store.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
 const touchAfterMs = (idleSeconds: number) => Math.min(60_000, idleSeconds * 100);
 
+/**
+ * Sets `req.storedSession`, and `req.user` and `req.grant` when somebody is signed in; when the store
+ * cannot be read `req.sessionUnavailable`, and there is no `req.session` then.
+ */
 export function sessionMiddleware(
   settings: SessionSettings,
   store: SealedSessionStore,
 ): RequestHandler {
   const { name, attributes, options } = sessionCookie(settings);
-  const readSession = session({
+  const readCookie = createCookieReader(name, settings.secrets);
+  const startSession = session({
     name,
     store,
     secret: [...settings.secrets],
@@ -25,45 +32,56 @@ export function sessionMiddleware(
     resave: false,
     saveUninitialized: false,
   });
-
-  return (req, res, next) => {
+  const haveSessionOnUse = createSessionOnUse((req, res, next) => {
     // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy
     // that ends TLS none would ever be set; BASE_URL says what the browser sees.
     if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
-    readSession(req, res, (error?: unknown) => {
-      if (error) {
-        // Pages that need nobody go on; guards answer 503. Express 5 has set no session here.
-        req.sessionUnavailable = new SignInError('store_unavailable', { cause: error });
-        return next();
-      }
-      if (store.isStored(req.session)) recognize(req, settings, store);
-      // A cookie that leads nowhere (old secret, ended session) is taken back with the attributes it
-      // was set with; kept, it would be sent and looked up for ever.
-      else if (hasCookie(req, name)) res.clearCookie(name, attributes);
+    startSession(req, res, next);
+  }, store);
+
+  return async (req, res, next) => {
+    if (Object.hasOwn(req, 'session')) {
+      // Mounted twice is read once. Another session layer would be overwritten, or overwrite this.
+      const { sessionStore }: { sessionStore?: unknown } = req;
+      if (sessionStore === undefined || sessionStore === store) return next();
+      throw new TypeError('auth.session is express-session itself: remove the other session()');
+    }
+    const cookie = readCookie(req);
+    let stored: StoredSession | undefined;
+    try {
+      stored = cookie?.id && (await store.find(cookie.id));
+    } catch (cause) {
+      // Pages that need nobody go on; guards answer 503.
+      req.sessionUnavailable = new SignInError('store_unavailable', { cause });
       return next();
-    });
+    }
+    haveSessionOnUse(req);
+    if (stored) {
+      req.storedSession = stored;
+      recognize(req, stored, settings);
+    }
+    // A cookie that leads nowhere (old secret, ended session) is taken back with the attributes it
+    // was set with; kept, it would be sent and looked up for ever.
+    else if (cookie) res.clearCookie(name, attributes);
+    return next();
   };
 }
 
-const hasCookie = (req: Request, name: string) =>
-  req.headers.cookie?.includes(name) === true && name in parseCookie(req.headers.cookie);
-
 /** Sets `req.user` if somebody is signed in here, with this application, and not for too long. */
-function recognize(req: Request, settings: SessionSettings, store: SealedSessionStore): void {
-  const { signedIn } = req.session;
+function recognize(req: Request, stored: StoredSession, settings: SessionSettings): void {
+  const { signedIn, grant } = stored;
+  if (!signedIn || !grant || !belongsHere(signedIn, settings)) return;
   const now = Date.now();
-  if (!signedIn || !belongsHere(signedIn, settings) || now >= signedIn.endsAt) return;
+  const unusedMs = now - signedIn.lastSeenAt;
+  const touchMs = touchAfterMs(settings.idleSeconds);
   // The store ends unused sessions by a column of its own; this one is sealed.
-  if (now - signedIn.lastSeenAt > settings.idleSeconds * 1000 + touchAfterMs(settings.idleSeconds))
-    return;
-  const grant = store.grantOf(req.session);
-  if (!grant) return;
+  if (now >= signedIn.endsAt || unusedMs > settings.idleSeconds * 1000 + touchMs) return;
   recognizeAs(req, signedIn, grant);
-  if (now - signedIn.lastSeenAt < touchAfterMs(settings.idleSeconds)) return;
+  if (unusedMs < touchMs) return;
   // The one write that use of a session causes, at most once a minute; express-session sends the
   // cookie again with it, so that its expiry moves along. Neither outlives the absolute end.
-  signedIn.lastSeenAt = now;
   req.session.cookie.maxAge = Math.min(settings.idleSeconds * 1000, signedIn.endsAt - now);
+  req.session.signedIn = stored.signedIn = { ...signedIn, lastSeenAt: now };
 }
 
 export function recognizeAs(
@@ -94,5 +112,6 @@ export async function endSession(
   }).catch(storeFailure);
   req.user = undefined;
   delete req.grant;
+  delete req.storedSession;
   res.clearCookie(name, attributes);
 }

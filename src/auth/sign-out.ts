@@ -39,7 +39,7 @@ export function createSignOut(parts: Parts): SignOut {
     if (req.sessionUnavailable) throw req.sessionUnavailable;
     const { user } = req;
     const tokens = user && (await store.readTokens(req.session.id))?.tokens;
-    if (store.isStored(req.session)) await endSession(req, res, session);
+    if (req.storedSession) await endSession(req, res, session);
     if (everywhere && user) {
       await records.removeAll(userKey(user.issuer, user.sub)).catch(storeFailure);
     }

@@ -38,8 +38,7 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
 }
 
 function profileData(req: Request, idleSeconds: number) {
-  const { signedIn } = req.session;
-  const { grant } = req;
+  const { grant, storedSession: { signedIn } = {} } = req;
   if (!signedIn || !grant) throw new TypeError('requireLogin comes before the profile page');
   const { user, startedAt, lastSeenAt, endsAt, claims } = signedIn;
   const { issuer: iss, emailVerified: email_verified, ...profile } = user;

@@ -1,0 +1,41 @@
+// express-session, started by the first use of `req.session`. Most requests of a signed-in person
+// only ask who they are, and that is read already; what express-session does to notice a change
+// (parse and sign the cookie, compare the session's JSON, wrap the end of the answer) cost them as
+// much as everything else of sign-in together.
+import type { Request, RequestHandler } from 'express';
+import type { SealedSessionStore } from './session-store.ts';
+
+/**
+ * A function that lets a request have `req.session` when it wants to: read or changed, and saved at
+ * the end of the answer, as with express-session itself (`start`) in this place.
+ */
+export function createSessionOnUse(
+  start: RequestHandler,
+  store: SealedSessionStore,
+): (req: Request) => void {
+  const property: PropertyDescriptor & ThisType<Request> = {
+    configurable: true,
+    get() {
+      // From here on it is a property like any other, which express-session fills.
+      become(this, undefined);
+      const { res } = this;
+      if (!res) return undefined;
+      // Nothing is waited for, since the store answers with what this request has read.
+      store.openAsRead(this.storedSession, () => {
+        void start(this, res, (error?: unknown) => {
+          if (error) throw error;
+        });
+      });
+      return this.session;
+    },
+    set(value: unknown) {
+      become(this, value);
+    },
+  };
+  return (req) => void Object.defineProperty(req, 'session', property);
+}
+
+function become(req: Request, value: unknown): void {
+  const plain = { value, writable: true, enumerable: true, configurable: true };
+  Object.defineProperty(req, 'session', plain);
+}
