@@ -14,13 +14,19 @@ export const TSC = resolve('node_modules/typescript/bin/tsc');
 /** The lines of the code blocks that are commands. */
 export const commandsIn = (markdown: string) => codeBlocks(markdown, '').join('').split('\n');
 
+const COPY = /^cp -r (.*) \.\.\/your-app\/(.*)$/m;
+
+/** The folders that the `cp` line names. */
+export function copiedFolders(markdown: string): string[] {
+  return COPY.exec(commandsIn(markdown).join('\n'))?.[1]?.split(' ') ?? [];
+}
+
 /** Carries out the `cp` line: the folders it names, from below `from` to below `app`. */
 export async function copyFolders(markdown: string, from: string, app: string): Promise<void> {
-  const [, names = '', to = ''] =
-    /^cp -r (.*) \.\.\/your-app\/(.*)$/m.exec(commandsIn(markdown).join('\n')) ?? [];
-  const copies = names
-    .split(' ')
-    .map((name) => cp(join(from, name), join(app, to, basename(name)), { recursive: true }));
+  const [, , to = ''] = COPY.exec(commandsIn(markdown).join('\n')) ?? [];
+  const copies = copiedFolders(markdown).map((name) =>
+    cp(join(from, name), join(app, to, basename(name)), { recursive: true }),
+  );
   await Promise.all(copies);
 }
 
@@ -58,4 +64,21 @@ export async function compileHost(host: string, app: string, changed = {}): Prom
     (error: { stdout: string }) => error,
   );
   return compiled.stdout;
+}
+
+/**
+ * Carries out what docs/copying.md says for CommonJS: a built copy in a folder of its own, whose
+ * path this returns.
+ */
+export async function copyForCommonJs(markdown: string, folder: string): Promise<string> {
+  const [app, built] = [join(folder, 'commonjs'), join(folder, 'built')];
+  const build = ['-p', 'tsconfig.build.json', '--outDir', join(built, 'dist')];
+  await run(process.execPath, [TSC, ...build]);
+  await copyFolders(markdown, built, app);
+  await installPackages(markdown, app);
+  const [, type = '', file = ''] =
+    /^echo '(.*)' > \.\.\/your-app\/(.*)$/m.exec(commandsIn(markdown).join('\n')) ?? [];
+  await writeFile(join(app, file), type);
+  await writeFile(join(app, 'package.json'), '{ "type": "commonjs" }');
+  return app;
 }
