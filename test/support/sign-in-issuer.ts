@@ -76,7 +76,8 @@ function authorize(issuer: SignInIssuer, req: IncomingMessage, res: ServerRespon
   const query = new URL(req.url ?? '', issuer.url).searchParams;
   const number = issuer.authorizations.push(query);
   const back = new URL(query.get('redirect_uri') ?? '');
-  const parameters = { code: `code-${number}`, state: query.get('state') ?? '' };
+  const state = query.get('state');
+  const parameters = { code: `code-${number}`, ...(state !== null && { state }) };
   for (const [name, value] of Object.entries({ ...parameters, ...issuer.vary.redirect })) {
     back.searchParams.set(name, value);
   }
