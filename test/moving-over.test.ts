@@ -1,0 +1,120 @@
+// docs/moving-over.md: what stands under "After" runs, beside a copy of src/auth, and signs in at the
+// local AuthKit; each right-hand cell compiles; what stands under "Before" is JavaScript.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { freePort } from './support/app.ts';
+import { Browser } from './support/browser.ts';
+import { compileHost, copyFolders, installPackages } from './support/copied-app.ts';
+import { codeBlocks, inlineCode, readText, section, tableRows } from './support/markdown.ts';
+import { startCopy } from './support/running-copy.ts';
+
+const readme = readText('README.md');
+const copying = section(readme, 'Copy this into your app');
+const page = readText('docs/moving-over.md');
+const fromPeer = section(page, 'From express-openid-connect');
+const [before = '', after = ''] = codeBlocks(page, 'js');
+const [host = ''] = codeBlocks(copying, 'ts');
+const imports = (host.match(/^import .*$/gm) ?? []).join('\n');
+const [showError = ''] = /^const showError[^]*?^};$/m.exec(host) ?? [];
+
+let folder: string;
+let authKit: LocalAuthKit;
+let url: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'moving-over-'));
+  url = `http://localhost:${await freePort()}`;
+  authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  await copyFolders(copying, '.', folder);
+  await installPackages(copying, folder);
+});
+afterAll(async () => {
+  await authKit.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe.each(['From express-openid-connect', 'From the passport strategy of openid-client 5'])(
+  '%s',
+  (title) => {
+    test('what was there before is JavaScript', () => {
+      const [code = ''] = codeBlocks(section(page, title), 'js');
+      expect(code).not.toBe('');
+      // Only parsed: neither library of before is installed here.
+      expect(() => Reflect.construct(async function () {}.constructor, [code])).not.toThrow();
+    });
+  },
+);
+
+test('what comes after signs in, with the settings named as before', async () => {
+  const settings = ['issuerBaseURL', 'baseURL', 'clientID', 'clientSecret', 'secret'];
+  for (const name of settings) expect(before).toMatch(new RegExp(`\\b${name}\\b`));
+  const source = [
+    imports,
+    `const { AUTHKIT_ISSUER: issuerBaseURL, BASE_URL: baseURL, OAUTH_APP_CLIENT_ID: clientID,
+       OAUTH_APP_CLIENT_SECRET: clientSecret, SESSION_SECRET: secret, PORT } = process.env;
+     const app = express();`,
+    showError,
+    after,
+    'app.listen(PORT);',
+  ].join('\n');
+  // The snippet is JavaScript: nothing is checked here but what it does.
+  expect(await compileHost(source, folder, { noCheck: true })).toBe('');
+  const copy = await startCopy(folder, 'dist/server.js', url, authKit);
+  try {
+    const browser = new Browser();
+    expect((await browser.fetch(`${url}/profile`)).status).toBe(401);
+    await browser.open(`${url}/profile`);
+    const profile = await browser.follow(await browser.press('Bruno'));
+    const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
+    expect(JSON.parse(profile.body)).toMatchObject({ sub: bruno?.sub, email: bruno?.email });
+    expect((await new Browser().open(`${url}/callback?code=x&state=y`)).status).toBe(400);
+  } finally {
+    await copy.stop();
+  }
+});
+
+const isRoute = (code: string) => code.startsWith('/');
+
+describe('the cells of the table', () => {
+  const codes = tableRows(fromPeer).flatMap(([, cell = '']) => inlineCode(cell));
+
+  test('name routes that there are', () => {
+    const routes = inlineCode(section(readme, 'Routes'));
+    const [, signIn] = /redirect\('(\/\w+)\?/.exec(codes.join('\n')) ?? [];
+    const named = codes.filter(isRoute);
+    expect(named).toEqual(['/logout']);
+    expect(routes).toContain(`GET ${signIn}`);
+    for (const route of named) expect(routes).toContain(`POST ${route}`);
+  });
+
+  test('compile against the copied folder, as a handler behind `auth.session`', async () => {
+    const known = /^(?:auth|app|req|res|await|new)\b/;
+    const handlers = codes
+      .filter((code) => !isRoute(code))
+      .map((code, index) => {
+        // A bare name is an option of `createAuth`, or a member of what it returns.
+        const [name = ''] = /^\w+/.exec(code) ?? [];
+        const given = known.test(code) ? '{}' : `{ ${name} }`;
+        return `export const handler${index} = async (${given}: Required<AuthOptions> & Auth) => {
+          return [${code}]; };`;
+      });
+    expect(handlers.length).toBeGreaterThan(12);
+    const source = `${imports}
+      import type { Auth, AuthOptions, User } from './auth/index.ts';
+      void [createAuth, currentUser, openStore];
+      declare const auth: Auth;
+      declare const req: express.Request;
+      declare const res: express.Response;
+      declare const path: string;
+      declare const user: User;
+      const app = express();
+      ${handlers.join('\n')}
+      export type { ErrorRequestHandler };`;
+    expect(await compileHost(source, folder, { noEmit: true })).toBe('');
+    const planted = source.replaceAll('requireFreshToken', 'requireYoungToken');
+    expect(await compileHost(planted, folder, { noEmit: true })).toContain('requireYoungToken');
+  });
+});
