@@ -1,15 +1,11 @@
-// The documents say what the code does: settings, commands, paths, error codes, events, steps.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+// The README says what the code does: settings, steps of a sign-in, layout.
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig, settings } from '../src/config.ts';
 import {
-  anchors,
   arrows,
   codeBlocks,
   inlineCode,
-  links,
-  markdownFiles,
   readText,
   section,
   tableRows,
@@ -17,7 +13,6 @@ import {
 
 const readme = readText('README.md');
 const example = readText('.env.example');
-const files = markdownFiles();
 const bare = (cell = '') => cell.replaceAll('`', '');
 
 describe('settings', () => {
@@ -79,34 +74,6 @@ function problems(env: Record<string, string>): string[] {
   }
 }
 
-describe.each(files)('%s', (file) => {
-  const text = readText(file);
-
-  test('links to files and headings that exist', () => {
-    const local = links(text).filter((address) => !/^[a-z]+:/.test(address));
-    const broken = local.filter((address) => {
-      const [path = '', anchor] = address.split('#');
-      const target = path === '' ? file : join(dirname(file), path);
-      if (!existsSync(target)) return true;
-      return anchor !== undefined && !anchors(readText(target)).includes(anchor);
-    });
-    expect(broken).toEqual([]);
-  });
-
-  test('names paths that exist', () => {
-    const paths = inlineCode(text).filter((code) =>
-      /^(?:src|test|docs|scripts|views|public|examples|bench|deploy|\.github)\/[^\s`]*$/.test(code),
-    );
-    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
-  });
-
-  test('names commands that exist', () => {
-    const { scripts } = JSON.parse(readText('package.json')) as { scripts: object };
-    const commands = [...text.matchAll(/npm run(?: -s)? ([\w:-]+)/g)].map(([, name]) => name ?? '');
-    expect(commands.filter((name) => !(name in scripts))).toEqual([]);
-  });
-});
-
 describe.each(['How one sign-in goes', 'How one refresh goes', 'How one sign-out goes'])(
   '%s',
   (title) => {
@@ -131,12 +98,19 @@ describe.each(['How one sign-in goes', 'How one refresh goes', 'How one sign-out
   },
 );
 
-test('the layout names folders and files that exist', () => {
+test('the layout names all folders, and files that exist', () => {
   const [tree = ''] = codeBlocks(section(readme, 'Layout'), '');
   const paths = tree.split('\n').flatMap((line) => line.split(/ {2,}| (?!public)/)[0] ?? []);
-  const names = paths.flatMap((path) => path.split(', ')).filter(Boolean);
-  expect(names.length).toBeGreaterThan(10);
-  expect(names.filter((name) => !existsSync(name))).toEqual([]);
+  const named = paths.flatMap((path) => path.split(', ')).filter(Boolean);
+  expect(named.filter((path) => !existsSync(path))).toEqual([]);
+  const ignored = readText('.gitignore').split('\n');
+  const folders = ['', 'src/'].flatMap((parent) =>
+    readdirSync(parent || '.', { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map(({ name }) => `${parent}${name}`),
+  );
+  const ours = folders.filter((folder) => folder !== 'src' && !ignored.includes(`${folder}/`));
+  expect(named).toEqual(expect.arrayContaining(ours));
 });
 
 /** Whether the source has a function, method or arrow function of this name. */
