@@ -29,6 +29,7 @@ it.each([
   ['tsc && FOO=1 vitest', 'FOO=1'],
   ["oxfmt 'src'", "'"],
   ['rm -rf dist', 'rm'],
+  ['tsc && cp -r views dist', 'cp'],
   ['tsc; vitest', ';'],
   ['node dist/server.js $PORT', '$'],
   ['vitest run test/*.test.ts', '*'],
