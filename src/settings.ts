@@ -122,7 +122,10 @@ export function contradictions(s: Settings): string[] {
       'AUTHKIT_ISSUER: is not set, but OAUTH_APP_CLIENT_ID is; set both or neither',
     ],
     [
-      s.OAUTH_APP_CLIENT_SECRET !== undefined && s.OAUTH_APP_CLIENT_ID === undefined,
+      // With an issuer the line above has told it.
+      s.OAUTH_APP_CLIENT_SECRET !== undefined &&
+        s.OAUTH_APP_CLIENT_ID === undefined &&
+        s.AUTHKIT_ISSUER === undefined,
       'OAUTH_APP_CLIENT_ID: is not set, but OAUTH_APP_CLIENT_SECRET is; set both',
     ],
     [

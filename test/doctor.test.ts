@@ -1,265 +1,183 @@
-// Each fault is planted into a setting, the issuer, the store or the proxy; the doctor finds it and
-// says which line to change.
-import { spawn } from 'node:child_process';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+// `npm run doctor` as a whole: its report, --json, exit codes, settings, and API_AUDIENCE against a
+// real token. Each planted fault is found, and the line to change is named.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { examine } from '../src/doctor/examine.ts';
-import type { Finding } from '../src/doctor/report.ts';
-import { freePort, settingsFor, startTestApp, type TestApp } from './support/app.ts';
+import { counted, describe as report, ok, problem, warning } from '../src/doctor/report.ts';
+import { freePort, startTestApp, type TestApp } from './support/app.ts';
+import { examined, runAsJson, runDoctor } from './support/doctor.ts';
+import { EVERY_SCOPE, LocalClient } from './support/local-client.ts';
 
 let app: TestApp;
 let folder: string;
-const servers: Server[] = [];
+let tokens: Record<string, string>;
 
 beforeAll(async () => {
   app = await startTestApp();
   folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+  const { OAUTH_APP_CLIENT_ID = '', OAUTH_APP_CLIENT_SECRET = '' } = app.env;
+  const client = new LocalClient(app.authKit.issuer, OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET);
+  const redirectUri = `${app.url}/callback`;
+  const own = { redirect_uri: redirectUri, scope: EVERY_SCOPE };
+  tokens = await client.signIn({ person: 'Bruno Okafor' }, own);
 });
 
 afterAll(async () => {
   await app.close();
-  for (const server of servers) server.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function run(env: Record<string, string>, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/doctor/main.ts', ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-  });
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const code = await new Promise<number | null>((resolve) => {
-    if (child.exitCode === null) child.on('exit', resolve);
-    else resolve(child.exitCode);
-  });
-  return { code, out, err };
-}
+const CHECKS =
+  'settings,issuer,metadata,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
 
-async function find(changed: Record<string, string>, accessToken?: string) {
-  const env = { ...app.env, ...changed };
-  const findings = await examine(env, accessToken);
-  // Whatever it finds, it never shows a secret.
-  for (const secret of [env['SESSION_SECRET'], env['OAUTH_APP_CLIENT_SECRET']]) {
-    if (secret) expect(JSON.stringify(findings)).not.toContain(secret);
-  }
-  return (check: string) => findings.find((finding) => finding.check === check);
-}
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** An issuer in front of the local AuthKit whose configuration is changed on the way. */
-async function bentIssuer(change: (metadata: Record<string, unknown>) => void, date?: Date) {
-  const { issuer } = app.authKit;
-  let own = '';
-  own = await serve((_req, res) => {
-    void fetch(`${issuer}/.well-known/openid-configuration`).then(async (response) => {
-      const metadata = (await response.json()) as Record<string, unknown>;
-      metadata['issuer'] = own;
-      change(metadata);
-      if (date) res.setHeader('date', date.toUTCString());
-      return res.end(JSON.stringify(metadata));
-    });
-  });
-  return own;
-}
-
-describe('the doctor', () => {
-  it('finds nothing wrong with an app that works', async () => {
-    const { code, out } = await run(app.env, '--json');
-    const lines = JSON.parse(out) as Finding[];
-    expect(lines.filter(({ status }) => status !== 'ok')).toEqual([]);
-    expect(lines.map(({ check }) => check)).toEqual([
-      'settings',
-      'issuer',
-      'metadata',
-      'keys',
-      'clock',
-      'client id',
-      'redirect URI',
-      'credentials',
-      'scopes',
-      'audience',
-      'session file',
-      'proxy',
-      'app',
-    ]);
+describe('the report', () => {
+  it('finds nothing wrong with an app that works, and exits with 0', async () => {
+    const { code, out } = await runDoctor(app.env);
+    expect(
+      out
+        .match(/^\w+ {2,}.*?(?= {2})/gm)
+        ?.map((line) => line.slice(9))
+        .join(),
+    ).toBe(CHECKS);
+    expect(out).toMatch(/^13 ok, 0 warnings, 0 problems$/m);
     expect(code).toBe(0);
   });
 
-  it('says so in lines for people, with the change below a problem', async () => {
-    const { code, out } = await run({ ...app.env, OAUTH_APP_CLIENT_SECRET: 'a'.repeat(64) });
-    expect(out).toMatch(/^problem {2}credentials +the secret is refused$/m);
-    expect(out).toMatch(/^ +-> OAUTH_APP_CLIENT_SECRET=<a new secret from the dashboard>$/m);
-    expect(out).toMatch(/^\d+ ok, 0 warnings, 1 problems$/m);
+  it('has the change below a problem, and exits with 1', async () => {
+    const { code, out } = await runDoctor({ ...app.env, OAUTH_APP_CLIENT_SECRET: 'a'.repeat(64) });
+    expect(out).toMatch(
+      /^problem {2}credentials {3}the secret is refused\n +-> OAUTH_APP_CLIENT_SE/m,
+    );
+    expect(out).toMatch(/^12 ok, 0 warnings, 1 problem$/m);
     expect(code).toBe(1);
   });
 
-  const wrongSettings: [
-    fault: string,
-    env: () => Record<string, string>,
-    check: string,
-    change: string,
-  ][] = [
-    ['an unreadable port', () => ({ PORT: '3000x' }), 'settings', 'PORT'],
-    [
-      'an issuer that is away',
-      () => ({ AUTHKIT_ISSUER: 'http://127.0.0.1:9' }),
-      'issuer',
-      'AUTHKIT_ISSUER',
-    ],
-    [
-      'an issuer path that is wrong',
-      () => ({ AUTHKIT_ISSUER: `${app.authKit.issuer}/nothing` }),
-      'issuer',
-      'AUTHKIT_ISSUER',
-    ],
-    [
-      'another name of the issuer',
-      () => ({ AUTHKIT_ISSUER: app.authKit.issuer.replace('localhost', '127.0.0.1') }),
-      'issuer',
-      'AUTHKIT_ISSUER=http://localhost',
-    ],
-    [
-      'an unknown client id',
-      () => ({ OAUTH_APP_CLIENT_ID: 'client_unknown' }),
-      'client id',
-      'OAUTH_APP_CLIENT_ID',
-    ],
-    [
-      'an unregistered redirect URI',
-      () => ({ BASE_URL: 'http://localhost:1' }),
-      'client id',
-      'http://localhost:1/callback',
-    ],
-    [
-      'a secret that is refused',
-      () => ({ OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) }),
-      'credentials',
-      'OAUTH_APP_CLIENT_SECRET',
-    ],
-    [
-      'a secret that is missing',
-      () => ({ OAUTH_APP_CLIENT_SECRET: '' }),
-      'credentials',
-      'OAUTH_APP_CLIENT_SECRET',
-    ],
-    [
-      'a scope the application has not',
-      () => ({ OAUTH_SCOPE: 'openid nonsense' }),
-      'client id',
-      'OAUTH_SCOPE',
-    ],
-    ['Redis that is away', () => ({ REDIS_URL: 'redis://127.0.0.1:9' }), 'Redis', 'REDIS_URL'],
-    [
-      'a session file that is a folder',
-      () => ({ SESSION_DB: folder }),
-      'session file',
-      'SESSION_DB',
-    ],
-  ];
-  it.each(wrongSettings)('finds %s and says what to change', async (_fault, env, check, change) => {
-    const found = await find(env());
-    expect(found(check)).toMatchObject({
-      status: 'problem',
-      change: expect.stringContaining(change),
-    });
-  });
-
-  it('finds metadata without a token endpoint, keys that are gone, and a clock that is off', async () => {
-    const noToken = await bentIssuer((metadata) => delete metadata['token_endpoint']);
-    const withoutToken = await find({ AUTHKIT_ISSUER: noToken });
-    expect(withoutToken('metadata')?.found).toContain('token_endpoint');
-    const nothing = await serve((_req, res) => res.end('{"keys":[]}'));
-    const noKeys = await bentIssuer(
-      (metadata) => (metadata['jwks_uri'] = nothing),
-      new Date(Date.now() - 120_000),
-    );
-    const found = await find({ AUTHKIT_ISSUER: noKeys });
-    expect(found('keys')).toMatchObject({ status: 'problem' });
-    expect(found('clock')).toMatchObject({
-      status: 'problem',
-      found: expect.stringMatching(/12\d s ahead/),
-    });
-  });
-
-  it('compares API_AUDIENCE with a real access token', async () => {
-    const { clientId, clientSecret } = app.authKit.applications.machine;
-    const response = await fetch(`${app.authKit.issuer}/oauth2/token`, {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_id: clientId,
-        client_secret: clientSecret,
-      }),
-    });
-    const { access_token: accessToken } = (await response.json()) as { access_token: string };
-    expect((await find({}, accessToken))('audience')?.status).toBe('ok');
-    const other = await find({ API_AUDIENCE: 'client_other' }, accessToken);
-    expect(other('audience')?.change).toBe(`API_AUDIENCE=${app.authKit.environmentClientId}`);
-    expect((await find({ API_AUDIENCE: '' }))('audience')?.status).toBe('warning');
-    const file = join(folder, 'token');
-    await writeFile(file, accessToken);
-    expect((await run(app.env, '--token', file)).out).toContain('as in the given token');
-  });
-
-  it('warns of a scope without offline_access', async () => {
-    const found = await find({ OAUTH_SCOPE: 'openid profile' });
-    expect(found('scopes')).toMatchObject({
+  it('exits with 0 for a warning', async () => {
+    const { code, found } = await runAsJson({ ...app.env, OAUTH_SCOPE: 'openid profile' });
+    expect(found('scopes')).toEqual({
+      check: 'scopes',
       status: 'warning',
-      change: expect.stringContaining('offline_access'),
+      found: 'without offline_access there is no fresh access token after the first',
+      change: 'OAUTH_SCOPE=openid profile offline_access',
     });
+    expect(code).toBe(0);
   });
 
-  it('warns of an https BASE_URL whose proxy is not trusted', async () => {
-    const found = await find({ BASE_URL: 'https://localhost:1' });
-    expect(found('proxy')).toMatchObject({ status: 'warning', change: 'TRUST_PROXY=1' });
+  it('counts one of a thing in the singular', () => {
+    const [fine, odd, bad] = [ok('a', 'b'), warning('a', 'b'), problem('a', 'b', 'c')];
+    expect(report([fine, odd, bad])).toContain('\n1 ok, 1 warning, 1 problem\n');
+    expect(report([odd, odd, bad, bad])).toContain('\n0 ok, 2 warnings, 2 problems\n');
+    expect([counted(0, 'key'), counted(1, 'key'), counted(2, 'key')]).toEqual([
+      '0 keys',
+      '1 key',
+      '2 keys',
+    ]);
   });
 
-  it('finds a running app that answers under another origin than it believes', async () => {
-    const proxy = await serve((req, res) => {
-      void fetch(`${app.url}${req.url}`, { redirect: 'manual' }).then((response) => {
-        const cookies = response.headers.getSetCookie();
-        const location = response.headers.get('location');
-        res.writeHead(response.status, { 'set-cookie': cookies, ...(location && { location }) });
-        return res.end();
-      });
-    });
-    const found = await find({ BASE_URL: proxy });
-    expect(found('app')).toMatchObject({ status: 'problem', change: `BASE_URL=${app.url}` });
-  });
-
-  it.runIf(process.getuid?.() !== 0)('finds a session file it may not write', async () => {
-    const file = join(folder, 'locked.db');
-    await writeFile(file, '');
-    await chmod(file, 0o400);
-    expect((await find({ SESSION_DB: file }))('session file')?.status).toBe('problem');
-  });
-
-  it('accepts a Public application without a secret', async () => {
-    const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
-    const found = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
-    expect(found('credentials')).toMatchObject({
-      status: 'ok',
-      found: 'accepted as a Public application',
-    });
+  it('lets no words of others rewrite the terminal', () => {
+    const lines = report([problem('issuer', 'it is \u001b[2Jfine\r', 'set\u202e it\nok  all')]);
+    expect(lines).toContain('it is [2Jfine\n');
+    expect(lines).toContain('-> set itok  all\n');
   });
 
   it('explains itself, and exits with 2 when called wrongly', async () => {
-    const { OAUTH_APP_CLIENT_SECRET: _secret, ...env } = app.env;
-    expect((await run(env, '--help')).out).toContain('npm run doctor');
-    expect((await run(env, '--nonsense')).code).toBe(2);
-    const port = await freePort();
-    const unset = await run({ PORT: String(port) }, '--json');
-    expect(unset.code).toBe(0);
-    expect(unset.out).toContain('the app starts its local AuthKit');
+    expect((await runDoctor(app.env, '--help')).out).toContain('npm run doctor');
+    expect((await runDoctor(app.env, '--nonsense')).code).toBe(2);
+    expect((await runDoctor(app.env, '--token', join(folder, 'none'))).code).toBe(2);
   });
 });
+
+describe('the settings', () => {
+  it.each([
+    ['PORT', { PORT: '3000x' }, 'PORT is not a port', 'whole number'],
+    [
+      'the client id',
+      { OAUTH_APP_CLIENT_ID: '' },
+      'OAUTH_APP_CLIENT_ID is not set',
+      'client id of',
+    ],
+    ['a path in BASE_URL', { BASE_URL: 'https://a.example/x' }, 'BASE_URL is not an', 'host and'],
+  ])('are told one by one where they are wrong: %s', async (_, changed, said, change) => {
+    const { findings } = await examined({ ...app.env, ...changed });
+    expect(findings).toEqual([
+      problem('settings', expect.stringContaining(said), expect.stringContaining(change)),
+    ]);
+  });
+
+  it('are told all at once', async () => {
+    const { found, findings } = await examined({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
+    expect(found('settings')?.change).toMatch(/^PORT: set /);
+    expect(findings.map(({ status }) => status)).toEqual(['problem', 'problem']);
+  });
+
+  it('need no AuthKit in development', async () => {
+    const { code, found } = await runAsJson({ PORT: `${await freePort()}` });
+    expect(found('issuer')?.found).toContain('the app starts its local AuthKit');
+    expect(code).toBe(0);
+  });
+});
+
+describe('API_AUDIENCE', () => {
+  const other = { API_AUDIENCE: 'client_other' };
+
+  it('fits a real access token', async () => {
+    const { found } = await examined(app.env, tokens['access_token']);
+    expect(found('audience')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('as in'),
+    });
+    const file = join(folder, 'token');
+    await writeFile(file, `${tokens['access_token']}\n`);
+    const { out } = await runDoctor({ ...app.env, ...other }, '--token', file);
+    expect(out).toContain(`-> API_AUDIENCE=${app.authKit.environmentClientId}\n`);
+    expect(out).not.toContain(tokens['access_token']);
+  });
+
+  it.each([
+    ['of another audience', other, () => tokens['access_token'], /^API_AUDIENCE=client_/],
+    ['that is an ID token', {}, () => tokens['id_token'], /access token/],
+    ['that is a refresh token', {}, () => tokens['refresh_token'], /access token/],
+    ['without audience', {}, () => unsigned({ iss: app.authKit.issuer, jti: 'a' }), /access token/],
+    ['of another issuer', {}, () => unsigned({ iss: 'https://a.example' }), /^AUTHKIT_ISSUER=/],
+  ])('is told from a token %s', async (_, changed, token, change) => {
+    const { found } = await examined({ ...app.env, ...changed }, token());
+    expect(found('audience')?.status).toBe('problem');
+    expect(found('audience')?.change).toMatch(change);
+  });
+
+  it.each([
+    ['missing', () => ''],
+    ['the application’s client id', () => app.env['OAUTH_APP_CLIENT_ID'] ?? ''],
+  ])('is warned about once where it is %s', async (_, audience) => {
+    const { findings } = await examined({ ...app.env, API_AUDIENCE: audience() });
+    const lines = findings.filter((line) => JSON.stringify(line).includes('API_AUDIENCE'));
+    expect(lines).toEqual([
+      expect.objectContaining({
+        check: 'audience',
+        status: 'warning',
+        change: expect.stringMatching(/^API_AUDIENCE=<the environment’s client id/),
+      }),
+    ]);
+  });
+
+  it('is warned about also while the issuer is away', async () => {
+    const away = { AUTHKIT_ISSUER: `http://localhost:${await freePort()}`, API_AUDIENCE: '' };
+    expect((await examined({ ...app.env, ...away })).found('audience')?.status).toBe('warning');
+  });
+
+  it('may be a resource indicator', async () => {
+    const { found } = await examined({
+      ...app.env,
+      API_AUDIENCE: '',
+      OAUTH_RESOURCE: 'https://api.example.com',
+    });
+    expect(found('audience')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('https://api.example.com'),
+    });
+  });
+});
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+const unsigned = (claims: object) => `${encode({ alg: 'RS256' })}.${encode(claims)}.c2ln`;

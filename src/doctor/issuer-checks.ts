@@ -1,33 +1,34 @@
 // The issuer: reachable, called exactly so, with the endpoints and keys sign-in needs, on our time.
-import { ask, type Answer } from './http.ts';
-import { ok, problem, warning, type Finding } from './report.ts';
+import { isLoopbackHttp } from '../auth/index.ts';
+import { ask, locationOf, type Answer } from './http.ts';
+import { counted, ok, problem, warning, type Finding } from './report.ts';
 
 const NEEDED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'];
 const SKEW_TOLERATED_S = 30;
 const SKEW_WORTH_A_WARNING_S = 5;
 
+const NOT_AUTHKIT = 'AUTHKIT_ISSUER: this is no AuthKit; set the domain shown in the dashboard';
+
+/** What the issuer says of itself (RFC 8414 §2); nothing of it is checked yet. */
 export type Metadata = Record<string, unknown>;
 
-/** The findings, and the metadata where the issuer is usable. */
+/**
+ * Takes the configured issuer; returns the findings, and the metadata where sign-in could use it.
+ * The issuer of the metadata must be the configured one (OpenID Connect Discovery §4.3).
+ */
 export async function checkIssuer(
   issuer: URL,
 ): Promise<{ findings: Finding[]; metadata?: Metadata }> {
   const base = issuer.href.replace(/\/$/, '');
-  const answer = await ask(new URL(`${base}/.well-known/openid-configuration`));
-  if (!answer) {
-    const change =
-      'AUTHKIT_ISSUER: set a host that answers, such as https://<subdomain>.authkit.app';
-    return { findings: [problem('issuer', `${issuer.host} does not answer`, change)] };
-  }
+  const url = new URL(`${base}/.well-known/openid-configuration`);
+  const answer = await ask(url);
   const metadata = answer.json;
-  if (answer.status !== 200 || typeof metadata?.['issuer'] !== 'string') {
-    const found = `${issuer.host} has no OpenID configuration (HTTP ${answer.status})`;
-    const change = 'AUTHKIT_ISSUER: set the AuthKit domain of the dashboard, not api.workos.com';
-    return { findings: [problem('issuer', found, change)] };
+  const advertised = metadata?.['issuer'];
+  if (answer.status !== 200 || !metadata || typeof advertised !== 'string') {
+    return { findings: [noConfiguration(issuer, answer, locationOf(answer, url))] };
   }
-  const advertised = metadata['issuer'];
   if (!URL.canParse(advertised) || new URL(advertised).href !== issuer.href) {
-    const found = `configured ${base}, advertised ${advertised}`;
+    const found = `set to ${base}, but it calls itself ${advertised}`;
     return { findings: [problem('issuer', found, `AUTHKIT_ISSUER=${advertised}`)] };
   }
   const findings = [
@@ -41,18 +42,30 @@ export async function checkIssuer(
   return isUsable ? { findings, metadata } : { findings };
 }
 
+function noConfiguration(issuer: URL, { silence, status }: Answer, target?: URL): Finding {
+  const { host } = issuer;
+  if (silence !== undefined) {
+    const start = isLoopbackHttp(issuer) ? 'npm run authkit, or ' : '';
+    const change = `${start}AUTHKIT_ISSUER=https://<subdomain>.authkit.app, as the dashboard shows it`;
+    return problem('issuer', `${host}: ${silence}`, change);
+  }
+  if (target) {
+    const found = `${host} sends on to ${target.origin}; an issuer answers itself`;
+    return problem('issuer', found, `AUTHKIT_ISSUER=${target.origin}`);
+  }
+  const found = `${host} has no OpenID configuration there (HTTP ${status})`;
+  const change = 'AUTHKIT_ISSUER: set the AuthKit domain of the dashboard, not api.workos.com';
+  return problem('issuer', found, change);
+}
+
 function checkMetadata(metadata: Metadata): Finding {
   const missing = NEEDED.filter((name) => typeof metadata[name] !== 'string');
   if (missing.length > 0) {
-    return problem(
-      'metadata',
-      `lacks ${missing.join(', ')}`,
-      'AUTHKIT_ISSUER: is this an AuthKit?',
-    );
+    return problem('metadata', `lacks ${missing.join(', ')}`, NOT_AUTHKIT);
   }
   const algorithms = metadata['id_token_signing_alg_values_supported'];
   if (Array.isArray(algorithms) && !algorithms.includes('RS256')) {
-    return problem('metadata', 'RS256 is not offered', 'AUTHKIT_ISSUER: is this an AuthKit?');
+    return problem('metadata', 'RS256 is not offered for ID tokens', NOT_AUTHKIT);
   }
   const extras = ['end_session_endpoint', 'revocation_endpoint', 'introspection_endpoint']
     .map((name) => `${name in metadata ? 'with' : 'without'} ${name.replace('_endpoint', '')}`)
@@ -60,16 +73,19 @@ function checkMetadata(metadata: Metadata): Finding {
   return ok('metadata', extras);
 }
 
+/** RFC 7517 §4.1, §4.2, §4.5: what an RS256 signature is verified with. */
 async function checkKeys(metadata: Metadata): Promise<Finding> {
   const uri = String(metadata['jwks_uri']);
-  const answer = URL.canParse(uri) ? await ask(new URL(uri)) : undefined;
-  const keys = answer?.json?.['keys'];
-  const usable = Array.isArray(keys) ? keys.filter((key) => isRsaSigningKey(key)) : [];
-  if (usable.length === 0) {
-    const found = answer ? 'holds no RSA signing key' : 'does not answer';
-    return problem('keys', `${uri} ${found}`, 'nothing here; ask WorkOS support');
+  if (!URL.canParse(uri)) return problem('keys', `${uri} is no URL`, NOT_AUTHKIT);
+  const { json, silence, status } = await ask(new URL(uri));
+  if (silence !== undefined) {
+    return problem('keys', `${uri}: ${silence}`, 'let this machine reach that address (firewall?)');
   }
-  return ok('keys', `${usable.length} RSA signing key${usable.length > 1 ? 's' : ''}`);
+  const keys = json?.['keys'];
+  const usable = Array.isArray(keys) ? keys.filter((key) => isRsaSigningKey(key)) : [];
+  return usable.length > 0
+    ? ok('keys', counted(usable.length, 'RSA signing key'))
+    : problem('keys', `${uri} holds no RSA signing key (HTTP ${status})`, NOT_AUTHKIT);
 }
 
 function isRsaSigningKey(key: unknown): boolean {
@@ -82,7 +98,7 @@ function checkClock({ headers }: Answer): Finding {
   if (!Number.isFinite(date)) return warning('clock', 'the issuer sends no Date header');
   const seconds = Math.round((Date.now() - date) / 1000);
   const found = `${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} the issuer`;
-  const change = 'set this machine’s clock (NTP)';
+  const change = 'this machine: set its clock (NTP), or tokens count as expired or not yet valid';
   if (Math.abs(seconds) > SKEW_TOLERATED_S) return problem('clock', found, change);
   return Math.abs(seconds) > SKEW_WORTH_A_WARNING_S
     ? warning('clock', found, change)
