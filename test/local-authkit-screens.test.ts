@@ -39,6 +39,8 @@ const everyScope = 'openid profile email offline_access posts:read';
 const consentAt = openAs(() => thirdParty.authorizationUrl({ scope: everyScope }));
 const signOutAt = openAs(() => new URL('/oauth2/sign-out', authkit.issuer));
 const unknownAt = openAs(() => client.authorizationUrl({ client_id: 'client_unknown' }));
+const longUri = `https://${'a'.repeat(60)}.example/${'b'.repeat(300)}`;
+const unregisteredAt = openAs(() => client.authorizationUrl({ redirect_uri: longUri }));
 const confirmDevice = [openDevice, press('Continue')];
 const ada = press(/^Ada/);
 
@@ -47,6 +49,7 @@ const SCREENS: [string, ((page: Page) => Promise<unknown>)[]][] = [
   ['Choose an organization', [signInAt, press(/^Chiara/)]],
   ['Ledgerly asks for access', [consentAt, press(/^Bruno/)]],
   ['This did not work', [unknownAt]],
+  ['This did not work', [unregisteredAt]],
   ['Connect a device', [openDevice]],
   ['Is this your device?', confirmDevice],
   ['Device connected', [...confirmDevice, press('Confirm'), ada]],

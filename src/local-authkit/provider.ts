@@ -13,6 +13,7 @@ import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
 import { deviceScreens } from './device.ts';
 import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
 import { claimsOf } from './people.ts';
+import { redirectMismatch } from './redirect-mismatch.ts';
 import { showError } from './screens.ts';
 
 const DAY = 86_400;
@@ -115,7 +116,7 @@ function screenRules(environment: Environment): Configuration {
     interactions: { policy, url: (_ctx, { uid }) => `/oauth2/interaction/${uid}` },
     loadExistingGrant: (ctx) => grantAuthorization(environment, ctx),
     extraParams: { known_scopes: settleScope },
-    renderError: async (ctx, { error }) => showError(ctx, error),
+    renderError: async (ctx, { error }) => showError(ctx, error, redirectMismatch(ctx, error)),
     cookies: {
       keys: [state.secret('cookies')],
       // Cookies ignore the port: own names and path keep them apart from those of the application.

@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url';
 import ejs from 'ejs';
 import type { Response } from 'express';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { RedirectMismatch } from './redirect-mismatch.ts';
 
 /** Read from the source tree, whether this file runs from src/ or from dist/. */
 export const VIEWS = fileURLToPath(new URL('../../src/local-authkit/views', import.meta.url));
 
-/** What the error page says, by error code; it never shows what the request said. */
+/** What the error page says, by error code. */
 const ERRORS: Readonly<Record<string, string>> = {
   invalid_client: 'No application of this environment has this client ID.',
   invalid_redirect_uri: 'This redirect URI is not registered for the application.',
@@ -80,7 +81,11 @@ export function sendError(res: Response, status: number, code: string): Promise<
   return sendScreen(res, status, 'error', describe(code));
 }
 
-/** The same inside oidc-provider. */
-export function showError(ctx: KoaContextWithOIDC, code: string): Promise<void> {
-  return showScreen(ctx, 'error', describe(code));
+/** The same inside oidc-provider; `mismatch` only for a redirect URI that is not registered. */
+export function showError(
+  ctx: KoaContextWithOIDC,
+  code: string,
+  mismatch?: RedirectMismatch,
+): Promise<void> {
+  return showScreen(ctx, 'error', { ...describe(code), mismatch });
 }
