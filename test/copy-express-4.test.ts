@@ -43,7 +43,7 @@ test('the package it names is the one that is tested here', () => {
   expect(readText('node_modules/express4/package.json')).toMatch(`"version": "${major}.`);
 });
 
-test('without the recipe, the first rejection ends the process', async () => {
+test('without the recipe, the first rejection ends the process', { timeout: 60_000 }, async () => {
   await writeFile(join(app, 'bare.js'), host);
   const copy = spawnCopy(app, 'bare.js', url, authKit);
   const browser = new Browser();
@@ -52,13 +52,13 @@ test('without the recipe, the first rejection ends the process', async () => {
       await browser.get(`${url}/callback?code=x&state=y`).catch(() => undefined);
       return copy.process.exitCode !== null;
     },
-    { timeout: 20_000 },
+    { timeout: 25_000 },
   );
   expect(copy.process.exitCode).toBe(1);
   expect(copy.stderr()).toContain('SignInError');
 });
 
-test('with it, people sign in and out, and failures are pages', async () => {
+test('with it, people sign in and out, and failures are pages', { timeout: 60_000 }, async () => {
   const [patch = ''] = codeBlocks(recipe, 'js');
   await writeFile(join(app, 'server.js'), `${patch}\n${host}`);
   const copy = await startCopy(app, 'server.js', url, authKit);

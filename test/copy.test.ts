@@ -1,6 +1,6 @@
 // What the README says to copy works where it is copied to: its commands and its host app are taken
 // as they stand, put beside nothing of ours, type-checked, started and used.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,13 +8,14 @@ import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import {
+  compile,
   compileHost,
   copyFolders,
   copyForCommonJs,
   installPackages,
 } from './support/copied-app.ts';
-import { codeBlocks, readText, section } from './support/markdown.ts';
-import { startCopy } from './support/running-copy.ts';
+import { codeBlocks, inlineCode, readText, section } from './support/markdown.ts';
+import { START, startCopy } from './support/running-copy.ts';
 
 const typescript = section(readText('README.md'), 'Copy this into your app');
 const commonjs = readText('docs/copying.md');
@@ -77,7 +78,29 @@ describe('a strict TypeScript app', () => {
     // Where an app sets no `lib`, the types of the DOM are there too, and some have the same names.
     expect(await compileHost(block, app, { lib: ['es2023', 'dom'], noEmit: true })).toBe('');
     expect(await compileHost(block, app)).toBe('');
+    expect(inlineCode(typescript)).toContain(`${START} dist/server.js`);
     expectSignedIn(await useApp(app, 'dist/server.js'));
+  });
+
+  test('compiles with the settings of the text alone', { timeout: 120_000 }, async () => {
+    const named = inlineCode(typescript).filter((code) => /^"\w+": /.test(code));
+    const { type, ...compilerOptions } = JSON.parse(`{ ${named.join(', ')} }`);
+    expect(Object.keys(compilerOptions)).toHaveLength(4);
+    const app = join(folder, 'plain');
+    await copyFolders(typescript, '.', app);
+    await installPackages(typescript, app);
+    await writeFile(join(app, 'src/server.ts'), block);
+    await writeFile(join(app, 'package.json'), JSON.stringify({ type }));
+    await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+    expect(await compile(app)).toBe('');
+    await access(join(app, 'dist/server.js'));
+  });
+
+  test('has as many settings as the text says', () => {
+    const settings = new Set([...block.matchAll(/env\('(\w+)'\)/g)].map(([, name]) => name));
+    expect(typescript).toContain(
+      `With its ${['five', 'six', 'seven'][settings.size - 5]} settings`,
+    );
   });
 });
 

@@ -48,7 +48,7 @@ describe.each(['From express-openid-connect', 'From the passport strategy of ope
   },
 );
 
-test('what comes after signs in, with the settings named as before', async () => {
+test('what comes after signs in, with settings named as before', { timeout: 120_000 }, async () => {
   const settings = ['issuerBaseURL', 'baseURL', 'clientID', 'clientSecret', 'secret'];
   for (const name of settings) expect(before).toMatch(new RegExp(`\\b${name}\\b`));
   const source = [
@@ -90,7 +90,7 @@ describe('the cells of the table', () => {
     for (const route of named) expect(routes).toContain(`POST ${route}`);
   });
 
-  test('compile against the copied folder, as a handler behind `auth.session`', async () => {
+  test('compile against the copied folder, each in a handler', { timeout: 120_000 }, async () => {
     const known = /^(?:auth|app|req|res|await|new)\b/;
     const handlers = codes
       .filter((code) => !isRoute(code))
@@ -112,9 +112,9 @@ describe('the cells of the table', () => {
       declare const user: User;
       const app = express();
       ${handlers.join('\n')}
-      export type { ErrorRequestHandler };`;
+      export type { ErrorRequestHandler };
+      // @ts-expect-error: what is not there would be found
+      void auth.requireYoungToken;`;
     expect(await compileHost(source, folder, { noEmit: true })).toBe('');
-    const planted = source.replaceAll('requireFreshToken', 'requireYoungToken');
-    expect(await compileHost(planted, folder, { noEmit: true })).toContain('requireYoungToken');
   });
 });

@@ -9,7 +9,7 @@ import { codeBlocks, readText } from './markdown.ts';
 const run = promisify(execFile);
 
 /** The TypeScript compiler of this project. */
-export const TSC = resolve('node_modules/typescript/bin/tsc');
+const TSC = resolve('node_modules/typescript/bin/tsc');
 
 /** The lines of the code blocks that are commands. */
 export const commandsIn = (markdown: string) => codeBlocks(markdown, '').join('').split('\n');
@@ -60,6 +60,11 @@ export async function compileHost(host: string, app: string, changed = {}): Prom
   await writeFile(join(app, 'src/server.ts'), host);
   await writeFile(join(app, 'package.json'), '{ "type": "module" }');
   await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }));
+  return compile(app);
+}
+
+/** Compiles what is there; returns what the compiler says. */
+export async function compile(app: string): Promise<string> {
   const compiled = await run(process.execPath, [TSC], { cwd: app }).catch(
     (error: { stdout: string }) => error,
   );

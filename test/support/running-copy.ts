@@ -1,11 +1,17 @@
-// A copied app as a process of its own, with the settings that make it an application of a local
-// AuthKit.
+// A copied app as a process of its own, with the settings in `.env` that make it an application of a
+// local AuthKit.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { LocalAuthKit } from '../../src/local-authkit/start.ts';
 import { settingsFor } from './app.ts';
 import { Browser } from './browser.ts';
+
+const ENV_FILE = '--env-file=.env';
+/** As the README has the command, without the file. */
+export const START = `node ${ENV_FILE}`;
 
 export interface RunningCopy {
   process: ChildProcess;
@@ -21,14 +27,16 @@ export function spawnCopy(
   url: string,
   authKit: LocalAuthKit,
 ): RunningCopy {
-  const env = {
-    ...process.env,
+  const settings = {
     ...settingsFor(authKit, 'firstParty'),
     BASE_URL: url,
     PORT: new URL(url).port,
     SESSION_SECRET: 'the-secret-of-a-copied-app-0123456789',
   };
-  const child = spawn(process.execPath, [file], { cwd: app, env });
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(join(app, '.env'), lines.join(''));
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [ENV_FILE, file], { cwd: app, env: { PATH, HOME } });
   const exited = once(child, 'exit');
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
