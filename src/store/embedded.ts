@@ -55,7 +55,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 function sessions(
   sqlite: Sqlite,
 ): Pick<Store, 'read' | 'readTokens' | 'insert' | 'update' | 'replaceTokens' | 'remove' | 'ping'> {
-  const read = sqlite.row(
+  const read = sqlite.rowTogether(
     'SELECT data, "grant", version FROM sessions WHERE key = ? AND expires_at > ?',
   );
   const readTokens = sqlite.row(

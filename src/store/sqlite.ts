@@ -5,12 +5,15 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
 import { StoreError, type StoreErrorCode } from './errors.ts';
+import { readTogether } from './together.ts';
 
 type Value = string | number | Buffer | null;
 
 export interface Sqlite {
   /** The first row as an array of columns. */
   row(sql: string): (...values: Value[]) => Promise<unknown[] | undefined>;
+  /** As `row`, for what every request reads: see together.ts. */
+  rowTogether(sql: string): (...values: Value[]) => Promise<unknown[] | undefined>;
   rows(sql: string): (...values: Value[]) => Promise<unknown[][]>;
   /** Resolves to the number of rows written. */
   write(sql: string): (...values: Value[]) => Promise<number>;
@@ -33,6 +36,12 @@ export async function openSqlite(file: string, schema: string): Promise<Sqlite> 
     row(sql) {
       const statement = prepare(file, db, sql).raw();
       return (...values) => attempt(file, () => columns(statement.get(values)));
+    },
+    rowTogether(sql) {
+      const statement = prepare(file, db, sql).raw();
+      const read = (values: Value[]) => columns(statement.get(values));
+      const together = readTogether(db, read);
+      return (...values) => together(values).catch(() => attempt(file, () => read(values)));
     },
     rows(sql) {
       const statement = prepare(file, db, sql).raw();
