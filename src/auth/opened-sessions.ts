@@ -6,13 +6,16 @@ import type { SignedIn } from './express.ts';
 import type { SessionRow } from './records.ts';
 import type { Sealer } from './seal.ts';
 import type { Grant } from './tokens.ts';
+import { userWithin, type User } from './user.ts';
 
 export interface OpenedSession {
   /** Who signed in: shared by requests, hence frozen. */
   signedIn: Readonly<SignedIn> | undefined;
+  grant: Grant | undefined;
+  /** Who that is, copied by each request: copying something frozen takes several times as long. */
+  user: User | undefined;
   /** Everything else in the session, as JSON: each request may change its own. */
   rest: string;
-  grant: Grant | undefined;
 }
 
 export interface Opener {
@@ -38,11 +41,14 @@ export function createOpener(data: Sealer, grants: Sealer): Opener {
     const content = data.open(row.data, sid);
     if (!content) return undefined;
     const { signedIn, ...rest } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
-    const grant = row.grant && grants.open(row.grant, sid);
+    const grantContent = row.grant && grants.open(row.grant, sid);
+    const grant = grantContent && freeze(JSON.parse(grantContent.toString()) as Grant);
+    const user = signedIn && grant && userWithin(signedIn.user, grant);
     const opened = {
       signedIn: signedIn && freeze(signedIn),
+      grant,
+      user,
       rest: JSON.stringify(rest),
-      grant: grant && freeze(JSON.parse(grant.toString()) as Grant),
     };
     if (content.length > LARGEST_REMEMBERED) return opened;
     remembered.set(key, { row: copyOf(row), opened });

@@ -12,6 +12,7 @@ import { createSealer, type Sealer } from './seal.ts';
 import { sessionCookie, sessionKey, type SessionId } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';
 import type { Grant, TokenSet } from './tokens.ts';
+import type { User } from './user.ts';
 
 /** What a sign-in puts beside the session data, in the same write. */
 export interface NewSignIn {
@@ -34,6 +35,8 @@ export interface StoredSession extends SessionId {
   signedIn: Readonly<SignedIn> | undefined;
   /** The facts of the token set; absent while there is none. */
   grant: Grant | undefined;
+  /** Both together. IMPORTANT: shared by requests; each takes a copy. */
+  user: User | undefined;
   /** The version of the token record. */
   version: number;
   /** Everything else in the session, as JSON. */
@@ -87,8 +90,8 @@ export class SealedSessionStore extends session.Store {
     if (!row) this.#opener.forget(key);
     const opened = row && this.#opener.open(key, sid, row);
     if (!opened) return undefined;
-    const { signedIn, grant, rest } = opened;
-    return { sid, key, signedIn, grant, version: row.version, rest };
+    const { signedIn, grant, user, rest } = opened;
+    return { sid, key, signedIn, grant, user, version: row.version, rest };
   }
 
   /** While `work` runs, which it does at once, `get` answers with what was read before. */

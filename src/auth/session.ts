@@ -9,6 +9,7 @@ import { createCookieReader, sessionCookie } from './session-cookie.ts';
 import { createSessionOnUse } from './session-on-use.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { storeFailure, type SealedSessionStore, type StoredSession } from './session-store.ts';
+import { userWithin } from './user.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
 const touchAfterMs = (idleSeconds: number) => Math.min(60_000, idleSeconds * 100);
@@ -69,14 +70,15 @@ export function sessionMiddleware(
 
 /** Sets `req.user` if somebody is signed in here, with this application, and not for too long. */
 function recognize(req: Request, stored: StoredSession, settings: SessionSettings): void {
-  const { signedIn, grant } = stored;
-  if (!signedIn || !grant || !belongsHere(signedIn, settings)) return;
+  const { signedIn, grant, user } = stored;
+  if (!signedIn || !grant || !user || !belongsHere(signedIn, settings)) return;
   const now = Date.now();
   const unusedMs = now - signedIn.lastSeenAt;
   const touchMs = touchAfterMs(settings.idleSeconds);
   // The store ends unused sessions by a column of its own; this one is sealed.
   if (now >= signedIn.endsAt || unusedMs > settings.idleSeconds * 1000 + touchMs) return;
-  recognizeAs(req, signedIn, grant);
+  req.grant = grant;
+  req.user = { ...user };
   if (unusedMs < touchMs) return;
   // The one write that use of a session causes, at most once a minute; express-session sends the
   // cookie again with it, so that its expiry moves along. Neither outlives the absolute end.
@@ -90,7 +92,7 @@ export function recognizeAs(
   grant: NonNullable<Request['grant']>,
 ): void {
   req.grant = grant;
-  req.user = { ...user, ...(grant.orgId !== undefined && { orgId: grant.orgId }) };
+  req.user = userWithin(user, grant);
 }
 
 function belongsHere({ user, clientId }: SignedIn, settings: SessionSettings): boolean {

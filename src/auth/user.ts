@@ -2,6 +2,7 @@
 // Replace or extend `User` with what your pages show; hook your own database in at `onSignIn`.
 import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
 import { SignInError } from './errors.ts';
+import type { Grant } from './tokens.ts';
 
 /**
  * A signed-in person. The identity is `issuer` and `sub` together, never the e-mail address: that
@@ -16,6 +17,10 @@ export interface User {
   /** The organization the person chose, from the access token; absent without one. */
   orgId?: string;
 }
+
+/** The user as this token set has them: the organization may be another after each refresh. */
+export const userWithin = (identity: Readonly<User>, { orgId }: Grant): User =>
+  orgId === undefined ? { ...identity } : { ...identity, orgId };
 
 const text = (value: unknown) =>
   typeof value === 'string' && value.trim() !== '' ? value.slice(0, 256) : undefined;
