@@ -10,8 +10,8 @@ import type { RateLimits } from './middleware/rate-limits.ts';
 import { breakSignInLoop } from './middleware/sign-in-loop.ts';
 import type { Log } from './log.ts';
 import { apiCallRoutes } from './routes/api-call.ts';
-import { apiRoutes, type ApiOptions } from './routes/api.ts';
-import { healthRoutes } from './routes/health.ts';
+import { addApi, type ApiOptions } from './routes/api.ts';
+import { live, ready } from './routes/health.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import * as words from './routes/words.ts';
@@ -53,10 +53,10 @@ export function createApp(options: AppOptions): Express {
 
   // 1. What needs no session, no user and no store.
   app.use(securityHeaders(baseUrl, options.issuer));
-  app.use(healthRoutes(auth, options.pingStore));
+  app.get('/healthz', live).get('/readyz', ready(auth, options.pingStore));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
-  app.use(apiRoutes({ ...options.api, refused: limits.refusedTokens }));
+  addApi(app, { ...options.api, refused: limits.refusedTokens });
 
   // 2. The right host, not too often, not in circles.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
@@ -67,7 +67,10 @@ export function createApp(options: AppOptions): Express {
   // 3. Who is this?
   app.use(auth.session);
   app.use((req: Request, res, next) => {
-    Object.assign(res.locals, { user: req.user ?? null, path: req.path, now: new Date() });
+    const { locals } = res;
+    locals['user'] = req.user ?? null;
+    locals['path'] = req.path;
+    locals['now'] = new Date();
     next();
   });
 

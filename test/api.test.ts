@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BearerError, Issuer } from '../src/bearer/index.ts';
-import { apiRoutes } from '../src/routes/api.ts';
+import { addApi } from '../src/routes/api.ts';
 import type { ApiOptions } from '../src/routes/api.ts';
 import { call, callWith, newApp, serve } from './support/bearer-app.ts';
 import type { Running } from './support/bearer-app.ts';
@@ -25,7 +25,7 @@ async function start(extra: Partial<ApiOptions> = {}) {
     baseUrl,
     findUser: async (sub) => directory.get(sub) ?? null,
   };
-  app.use(apiRoutes({ ...options, ...extra }));
+  addApi(app, { ...options, ...extra });
   const started = await serve(app);
   running.push(started);
   return started;

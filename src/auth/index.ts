@@ -27,6 +27,7 @@ import type { SessionRecords } from './records.ts';
 import { createRefresher } from './refresh.ts';
 import { advertisesRevocation, createTakeOver } from './revocation.ts';
 import { createSignInRoutes } from './routes.ts';
+import { rejectForeignOrigin } from './same-origin.ts';
 import { sessionMiddleware } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { SealedSessionStore } from './session-store.ts';
@@ -73,8 +74,7 @@ export interface AuthOptions {
   onEvent?: SignInEventListener;
 }
 
-export interface Auth
-  extends Guards, Omit<SignOut, 'route'>, Pick<RelyingParty, 'state' | 'close'> {
+export interface Auth extends Guards, SignOut, Pick<RelyingParty, 'state' | 'close'> {
   /** Reads the session; sets `req.user` and `req.grant` when somebody is signed in. */
   session: RequestHandler;
   /** GET /login, GET /callback, POST /logout. */
@@ -131,7 +131,8 @@ export function createAuth(options: AuthOptions): Auth {
     onEvent,
   });
   const out = createSignOut({ relyingParty, store, records, session, baseUrl, onEvent });
-  routes.use(out.route);
+  // GET never signs out: a prefetched link or an image would do it.
+  routes.post('/logout', rejectForeignOrigin(baseUrl), out.signOut);
 
   return {
     session: sessionMiddleware(session, store),
@@ -145,8 +146,7 @@ export function createAuth(options: AuthOptions): Auth {
       return held.tokens.accessToken;
     },
     sessions: createOwnSessions(records, onEvent),
-    signOut: out.signOut,
-    signOutEverywhere: out.signOutEverywhere,
+    ...out,
     advertisesRevocation() {
       const discovered = relyingParty.known();
       return discovered !== undefined && advertisesRevocation(discovered.afterwards);

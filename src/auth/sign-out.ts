@@ -1,11 +1,10 @@
 // Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
-import { Router, type Request, type RequestHandler, type Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { buildEndSessionUrl } from 'openid-client';
 import type { RelyingParty } from './client.ts';
 import type { SignInEventListener } from './events.ts';
 import type { SessionRecords } from './records.ts';
 import { revocationFor, revokeRefreshToken } from './revocation.ts';
-import { rejectForeignOrigin } from './same-origin.ts';
 import { endSession } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { storeFailure, userKey, type SealedSessionStore } from './session-store.ts';
@@ -22,8 +21,6 @@ interface Parts {
 }
 
 export interface SignOut {
-  /** POST /logout. */
-  route: Router;
   /** Ends this browser's session and answers with the redirect that follows a sign-out. */
   signOut: RequestHandler;
   /** As `signOut`, and ends every other session of the person, at once on every instance. */
@@ -69,11 +66,8 @@ export function createSignOut(parts: Parts): SignOut {
     if (config) await revokeRefreshToken(config, tokens, onEvent);
   }
 
-  const signOut: RequestHandler = (req, res) => end(req, res, false);
   return {
-    signOut,
+    signOut: (req, res) => end(req, res, false),
     signOutEverywhere: (req, res) => end(req, res, true),
-    // GET never signs out: a prefetched link or an image would do it.
-    route: Router().post('/logout', rejectForeignOrigin(baseUrl), signOut),
   };
 }

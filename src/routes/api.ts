@@ -4,7 +4,7 @@
  */
 
 import { Router } from 'express';
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, IRouter, RequestHandler } from 'express';
 import { LRUCache } from 'lru-cache';
 import {
   BearerError,
@@ -45,8 +45,8 @@ export interface ApiOptions {
   log?: (event: BearerEvent) => void;
 }
 
-/** Mount at the root: /api/me, /api/me/active, /api/organization and the RFC 9728 document. */
-export function apiRoutes(options: ApiOptions): Router {
+/** Adds /api/me, /api/me/active, /api/organization and the RFC 9728 document to the app. */
+export function addApi(app: IRouter, options: ApiOptions): void {
   const { issuer, audience, findUser, log = () => {} } = options;
   const resource = ownResource(options);
   const resourceMetadata = protectedResourceMetadataUrl(resource).href;
@@ -78,7 +78,8 @@ export function apiRoutes(options: ApiOptions): Router {
   if (options.refused !== undefined) api.use(options.refused);
   api.use(bearerErrorHandler({ resourceMetadata, log }));
 
-  return Router().use(protectedResourceMetadata({ resource, issuer })).use('/api', api);
+  app.use(protectedResourceMetadata({ resource, issuer }));
+  app.use('/api', api);
 }
 
 /**

@@ -1,16 +1,16 @@
 // For load balancers: /healthz says the process lives, /readyz whether it can sign people in.
-import { Router } from 'express';
+import type { RequestHandler } from 'express';
 import type { Auth } from '../auth/index.ts';
 
-export function healthRoutes(auth: Auth, pingStore: () => Promise<void>): Router {
-  const router = Router();
-  router.use(['/healthz', '/readyz'], (_req, res, next) => {
-    res.set('Cache-Control', 'no-store');
-    next();
-  });
-  router.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
+/** GET /healthz. */
+export const live: RequestHandler = (_req, res) => {
+  res.set('Cache-Control', 'no-store').json({ status: 'ok' });
+};
 
-  router.get('/readyz', async (_req, res) => {
+/** GET /readyz: 503 with what is missing; 200 else, "degraded" while a known issuer is away. */
+export function ready(auth: Auth, pingStore: () => Promise<void>): RequestHandler {
+  return async (_req, res) => {
+    res.set('Cache-Control', 'no-store');
     const [issuer, store] = await Promise.all([
       auth.state(),
       pingStore().then(
@@ -28,6 +28,5 @@ export function healthRoutes(auth: Auth, pingStore: () => Promise<void>): Router
     }
     // A fleet must not be taken out of service for it: valid sessions keep working.
     res.json({ status: issuer === 'away' ? 'degraded' : 'ok', issuer, store });
-  });
-  return router;
+  };
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Issuer } from '../../src/bearer/index.ts';
 import { startLocalAuthKit } from '../../src/local-authkit/start.ts';
 import type { LocalAuthKit, LocalAuthKitOptions } from '../../src/local-authkit/start.ts';
-import { apiRoutes } from '../../src/routes/api.ts';
+import { addApi } from '../../src/routes/api.ts';
 import { newApp, serve } from './bearer-app.ts';
 
 export interface World {
@@ -29,16 +29,14 @@ export async function startWorld(options: Partial<LocalAuthKitOptions> = {}): Pr
   const { clientId, clientSecrets } = authkit.applications.firstParty;
   const app = newApp();
   const people = new Map(authkit.people.map((person) => [person.sub, person]));
-  app.use(
-    apiRoutes({
-      issuer: new Issuer(authkit.issuer),
-      audience: [authkit.environmentClientId],
-      clientId,
-      clientSecret: clientSecrets[0],
-      baseUrl: 'http://localhost:3000',
-      findUser: async (sub) => people.get(sub) ?? null,
-    }),
-  );
+  addApi(app, {
+    issuer: new Issuer(authkit.issuer),
+    audience: [authkit.environmentClientId],
+    clientId,
+    clientSecret: clientSecrets[0],
+    baseUrl: 'http://localhost:3000',
+    findUser: async (sub) => people.get(sub) ?? null,
+  });
   const api = await serve(app);
   const folder = await mkdtemp(join(tmpdir(), 'examples-'));
   return {
