@@ -1,0 +1,61 @@
+// The lint rules hold the boundary of what is copied: nothing of the demo is imported there, and no
+// environment is read. Planted in a folder of the test's own, each of these is found.
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const OXLINT = resolve('node_modules/oxlint/bin/oxlint');
+const planted = [
+  "import { config } from '../config.ts';",
+  "import { pages } from '../routes/pages.ts';",
+  "import { version } from '../../package.json';",
+  "import { env } from 'node:process';",
+  "export * from '../log.ts';",
+  "export type { RunningApp } from '../start.ts';",
+  "export const late = await import('../development.ts');",
+  "export const all = [config, pages, version, env, process.env['PORT']];",
+];
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'boundary-'));
+  await cp('.oxlintrc.json', join(folder, '.oxlintrc.json'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The lines that the rules of the boundary find in a file of this folder. */
+async function foundIn(name: string, lines: string[]): Promise<number[]> {
+  await mkdir(join(folder, name), { recursive: true });
+  await writeFile(join(folder, name, 'planted.ts'), `${lines.join('\n')}\n`);
+  const args = [OXLINT, '--format', 'unix', name];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder }).catch(
+    (error: { stdout: string }) => error,
+  );
+  const found = stdout.matchAll(
+    /planted\.ts:(\d+):.*\((?:no-restricted-imports|no-process-env)\)/g,
+  );
+  return [...found].map(([, line]) => Number(line)).toSorted((a, b) => a - b);
+}
+
+describe.each(['src/auth', 'src/bearer', 'src/store'])('in %s', (name) => {
+  test('nothing of the demo and nothing of the environment is let through', async () => {
+    expect(await foundIn(name, planted)).toEqual(planted.map((_line, index) => index + 1));
+  });
+
+  test('packages and own files are', async () => {
+    const lines = ["import { hash } from 'node:crypto';", "export { own } from './own.ts';"];
+    expect(await foundIn(name, [...lines, "export const id = hash('sha256', '');"])).toEqual([]);
+  });
+});
+
+test('only src/store may look into another folder, and only into src/auth', async () => {
+  const records = ["export type { SessionRecords } from '../auth/records.ts';"];
+  expect(await foundIn('src/store', records)).toEqual([]);
+  expect(await foundIn('src/bearer', records)).toEqual([1]);
+  expect(await foundIn('src/auth', ["export { openStore } from '../store/index.ts';"])).toEqual([
+    1,
+  ]);
+});
