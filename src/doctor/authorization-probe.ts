@@ -36,7 +36,6 @@ export async function probe(endpoint: URL, request: Request): Promise<Outcome> {
     // S256 of a verifier that is never used: the probe ends before a code is issued.
     code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
     code_challenge_method: 'S256',
-    prompt: 'login',
     ...(resource !== undefined && { resource }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);

@@ -9,7 +9,8 @@ const HELP = `Checks the settings, the issuer, the application, the store and th
 
   npm run doctor                      reads the environment and .env, as the app does
   npm run doctor -- --json            the findings as JSON
-  npm run doctor -- --token FILE      compares API_AUDIENCE with the access token in FILE
+  npm run doctor -- --token FILE      compares API_AUDIENCE with the access token in FILE, such as
+                                      one that was sent to your API; it is only read
 
 Exit code: 0 without a problem, 1 with one, 2 when called wrongly. No secret is shown.
 `;
