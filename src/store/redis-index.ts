@@ -4,6 +4,7 @@
 import { MOST_SESSIONS_PER_PERSON, type SessionSummary } from '../auth/records.ts';
 import type { Store } from './index.ts';
 import type { Commands } from './redis.ts';
+import { readAbout } from './redis-about.ts';
 import * as scripts from './redis-scripts.ts';
 
 // The score of a session about to be written has a fraction. Its name is not taken for a stale one,
@@ -39,7 +40,7 @@ export async function nameInIndex(
 export async function endSession(commands: Commands, key: string): Promise<boolean> {
   const about = await commands.run(scripts.REMOVE, commands.at('session', key), Date.now());
   if (typeof about !== 'string') return false;
-  await dropNames(commands, parseAbout(about).userKey, [key]);
+  await dropNames(commands, readAbout(about)?.userKey ?? '', [key]);
   return true;
 }
 
@@ -78,21 +79,12 @@ async function summaryOf(
   { client, within, at }: Commands,
   key: string,
 ): Promise<SessionSummary | undefined> {
-  const fields = ['expiresAt', 'lastSeenAt', 'about'];
-  const [expiresAt, lastSeenAt, about] = await within(() =>
-    client.hmGet(at('session', key), fields),
-  );
-  if (about == null || Number(expiresAt) <= Date.now()) return undefined;
-  const { startedAt, browser } = parseAbout(about);
-  return { key, startedAt, lastSeenAt: Number(lastSeenAt), browser };
+  const about = readAbout(await within(() => client.hGet(at('session', key), 'about')));
+  if (!about || about.expiresAt <= Date.now()) return undefined;
+  const { startedAt, lastSeenAt, browser } = about;
+  return { key, startedAt, lastSeenAt, browser };
 }
 
 async function dropNames({ client, within, at }: Commands, userKey: string, keys: string[]) {
   if (keys.length > 0) await within(() => client.zRem(at('user', userKey), keys));
-}
-
-/** `endsAt startedAt userKey browser`, the part of a session that never changes. */
-function parseAbout(about: string) {
-  const [, startedAt, userKey = '', browser = ''] = /^\d+ (\d+) (\S*) (.*)$/s.exec(about) ?? [];
-  return { startedAt: Number(startedAt), userKey, browser };
 }

@@ -2,11 +2,13 @@
 // on a Redis Cluster. Times are the caller's, in milliseconds; unless said, ARGV[1] is now, and the
 // other arguments are listed above each.
 
-// "about" starts with the end of the session: `endsAt startedAt userKey browser`.
+// The field "about" of a session, see redis-about.ts: `expiresAt version lastSeenAt`, then what never
+// changes, which starts with `endsAt`.
 const IF_ALIVE = `
-  local expiresAt, version, about =
-    unpack(redis.call('HMGET', KEYS[1], 'expiresAt', 'version', 'about'))
-  local isAlive = expiresAt and tonumber(expiresAt) > tonumber(ARGV[1])`;
+  local about = redis.call('HGET', KEYS[1], 'about')
+  local expiresAt, version, lastSeenAt, fixed = string.match(about or '', '^(%d+) (%d+) (%d+) (.*)$')
+  local isAlive = expiresAt and tonumber(expiresAt) > tonumber(ARGV[1])
+  local function aboutIt() return table.concat({expiresAt, version, lastSeenAt, fixed}, ' ') end`;
 
 /** milliseconds to live, fields and values. */
 export const PUT = `
@@ -16,16 +18,18 @@ export const PUT = `
 /** data, lastSeenAt, expiresAt. Never creates the key: a session that has ended stays ended. */
 export const UPDATE = `${IF_ALIVE}
   if not isAlive then return 0 end
-  local endsAt = string.match(about, '%d+')
+  local endsAt = string.match(fixed, '^%d+')
   expiresAt = tonumber(ARGV[4]) < tonumber(endsAt) and ARGV[4] or endsAt
-  redis.call('HSET', KEYS[1], 'data', ARGV[2], 'lastSeenAt', ARGV[3], 'expiresAt', expiresAt)
+  lastSeenAt = ARGV[3]
+  redis.call('HSET', KEYS[1], 'data', ARGV[2], 'about', aboutIt())
   redis.call('PEXPIRE', KEYS[1], math.max(1, expiresAt - ARGV[1]))
   return 1`;
 
 /** fromVersion, its successor, grant, tokens. */
 export const REPLACE_TOKENS = `${IF_ALIVE}
   if not isAlive or version ~= ARGV[2] then return 0 end
-  redis.call('HSET', KEYS[1], 'version', ARGV[3], 'grant', ARGV[4], 'tokens', ARGV[5])
+  version = ARGV[3]
+  redis.call('HSET', KEYS[1], 'about', aboutIt(), 'grant', ARGV[4], 'tokens', ARGV[5])
   return 1`;
 
 /** Returns "about" of the session it ended. */

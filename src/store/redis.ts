@@ -3,6 +3,7 @@
 import { RESP_TYPES } from 'redis';
 import type { Store } from './index.ts';
 import { createDeadline, type RedisClient } from './redis-client.ts';
+import { readAbout, writeAbout } from './redis-about.ts';
 import { endSession, nameInIndex, redisSessionsOfUser } from './redis-index.ts';
 import * as scripts from './redis-scripts.ts';
 
@@ -52,9 +53,10 @@ function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readToke
   const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
   // Redis expires keys by its own clock; ours decides, as it does for everything else.
   const alive = async (key: string, ...names: string[]) => {
-    const fields = () => binary.hmGet(at('session', key), ['expiresAt', 'version', ...names]);
-    const [expiresAt, version, ...values] = await within(fields);
-    return Number(expiresAt) > Date.now() ? { version: Number(version), values } : undefined;
+    const fields = () => binary.hmGet(at('session', key), ['about', ...names]);
+    const [line, ...values] = await within(fields);
+    const about = readAbout(line?.toString());
+    return about && about.expiresAt > Date.now() ? { version: about.version, values } : undefined;
   };
   return {
     async read(key) {
@@ -80,12 +82,11 @@ function writes(commands: Commands): Pick<Store, 'insert' | 'update' | 'replaceT
     async insert(key, { data, signIn, startedAt, endsAt, ...session }) {
       const { userKey = '', browser = '', grant, tokens } = signIn ?? {};
       const expiresAt = Math.min(session.expiresAt, endsAt);
+      const version = signIn ? 1 : 0;
+      const about = { expiresAt, version, lastSeenAt: startedAt, endsAt, startedAt };
       const hash = {
         data,
-        version: signIn ? 1 : 0,
-        expiresAt,
-        lastSeenAt: startedAt,
-        about: `${endsAt} ${startedAt} ${userKey} ${browser}`,
+        about: writeAbout({ ...about, userKey, browser }),
         ...(grant !== undefined && tokens !== undefined && { grant, tokens }),
       };
       const life = Math.max(1, expiresAt - Date.now());
