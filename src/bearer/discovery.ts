@@ -1,6 +1,9 @@
 // Asking the issuer: what it says about itself, and how any call to it is made.
 // OpenID Connect Discovery 1.0: https://openid.net/specs/openid-connect-discovery-1_0.html
 
+const TIMEOUT_MS = 5_000;
+const MAX_BYTES = 256 * 1024;
+
 export interface HttpOptions {
   /** Default: the global fetch. Hand in your own for a proxy or for tracing. */
   fetch?: typeof globalThis.fetch;
@@ -26,12 +29,15 @@ export class UpstreamError extends Error {
   }
 }
 
-/** Fetches `<issuer>/.well-known/openid-configuration` (section 4). Throws UpstreamError. */
+/**
+ * Fetches `<issuer>/.well-known/openid-configuration` (§4).
+ * @throws UpstreamError `unreachable`, `bad_answer`, `issuer_mismatch` or `insecure_url`
+ */
 export async function discover(issuer: URL, http: HttpOptions): Promise<ServerMetadata> {
   const address = `${withoutSlash(issuer.href)}/.well-known/openid-configuration`;
   const document = await fetchJson(address, {}, http);
   const named = String(document['issuer']).slice(0, 300);
-  // A document that speaks for another issuer would lend its keys to this one (section 4.3). Only
+  // A document that speaks for another issuer would lend its keys to this one (§4.3). Only
   // the slash that URL adds to a bare origin is passed over; tokens are compared to `named` exactly.
   if (withoutSlash(named) !== withoutSlash(issuer.href)) {
     const message = `the issuer is configured as ${issuer.href} but calls itself ${named}`;
@@ -54,9 +60,9 @@ export function withoutSlash(issuer: string): string {
 }
 
 /**
- * Throws UpstreamError unless the URL is https, or http on loopback (RFC 8252 section 8.3). The
- * metadata of an https issuer names https addresses only: nothing here is sent to this machine's own
- * services because a document says so.
+ * The URL, if it is https, or http on loopback (RFC 8252 §8.3). The metadata of an https issuer names
+ * https addresses only: nothing here is sent to this machine's own services because a document says so.
+ * @throws UpstreamError `insecure_url`, with `name` in its message
  */
 export function safeUrl(value: unknown, name: string, issuer?: string): URL {
   const url = URL.canParse(String(value)) ? new URL(String(value)) : undefined;
@@ -66,13 +72,14 @@ export function safeUrl(value: unknown, name: string, issuer?: string): URL {
   throw new UpstreamError('insecure_url', `${name} must be https, or http on loopback`);
 }
 
-const maxBytes = 256 * 1024;
-
-/** Fetches a JSON object. Throws UpstreamError for everything but a 200 with an object in it. */
+/**
+ * Fetches a JSON object of at most 256 kB.
+ * @throws UpstreamError `unreachable`; `bad_answer` for all but a 200 with an object in it
+ */
 export async function fetchJson(
   url: string,
   init: RequestInit,
-  { fetch = globalThis.fetch, timeoutMs = 5000 }: HttpOptions,
+  { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS }: HttpOptions,
 ): Promise<Record<string, unknown>> {
   const { pathname } = new URL(url);
   try {
@@ -95,7 +102,7 @@ async function readJson(response: Response): Promise<unknown> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new UpstreamError('bad_answer', `more than ${maxBytes} bytes`);
+    if (bytes > MAX_BYTES) throw new UpstreamError('bad_answer', `more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   try {
@@ -105,6 +112,7 @@ async function readJson(response: Response): Promise<unknown> {
   }
 }
 
+/** Whether this is a JSON object: neither null nor a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,15 +1,14 @@
-// What an API answers when it does not serve a call: the codes of RFC 6750 section 3.1
+// What an API answers when it does not serve a call: the codes of RFC 6750 §3.1
 // (https://www.rfc-editor.org/rfc/rfc6750) and the two outages that must not look like bad tokens.
-
 import type { ErrorRequestHandler } from 'express';
 
-const answers = {
-  /** No credentials came: the challenge then carries no error code (section 3.1). */
+const ANSWERS = {
+  /** No credentials came: the challenge then carries no error code (§3.1). */
   missing_token: { status: 401, error: undefined },
   invalid_request: { status: 400, error: 'invalid_request' },
   invalid_token: { status: 401, error: 'invalid_token' },
   insufficient_scope: { status: 403, error: 'insufficient_scope' },
-  /** More than the token allows, which section 3.1 calls insufficient_scope as well. */
+  /** More than the token allows, which §3.1 calls insufficient_scope as well. */
   organization_required: { status: 403, error: 'insufficient_scope' },
   /** A 401 here would make every client throw good tokens away for our outage. */
   keys_unreachable: { status: 503, error: 'temporarily_unavailable' },
@@ -17,7 +16,10 @@ const answers = {
   introspection_unsupported: { status: 501, error: 'introspection_unsupported' },
 } as const;
 
-export type BearerErrorCode = keyof typeof answers;
+/** When to try again after an outage. */
+const RETRY_AFTER_S = '10';
+
+export type BearerErrorCode = keyof typeof ANSWERS;
 
 export interface BearerErrorDetail extends ErrorOptions {
   scope?: string;
@@ -39,13 +41,13 @@ export class BearerError extends Error {
     super(message, options);
     this.code = code;
     this.reason = options.reason ?? code;
-    this.status = answers[code].status;
+    this.status = ANSWERS[code].status;
     this.challenge = this.status > 500 ? undefined : challenge(this, options.scope);
   }
 
   /** The error code on the wire; undefined when no credentials came. */
   get error(): string | undefined {
-    return answers[this.code].error;
+    return ANSWERS[this.code].error;
   }
 }
 
@@ -65,14 +67,14 @@ export type BearerEvent =
 export interface BearerErrorOptions {
   /** URL of the RFC 9728 document, for clients that look for the issuer by themselves. */
   resourceMetadata?: string;
-  /** The realm of the challenge (RFC 9110 section 11.5); default `api`. */
+  /** The realm of the challenge (RFC 9110 §11.5); default `api`. */
   realm?: string;
   log?: (event: BearerEvent) => void;
 }
 
 /**
  * The last middleware of an API: answers a BearerError as JSON with its challenge, and passes any
- * other error on. RFC 6750 section 3, RFC 9728 section 5.1.
+ * other error on. RFC 6750 §3, RFC 9728 §5.1.
  */
 export function bearerErrorHandler(options: BearerErrorOptions = {}): ErrorRequestHandler {
   const { resourceMetadata, realm = 'api', log } = options;
@@ -88,7 +90,7 @@ export function bearerErrorHandler(options: BearerErrorOptions = {}): ErrorReque
       if (resourceMetadata !== undefined) params.push(`resource_metadata="${resourceMetadata}"`);
       res.set('WWW-Authenticate', `Bearer ${params.join(', ')}`);
     }
-    if (error.status === 503) res.set('Retry-After', '10');
+    if (error.status === 503) res.set('Retry-After', RETRY_AFTER_S);
     const { message } = error;
     res.json(
       error.error === undefined ? { message } : { error: error.error, error_description: message },

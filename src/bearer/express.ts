@@ -1,6 +1,5 @@
 // The type of `req.accessToken`. Apart from `req.user` on purpose: an API call is never taken for a
 // signed-in browser.
-
 import type { JWTPayload } from 'jose';
 
 /** A verified access token. The token itself is not in it, so that it cannot leak from here. */

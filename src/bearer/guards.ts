@@ -1,10 +1,12 @@
 // What a verified token must allow: use after requireAccessToken.
-
 import type { RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
 import { currentAccessToken } from './require-token.ts';
 
-/** Takes scopes that the token must all have; passes BearerError `insufficient_scope` on. */
+/**
+ * Takes scopes that the token must all have (RFC 6750 §3.1).
+ * @throws BearerError `insufficient_scope`, whose challenge names them; `missing_token` without a guard
+ */
 export function requireScope(...scopes: string[]): RequestHandler {
   const scope = scopes.join(' ');
   return (req, _res, next) => {
@@ -16,7 +18,10 @@ export function requireScope(...scopes: string[]): RequestHandler {
   };
 }
 
-/** Takes organizations (none: any will do); passes BearerError `organization_required` on. */
+/**
+ * Takes ids of organizations, of which the token must be for one; without any, each will do.
+ * @throws BearerError `organization_required`; `missing_token` without a guard
+ */
 export function requireOrganization(...orgIds: string[]): RequestHandler {
   return (req, _res, next) => {
     const { orgId } = currentAccessToken(req);

@@ -1,6 +1,5 @@
 // Is the token still active? Asks AuthKit on each request: use where a signed-out user must be out
 // at once, not when the access token expires. RFC 7662: https://www.rfc-editor.org/rfc/rfc7662
-
 import { hash } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { fetchJson, UpstreamError } from './discovery.ts';
@@ -11,6 +10,8 @@ import type { AccessToken } from './express.ts';
 import type { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import { currentAccessToken } from './require-token.ts';
+
+const MOST_TRUSTED = 10_000;
 
 export interface IntrospectionOptions extends HttpOptions {
   issuer: Issuer;
@@ -25,11 +26,11 @@ export interface IntrospectionOptions extends HttpOptions {
 
 /**
  * Whether the issuer calls this token active and means the same token.
- * Rejects with BearerError `introspection_unreachable` when it cannot tell.
+ * @throws BearerError `introspection_unreachable` when it cannot tell
  */
 export type Introspect = (token: string, accessToken: AccessToken) => Promise<boolean>;
 
-/** Takes how to reach and authenticate at the endpoint that discovery names (section 2.1). */
+/** Takes how to reach and authenticate at the endpoint that discovery names (RFC 7662 §2.1). */
 export function createIntrospection(options: IntrospectionOptions): Introspect {
   const { cacheSeconds = 0, log } = options;
   const trusted = new Map<string, number>();
@@ -47,14 +48,12 @@ export function createIntrospection(options: IntrospectionOptions): Introspect {
     const isActive = answer['active'] === true && isAbout(answer, accessToken);
     if (isActive && cacheSeconds > 0) {
       const [oldest] = trusted.keys();
-      if (oldest !== undefined && trusted.size >= maxTrusted) trusted.delete(oldest);
+      if (oldest !== undefined && trusted.size >= MOST_TRUSTED) trusted.delete(oldest);
       trusted.set(digest, Math.min(Date.now() + cacheSeconds * 1000, accessToken.expiresAt * 1000));
     }
     return isActive;
   };
 }
-
-const maxTrusted = 10_000;
 
 async function ask(token: string, options: IntrospectionOptions) {
   const { issuer, clientId, clientSecret, clientAuthentication = 'body' } = options;
@@ -82,7 +81,7 @@ function formEncode(text: string): string {
 }
 
 // An answer mixed up on the way (a cache, a proxy, a bug) must not let one user in as another. AuthKit
-// leaves members out, and section 2.2 makes all but `active` optional: absent ones are not compared.
+// leaves members out, and §2.2 makes all but `active` optional: absent ones are not compared.
 function isAbout(answer: Record<string, unknown>, { claims, clientId, sub }: AccessToken): boolean {
   const { token_type: type = 'access_token' } = answer;
   if (!/^(access_token|bearer)$/i.test(String(type))) return false;
@@ -94,7 +93,10 @@ function isAbout(answer: Record<string, unknown>, { claims, clientId, sub }: Acc
   return same && [aud].flat().some((one) => [audiences].flat().includes(one));
 }
 
-/** Use after requireAccessToken; passes BearerError `invalid_token` on when the token is not active. */
+/**
+ * The guard for after `requireAccessToken`: the token is still active.
+ * @throws BearerError `invalid_token` when it is not; `introspection_unreachable`
+ */
 export function requireActiveToken(introspect: Introspect): RequestHandler {
   return async (req, _res, next) => {
     if (!(await introspect(readBearerToken(req), currentAccessToken(req)))) {

@@ -1,7 +1,6 @@
 // The issuer as this API sees it: its signing keys, kept fresh with few fetches, and used on through
 // an outage. One object serves all guards of a process. Times are checked when a request needs a
 // key: there is no timer to stop.
-
 import type { CryptoKey } from 'jose';
 import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './discovery.ts';
 import type { HttpOptions, ServerMetadata } from './discovery.ts';
@@ -18,11 +17,12 @@ export interface IssuerOptions extends HttpOptions {
   log?: (event: BearerEvent) => void;
 }
 
-const refreshAfter = 5 * 60_000;
-const maxAge = 10 * 60_000;
-const retryAfter = 5_000;
-const missesPerCooldown = 3;
+const REFRESH_AFTER_MS = 300_000;
+const MAX_AGE_MS = 600_000;
+const RETRY_AFTER_MS = 5_000;
+const MISSES_PER_COOLDOWN = 3;
 
+/** What this API knows of the issuer; share one among all guards, so that they share its keys. */
 export class Issuer {
   readonly #url: URL;
   readonly #options: IssuerOptions;
@@ -35,7 +35,7 @@ export class Issuer {
   #misses: number[] = [];
   #keysLeft = 0;
 
-  /** Takes the issuer URL; throws UpstreamError unless it is https, or http on loopback. */
+  /** @throws UpstreamError `insecure_url` unless the issuer is https, or http on loopback */
   constructor(issuer: string | URL, options: IssuerOptions = {}) {
     this.#url = safeUrl(issuer, 'the issuer');
     this.#options = options;
@@ -64,15 +64,15 @@ export class Issuer {
   current(): KeySet | undefined {
     const set = this.#set;
     const isAway = this.#failure !== undefined;
-    if (set === undefined || !isWithin(set.loadedAt, isAway ? this.#bridge : maxAge)) {
+    if (set === undefined || !isWithin(set.loadedAt, isAway ? this.#bridge : MAX_AGE_MS)) {
       return undefined;
     }
-    const isDue = isAway ? !this.#isBackingOff() : !isWithin(set.loadedAt, refreshAfter);
+    const isDue = isAway ? !this.#isBackingOff() : !isWithin(set.loadedAt, REFRESH_AFTER_MS);
     if (isDue) this.#refresh().catch(() => undefined);
     return set;
   }
 
-  /** Throws BearerError `keys_unreachable` when there are no keys, or only too old ones. */
+  /** The keys to use. @throws BearerError `keys_unreachable` when there are none, or too old ones */
   async keys(): Promise<KeySet> {
     const set = this.current();
     if (set !== undefined) return set;
@@ -88,7 +88,7 @@ export class Issuer {
 
   /**
    * The key with this id; undefined when the issuer does not publish it.
-   * Throws BearerError `keys_unreachable` when that cannot be told.
+   * @throws BearerError `keys_unreachable` when that cannot be told
    */
   async key(kid: string): Promise<CryptoKey | undefined> {
     let set = await this.keys();
@@ -103,7 +103,7 @@ export class Issuer {
     return found;
   }
 
-  /** Throws BearerError `keys_unreachable` until the issuer was reached once. */
+  /** What discovery said. @throws BearerError `keys_unreachable` until the issuer was reached once */
   async metadata(): Promise<ServerMetadata> {
     if (this.#metadata === undefined) await this.keys();
     if (this.#metadata === undefined) throw unreachable(this.#failure?.cause);
@@ -111,13 +111,13 @@ export class Issuer {
   }
 
   #isBackingOff(): boolean {
-    return this.#failure !== undefined && isWithin(this.#failure.at, retryAfter);
+    return this.#failure !== undefined && isWithin(this.#failure.at, RETRY_AFTER_MS);
   }
 
   // Key ids come from unverified tokens: without a bound, each forged one would cost a fetch.
   #mayAskForUnknown(): boolean {
     this.#misses = this.#misses.filter((at) => isWithin(at, this.#cooldown));
-    if (this.#misses.length >= missesPerCooldown) return false;
+    if (this.#misses.length >= MISSES_PER_COOLDOWN) return false;
     this.#misses.push(Date.now());
     return true;
   }

@@ -1,6 +1,5 @@
 // The document that tells a client which issuer to get a token from.
 // RFC 9728: https://www.rfc-editor.org/rfc/rfc9728
-
 import type { RequestHandler } from 'express';
 import type { Issuer } from './issuer.ts';
 
@@ -11,7 +10,7 @@ export interface ProtectedResource {
   scopes?: readonly string[];
 }
 
-/** Where the document of this resource is: before the path, not behind it (section 3.1). */
+/** Where the document of this resource is: before the path, not behind it (RFC 9728 §3.1). */
 export function protectedResourceMetadataUrl(resource: string | URL): URL {
   const url = new URL(resource);
   url.pathname = `/.well-known/oauth-protected-resource${url.pathname.replace(/\/$/, '')}`;
@@ -19,7 +18,7 @@ export function protectedResourceMetadataUrl(resource: string | URL): URL {
   return url;
 }
 
-/** Mount at the root of the app: answers GET for the document of this resource (section 3.2). */
+/** Mounted at the root of the app: answers GET for the document of this resource (RFC 9728 §3.2). */
 export function protectedResourceMetadata(options: ProtectedResource): RequestHandler {
   const { resource, issuer, scopes } = options;
   const { pathname } = protectedResourceMetadataUrl(resource);
@@ -29,7 +28,7 @@ export function protectedResourceMetadata(options: ProtectedResource): RequestHa
       return;
     }
     res.set('Cache-Control', 'public, max-age=300').json({
-      // Clients compare this, character by character, with the URL they called (section 3.3).
+      // Clients compare this, character by character, with the URL they called (§3.3).
       resource: String(resource),
       authorization_servers: [issuer.identifier],
       bearer_methods_supported: ['header'],

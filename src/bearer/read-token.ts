@@ -1,39 +1,39 @@
-// Where the token of a request may be: one Authorization header (RFC 6750 section 2.1), nothing else.
-
+// Where the token of a request may be: one Authorization header (RFC 6750 §2.1), nothing else.
 import type { Request } from 'express';
 import { BearerError } from './errors.ts';
 
-const scheme = /^bearer(?: +|$)/i;
-const syntax = /^[\w\-.~+/]+=*$/;
-const maxLength = 8192;
+const SCHEME = /^bearer(?: +|$)/i;
+const SYNTAX = /^[\w\-.~+/]+=*$/;
+const MAX_LENGTH = 8_192;
 
 /**
- * What stands behind `Bearer` in the header of a request, not looked at yet. Throws BearerError
- * `missing_token`, `invalid_request` or, where it is too long to look at, `invalid_token`.
+ * What stands behind `Bearer` in the header of a request, not looked at yet.
+ * @throws BearerError `missing_token`, `invalid_request`; `invalid_token` where it is too long
  */
 export function readBearerToken(req: Request): string {
   const value = authorization(req.rawHeaders);
   if (hasTokenElsewhere(req, value)) {
     throw new BearerError('invalid_request', 'Send the token in the Authorization header only');
   }
-  const prefix = scheme.exec(value ?? '')?.[0];
+  const prefix = SCHEME.exec(value ?? '')?.[0];
   if (value === undefined || prefix === undefined) {
     // `Basic x, Bearer y`: a proxy that joins headers must not choose which one counts.
     if (/(^|,)\s*bearer(\s|$)/i.test(value ?? '')) throw malformed();
     throw new BearerError('missing_token', 'Send an access token: Authorization: Bearer <token>');
   }
-  if (value.length > maxLength) {
+  if (value.length > MAX_LENGTH) {
     throw new BearerError('invalid_token', 'The access token is too long');
   }
   return value.slice(prefix.length);
 }
 
 /**
- * Throws BearerError `invalid_request` unless this is one token (RFC 6750 section 2.1). Apart from
- * reading it, so that a token which is remembered is not scanned on each request.
+ * Refuses what is not one token (RFC 6750 §2.1). Apart from reading it, so that a token which is
+ * remembered is not scanned on each request.
+ * @throws BearerError `invalid_request`
  */
 export function checkSyntax(token: string): void {
-  if (!syntax.test(token)) throw malformed();
+  if (!SYNTAX.test(token)) throw malformed();
 }
 
 function malformed(): BearerError {

@@ -1,6 +1,5 @@
 // Authorization header -> verified access token on `req.accessToken`: reads it (read-token.ts),
 // verifies it (verify-token.ts) unless it is remembered, and hands it on.
-
 import { hash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
@@ -9,6 +8,8 @@ import { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import { verifyToken } from './verify-token.ts';
 import type { Expected } from './verify-token.ts';
+
+const CLOCK_TOLERANCE_S = 5;
 
 /** Where verified tokens may be remembered: an LRUCache of lru-cache fits. Give each guard its own. */
 export interface TokenMemory {
@@ -31,8 +32,10 @@ export interface AccessTokenOptions {
 }
 
 /**
- * Takes what a token must say and returns the guard that sets `req.accessToken`; throws TypeError
- * where no audience is named. The guard passes BearerError on: `missing_token`, `invalid_request`, `invalid_token` or `keys_unreachable`.
+ * Takes what a token must say and returns the guard that sets `req.accessToken`.
+ * @throws TypeError at once where no audience is named
+ * @throws BearerError on a request: `missing_token`, `invalid_request`, `invalid_token`,
+ *   `keys_unreachable`
  */
 export function requireAccessToken(options: AccessTokenOptions): RequestHandler {
   const { audience, clientIds, clockToleranceSeconds, verifiedTokens: memory } = options;
@@ -43,7 +46,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
   const expected: Expected = {
     audience: audiences,
     clientIds,
-    clockTolerance: clockToleranceSeconds ?? 5,
+    clockTolerance: clockToleranceSeconds ?? CLOCK_TOLERANCE_S,
   };
   let salt = newSalt();
   let keysLeft = issuer.keysLeft;
@@ -72,7 +75,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
   };
 }
 
-/** The token of a guarded request; throws BearerError `missing_token` where no guard ran. */
+/** The token of a guarded request. @throws BearerError `missing_token` where no guard ran */
 export function currentAccessToken(req: Request): AccessToken {
   if (req.accessToken !== undefined) return req.accessToken;
   throw new BearerError('missing_token', 'This needs an access token');

@@ -1,6 +1,5 @@
-// Signature first, then what the token says: RFC 9068 section 4
+// Signature first, then what the token says: RFC 9068 §4
 // (https://www.rfc-editor.org/rfc/rfc9068), as far as AuthKit's tokens go.
-
 import { errors, jwtVerify } from 'jose';
 import type { CryptoKey, JWTHeaderParameters, JWTPayload } from 'jose';
 import { BearerError } from './errors.ts';
@@ -12,10 +11,14 @@ import { checkSyntax } from './read-token.ts';
 export interface Expected {
   audience: string[];
   clientIds: readonly string[] | undefined;
+  /** Seconds. */
   clockTolerance: number;
 }
 
-/** Throws BearerError `invalid_request`, `invalid_token` or `keys_unreachable`. */
+/**
+ * The token's claims, once signature, issuer, audience and expiry are found right (RFC 9068 §4).
+ * @throws BearerError `invalid_request`, `invalid_token` or `keys_unreachable`
+ */
 export async function verifyToken(
   token: string,
   issuer: Issuer,
