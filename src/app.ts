@@ -6,6 +6,7 @@ import { errorPages, notFound } from './errors.ts';
 import { boundUrl } from './middleware/bounds.ts';
 import { securityHeaders } from './middleware/headers.ts';
 import { diagnoseProxy, redirectToOwnHost } from './middleware/own-host.ts';
+import { noStore } from './middleware/no-store.ts';
 import type { RateLimits } from './middleware/rate-limits.ts';
 import { breakSignInLoop } from './middleware/sign-in-loop.ts';
 import type { Log } from './log.ts';
@@ -65,7 +66,7 @@ export function createApp(options: AppOptions): Express {
   app.get('/login', breakSignInLoop(baseUrl.protocol === 'https:'));
 
   // 3. Who is this?
-  app.use(auth.session);
+  app.use(noStore, auth.session);
   app.use((req: Request, res, next) => {
     const { locals } = res;
     locals['user'] = req.user ?? null;

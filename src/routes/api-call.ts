@@ -5,14 +5,14 @@ import type { Auth } from '../auth/index.ts';
 
 const TIMEOUT_MS = 5_000;
 
-/** `apiUrl` is where the API listens as this server reaches it. */
+/** GET /api-call; `apiUrl` is where the API listens as this server reaches it. */
 export function apiCallRoutes(auth: Auth, apiUrl: () => URL): Router {
   const router = Router();
   router.get('/api-call', auth.requireFreshToken, async (req, res) => {
     const startedAt = performance.now();
     const { status, result } = await callApi(apiUrl(), await auth.accessToken(req));
     const durationMs = Math.round(performance.now() - startedAt);
-    res.set('Cache-Control', 'no-store').render('api-call', { status, result, durationMs });
+    res.render('api-call', { status, result, durationMs });
   });
   return router;
 }

@@ -1,8 +1,5 @@
-/**
- * The API of the demo, which other Connect applications call: every answer is JSON and none is
- * stored. The guards are in src/bearer; `findUser` is the seam to your own directory of users.
- */
-
+// The API of the demo, which other Connect applications call: every answer is JSON and none is
+// stored. The guards are in src/bearer; `findUser` is the seam to your own directory of users.
 import { Router } from 'express';
 import type { ErrorRequestHandler, IRouter, RequestHandler } from 'express';
 import { LRUCache } from 'lru-cache';
@@ -18,6 +15,7 @@ import {
   requireOrganization,
 } from '../bearer/index.ts';
 import type { AccessToken, BearerEvent, Issuer } from '../bearer/index.ts';
+import { noStore } from '../middleware/no-store.ts';
 import { allowOrigins } from './cross-origin.ts';
 
 /** What the directory tells about a user. */
@@ -119,11 +117,6 @@ function ownResource({ resource, baseUrl }: ApiOptions): string {
     new URL(resource).origin === new URL(baseUrl).origin;
   return isHere ? resource : baseUrl;
 }
-
-const noStore: RequestHandler = (_req, res, next) => {
-  res.set('Cache-Control', 'no-store');
-  next();
-};
 
 const onlyGet: RequestHandler = (req, res, next) => {
   if (req.method === 'GET' || req.method === 'HEAD') {

@@ -1,7 +1,6 @@
 // Lets pages of other origins call the API with a token: off unless origins are listed. Cookies are
 // never let through, since a token in the header is the only credential the API takes.
 // Fetch, CORS protocol: https://fetch.spec.whatwg.org/#http-cors-protocol
-
 import type { RequestHandler } from 'express';
 
 /** Takes exact origins, such as `https://app.example.com`; answers their preflight requests. */

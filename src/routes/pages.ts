@@ -1,16 +1,10 @@
 // The demo's pages. Each is a guard and a view; the words are in words.ts, the look in views/.
-import { Router, type Request, type RequestHandler } from 'express';
+import { Router, type Request } from 'express';
 import { currentUser, renewsAt, type Auth, type Grant } from '../auth/index.ts';
 
-/** Pages that know the user must not stay in a cache that the next user of this browser sees. */
-const noStore: RequestHandler = (_req, res, next) => {
-  res.set('Cache-Control', 'no-store');
-  next();
-};
-
+/** GET /, /profile, /organization, /moderation and /signed-out; each page an example of one guard. */
 export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   const router = Router();
-  router.use(noStore);
 
   router.get('/', (_req, res) => res.render('home'));
 

@@ -2,7 +2,7 @@
 import { Router, urlencoded } from 'express';
 import { rejectForeignOrigin, type Auth } from '../auth/index.ts';
 
-/** Mounted after pageRoutes, which forbids caching. */
+/** GET /sessions, POST /sessions/end and POST /sessions/end-all. */
 export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
   const router = Router();
   const form = urlencoded({ extended: false, limit: '1kb', parameterLimit: 3 });
