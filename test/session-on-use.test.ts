@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type RequestHandler } from 'express';
 import session from 'express-session';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { createAuth, type SessionRecords } from '../src/auth/index.ts';
 import { openStore, type Store } from '../src/store/index.ts';
 import { settingsFor, signIn, startTestApp, type TestApp } from './support/app.ts';
@@ -20,6 +20,7 @@ let app: TestApp;
 let browser: Browser;
 let store: Store;
 let calls: string[];
+let failures: string[];
 const closers: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -67,7 +68,8 @@ async function start(records: SessionRecords, ...before: RequestHandler[]) {
     res.json(Object.keys(req).includes('session'));
   });
   host.use(((error, _req, res, _next) => {
-    res.status(500).json(String(error));
+    failures.push(String(error));
+    if (!res.headersSent) res.status(500).json(String(error));
   }) satisfies express.ErrorRequestHandler);
   const server = createServer(host).listen(0, 'localhost');
   await once(server, 'listening');
@@ -77,6 +79,7 @@ async function start(records: SessionRecords, ...before: RequestHandler[]) {
   );
   const url = `http://localhost:${(server.address() as AddressInfo).port}`;
   calls = [];
+  failures = [];
   return async (visitor: Browser, path: string, method = 'GET') => {
     const page = await visitor.fetch(url + path, { method });
     return { body: JSON.parse(page.body) as unknown, cookies: page.headers['set-cookie'] ?? [] };
@@ -150,4 +153,12 @@ it('says so where another express-session stands before it', async () => {
   expect((await ask(browser, '/who')).body).toBe(
     'TypeError: auth.session is express-session itself: remove the other session()',
   );
+});
+
+it('hands on that a session could not be saved, and the process lives', async () => {
+  const failing = { ...noted(), update: () => Promise.reject(new Error('the disk is full')) };
+  const ask = await start(failing);
+  expect((await ask(browser, '/basket', 'POST')).body).toContain('tea');
+  await vi.waitFor(() => expect(failures).toEqual(['Error: the disk is full']));
+  expect((await ask(browser, '/who')).body).toBe('Bruno Okafor');
 });

@@ -2,7 +2,7 @@
 // only ask who they are, and that is read already; what express-session does to notice a change
 // (parse and sign the cookie, compare the session's JSON, wrap the end of the answer) cost them as
 // much as everything else of sign-in together.
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { SealedSessionStore } from './session-store.ts';
 
 /**
@@ -18,20 +18,29 @@ export function createSessionOnUse(
     get() {
       // From here on it is a property like any other, which express-session fills.
       become(this, undefined);
-      const { res } = this;
-      if (!res) return undefined;
-      // Nothing is waited for, since the store answers with what this request has read.
-      store.openAsRead(this.storedSession, () => {
-        void start(this, res, (error?: unknown) => {
-          if (error) throw error;
-        });
-      });
-      return this.session;
+      if (!this.res) return undefined;
+      return begin(this, this.res);
     },
     set(value: unknown) {
       become(this, value);
     },
   };
+  /** Nothing is waited for, since the store answers with what this request has read. */
+  function begin(req: Request, res: Response): Request['session'] {
+    let failure: unknown;
+    let hasBegun = false;
+    store.openAsRead(req.storedSession, () => {
+      void start(req, res, (error?: unknown) => {
+        if (!hasBegun) failure = error;
+        // express-session calls this again when it cannot save at the end of the answer.
+        else if (error) req.next?.(error);
+      });
+    });
+    hasBegun = true;
+    if (failure) throw failure;
+    return req.session;
+  }
+
   return (req) => void Object.defineProperty(req, 'session', property);
 }
 
