@@ -3,7 +3,7 @@
 // away first. Fails closed.
 import type { Request, RequestHandler, Response } from 'express';
 import { tokenIntrospection, type IntrospectionResponse } from 'openid-client';
-import type { RelyingParty } from './client.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './failure.ts';

@@ -2,7 +2,7 @@
 // issuer, expiry and nonce were checked before.
 // https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
 import type { IDToken } from 'openid-client';
-import { CLOCK_TOLERANCE_S } from './client.ts';
+import { CLOCK_TOLERANCE_S } from './discovery.ts';
 import { SignInError } from './errors.ts';
 
 // An answer to an attempt cannot be older than an attempt may get.

@@ -16,7 +16,7 @@ import type { Request, RequestHandler, Router } from 'express';
 import { createRequireActiveSession } from './active-session.ts';
 import { createAttempts } from './attempts.ts';
 import { createBeginSession } from './begin-session.ts';
-import { createRelyingParty, type RelyingParty } from './client.ts';
+import { createRelyingParty, type RelyingParty } from './relying-party.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { createExchange } from './exchange.ts';
@@ -45,7 +45,7 @@ export { rejectForeignOrigin } from './same-origin.ts';
 export { createSealer } from './seal.ts';
 export { userKey } from './session-store.ts';
 export { renewsAt, type Grant } from './tokens.ts';
-export { isLoopbackHttp } from './client.ts';
+export { isLoopbackHttp } from './discovery.ts';
 export type { User } from './user.ts';
 
 export interface AuthOptions {

@@ -4,7 +4,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { Passport } from 'passport';
 import type { Configuration, IDToken } from 'openid-client';
 import { attemptId, type Attempts, type SignInAttempt } from './attempts.ts';
-import type { RelyingParty } from './client.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { SignInError } from './errors.ts';
 import { toSignInError } from './failure.ts';
 import { checkIdToken } from './id-token.ts';

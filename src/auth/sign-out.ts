@@ -1,7 +1,7 @@
 // Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
 import type { Request, RequestHandler, Response } from 'express';
 import { buildEndSessionUrl } from 'openid-client';
-import type { RelyingParty } from './client.ts';
+import type { RelyingParty } from './relying-party.ts';
 import type { SignInEventListener } from './events.ts';
 import type { SessionRecords } from './records.ts';
 import { revocationFor, revokeRefreshToken } from './revocation.ts';
