@@ -1,5 +1,6 @@
 // What our start is compared to: an empty Express app that loads the same packages.
 import 'cookie';
+import 'cookie-signature';
 import 'dotenv';
 import 'ejs';
 import express from 'express';

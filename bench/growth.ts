@@ -1,15 +1,14 @@
 // Goal 6: what each signed-in person costs, in the store and in the process, and whether a page
 // takes longer when there are many of them.
 import { randomBytes } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sign } from 'cookie-signature';
 import { SealedSessionStore, userKey } from '../src/auth/session-store.ts';
 import type { SessionRecords } from '../src/auth/records.ts';
 import { openStore } from '../src/store/index.ts';
 import { signIn } from './accounts.ts';
 import { asBrowser, load } from './load.ts';
-
 import { SECRET, type World } from './world.ts';
 
 export interface GrowthRow {
@@ -107,9 +106,6 @@ async function fill(
   count: number,
 ): Promise<void> {
   const { issuer, sub } = data.signedIn.user;
-  const { sign } = createRequire(createRequire(import.meta.url).resolve('express-session'))(
-    'cookie-signature',
-  ) as { sign: (value: string, secret: string) => string };
   for (let made = cookies.length; made < count; made += 1) {
     const sid = randomBytes(24).toString('base64url');
     const own = { ...data, signedIn: { ...data.signedIn, lastSeenAt: Date.now() } };

@@ -33,11 +33,17 @@ interface Entrant {
 export async function measurePages(world: World, rounds: number, seconds: number): Promise<Pages> {
   const missing: string[] = [];
   const embedded = await enter(await world.startOurs('embedded'));
-  const onRedis = await enter(await world.startOurs('redis'));
   const page = embedded.account.page.body;
   writeFileSync(world.page, page);
   const bare = await startPlain(world, 'bare Express', 'bare.mjs');
-  const entrants: Entrant[] = [{ server: bare, cookie: '' }, embedded, onRedis];
+  const onRedis = await enter(await world.startOurs('redis, as bytes'));
+  const entrants: Entrant[] = [
+    { server: bare, cookie: '' },
+    await enter(await world.startOurs('embedded, as bytes')),
+    onRedis,
+    embedded,
+    await enter(await world.startOurs('redis')),
+  ];
   for (const peer of PEERS) {
     entrants.push(await enter(await world.startPeer(peer), peer.start));
   }

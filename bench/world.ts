@@ -11,7 +11,9 @@ import { startServer, type Server } from './processes.ts';
 
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 export const SECRET = 'bench-secret-0123456789-abcdefghijklmnop';
-const OURS = ['embedded', 'redis', 'profiled'] as const;
+const OURS = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes', 'profiled'] as const;
+/** The client that sign-ins are compared to. */
+export const BARE_CLIENT = { name: 'bare client', file: 'bare-client.mjs', callback: '/callback' };
 
 export interface World {
   authKit: LocalAuthKit;
@@ -32,15 +34,17 @@ export interface World {
 export async function createWorld(peersFolder: string): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   const portOf = new Map<string, number>();
-  for (const { name } of [...PEERS, { name: 'apache' }, ...OURS.map((kind) => ({ name: kind }))]) {
+  for (const name of ['apache', BARE_CLIENT.name, ...OURS, ...PEERS.map((peer) => peer.name)]) {
     portOf.set(name, await freePort());
   }
   const port = (name: string) => portOf.get(name) ?? 0;
-  const callbacks = PEERS.map(({ name, callback }) => `http://localhost:${port(name)}${callback}`);
+  const callbacks = [...PEERS, BARE_CLIENT].map(
+    ({ name, callback }) => `http://localhost:${port(name)}${callback}`,
+  );
   for (const name of ['apache', ...OURS]) callbacks.push(`http://localhost:${port(name)}/callback`);
   const authKit = await startLocalAuthKit({ port: 0, redirectUris: callbacks });
   const redis = await startRedis();
-  const sessionDb = (kind: string) => join(folder, `${kind}.db`);
+  const sessionDb = (kind: string) => join(folder, `${kind.replace(/\W+/g, '-')}.db`);
   const { clientId, clientSecrets } = authKit.applications.firstParty;
 
   return {
@@ -60,9 +64,11 @@ export async function createWorld(peersFolder: string): Promise<World> {
         SESSION_DB: sessionDb(kind),
         // Counted as always; only the limit is out of the way of 32 busy connections.
         RATE_LIMIT: '1000000',
-        ...(kind === 'redis' && { REDIS_URL: redis.url }),
+        ...(kind.startsWith('redis') && { REDIS_URL: redis.url }),
+        PAGE: join(folder, 'page.html'),
       };
-      const args = [...nodeArgs, 'dist/server.js'];
+      const asBytes = kind.endsWith('as bytes') ? ['--import', './bench/as-bytes.mjs'] : [];
+      const args = [...asBytes, ...nodeArgs, 'dist/server.js'];
       const command = { file: 'node', args, cwd: PROJECT, env, readyPath: '/healthz' };
       return startServer(`this project, ${kind}`, { ...command, port: port(kind) });
     },
@@ -77,7 +83,7 @@ export async function createWorld(peersFolder: string): Promise<World> {
         PAGE: join(folder, 'page.html'),
         ...(onRedis && { REDIS_URL: redis.url }),
       };
-      const command = { file: 'node', args: [file], cwd: peersFolder, env, readyPath: '/profile' };
+      const command = { file: 'node', args: [file], cwd: peersFolder, env, readyPath: '/' };
       return startServer(name, { ...command, port: port(name) });
     },
     async close() {
