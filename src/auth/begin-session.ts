@@ -4,7 +4,7 @@ import { describeBrowser } from './browser.ts';
 import { recognizeAs } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { userKey, type SealedSessionStore } from './session-store.ts';
-import type { CompletedSignIn } from './sign-in.ts';
+import type { CompletedSignIn } from './passport.ts';
 
 /** Fills the new, empty session of `req`; whoever was signed in before is gone with the old one. */
 export function createBeginSession(

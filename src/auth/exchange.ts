@@ -12,7 +12,7 @@ import { revokeRefreshToken } from './revocation.ts';
 import { sessionKey } from './session-cookie.ts';
 import { storeFailure, type HeldTokens, type SealedSessionStore } from './session-store.ts';
 import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
-import { createUnsavedTokens, type RenewedTokens } from './unsaved-tokens.ts';
+import { createUnsavedTokens, type RenewedTokens, type UnsavedTokens } from './unsaved-tokens.ts';
 
 /** The grant as it is now; why the session goes on without a new one; or that it is over. */
 export type Outcome = { grant: Grant } | { failed: SignInError } | 'ended';
@@ -28,6 +28,13 @@ interface Parts {
   pause: Pause;
   requested: { scope: string; resource?: string };
   onEvent: SignInEventListener;
+}
+
+/** The session whose tokens are exchanged, with the tokens as the store held them. */
+interface Due {
+  sid: string;
+  signedIn: SignedIn;
+  held: HeldTokens;
 }
 
 /**
@@ -48,95 +55,106 @@ const CONCERNS_ALL = new Set<SignInErrorCode>([
   'client_refused',
 ]);
 
+/** The exchange for a session whose lease the caller holds. */
 export function createExchange(parts: Parts): Exchange {
-  const { relyingParty, store, records, pause, requested, onEvent } = parts;
-  const unsaved = createUnsavedTokens(store);
-
-  /** The one request to AuthKit. */
-  async function renew(sid: string, { tokens }: HeldTokens, signedIn: SignedIn) {
-    const { afterwards: config } = await relyingParty.config();
-    const { scope, resource } = requested;
-    // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
-    const parameters = resource !== undefined ? { resource } : undefined;
-    const response = await refreshTokenGrant(config, tokens.refreshToken ?? '', parameters);
-    pause.over(sessionKey(sid));
-    const next = keepTokens(response, scope, tokens);
-    const isSame =
-      isOfUser(signedIn.user, next.tokens.accessToken) &&
-      (response.claims()?.sub ?? signedIn.user.sub) === signedIn.user.sub;
-    if (isSame) return next;
-    void giveBack(next.tokens);
-    throw new SignInError('user_mismatch');
-  }
-
-  async function save(sid: string, held: HeldTokens, sub: string, next: RenewedTokens) {
-    const { version } = held;
-    let isSaved: boolean;
-    try {
-      isSaved = await store.replaceTokens(sid, version, next.grant, next.tokens);
-    } catch (cause) {
-      unsaved.keep(sid, version, next);
-      throw cause;
-    }
-    if (isSaved) {
-      tellOrganizationChange(sub, held.grant.orgId, next.grant.orgId);
-      onEvent({ event: 'tokens_refreshed', sub, version: version + 1 });
-      return { grant: next.grant };
-    }
-    const outcome = (await overtakenBy(sid, version)) ?? 'ended';
-    // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
-    // revoking it takes its whole chain along, also what a faster instance just saved.
-    if (outcome === 'ended') void giveBack(next.tokens);
-    return outcome;
-  }
-
-  /** What happened to the session since its tokens had this version; undefined: nothing. */
-  async function overtakenBy(sid: string, version: number): Promise<Outcome | undefined> {
-    const now = await store.readTokens(sid);
-    if (!now) return 'ended';
-    return now.version > version ? { grant: now.grant } : undefined;
-  }
-
-  async function giveBack(tokens: TokenSet): Promise<void> {
-    const discovered = await relyingParty.config().catch(() => undefined);
-    if (discovered) await revokeRefreshToken(discovered.afterwards, tokens, onEvent);
-  }
-
-  async function failed(sid: string, version: number, sub: string, error: SignInError) {
-    const { code } = error;
-    const reason = ENDS_THE_SESSION[code];
-    if (!reason) {
-      const retryInSeconds = CONCERNS_ALL.has(code)
-        ? pause.beginForAll(secondsToWait(error))
-        : pause.beginFor(sessionKey(sid));
-      onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
-      if (code === 'client_refused') onEvent({ event: 'client_refused', code });
-      return { failed: error };
-    }
-    // A refusal may be the other side of a sign-out, or of a faster instance's success.
-    const overtaken = await overtakenBy(sid, version);
-    if (overtaken) return overtaken;
-    onEvent({ event: 'refresh_failed', sub, code }, error);
-    await records.remove(sessionKey(sid)).catch(storeFailure);
-    onEvent({ event: 'session_ended', sub, reason });
-    return 'ended';
-  }
-
-  function tellOrganizationChange(sub: string, from?: string, to?: string): void {
-    if (from === to) return;
-    const change = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-    onEvent({ event: 'organization_changed', sub, ...change });
-  }
-
+  const unsaved = createUnsavedTokens(parts.store);
   return async (sid, signedIn) => {
-    const held = await store.readTokens(sid);
+    const held = await parts.store.readTokens(sid);
     if (held?.tokens.refreshToken === undefined) return 'ended';
+    const due = { sid, signedIn, held };
     let next: RenewedTokens;
     try {
-      next = unsaved.take(sid, held.version) ?? (await renew(sid, held, signedIn));
+      next = unsaved.take(sid, held.version) ?? (await renew(parts, due, held.tokens.refreshToken));
     } catch (cause) {
-      return failed(sid, held.version, signedIn.user.sub, toSignInError(cause));
+      return failed(parts, due, toSignInError(cause));
     }
-    return save(sid, held, signedIn.user.sub, next);
+    return save(parts, due, next, unsaved);
   };
+}
+
+/** The one request to AuthKit. */
+async function renew(parts: Parts, { sid, signedIn, held }: Due, refreshToken: string) {
+  const { relyingParty, pause, requested } = parts;
+  const { afterwards: config } = await relyingParty.config();
+  const { scope, resource } = requested;
+  // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
+  const parameters = resource !== undefined ? { resource } : undefined;
+  const response = await refreshTokenGrant(config, refreshToken, parameters);
+  pause.over(sessionKey(sid));
+  const next = keepTokens(response, scope, held.tokens);
+  const isSame =
+    isOfUser(signedIn.user, next.tokens.accessToken) &&
+    (response.claims()?.sub ?? signedIn.user.sub) === signedIn.user.sub;
+  if (isSame) return next;
+  void giveBack(parts, next.tokens);
+  throw new SignInError('user_mismatch');
+}
+
+/** Compare-and-set: a sign-out wins, and so does an instance that was faster. */
+async function save(
+  parts: Parts,
+  due: Due,
+  next: RenewedTokens,
+  unsaved: UnsavedTokens,
+): Promise<Outcome> {
+  const { sid, signedIn, held } = due;
+  const { sub } = signedIn.user;
+  let isSaved: boolean;
+  try {
+    isSaved = await parts.store.replaceTokens(sid, held.version, next.grant, next.tokens);
+  } catch (cause) {
+    unsaved.keep(sid, held.version, next);
+    throw cause;
+  }
+  if (isSaved) {
+    tellOrganizationChange(parts, sub, held.grant.orgId, next.grant.orgId);
+    parts.onEvent({ event: 'tokens_refreshed', sub, version: held.version + 1 });
+    return { grant: next.grant };
+  }
+  const outcome = (await overtaken(parts, due)) ?? 'ended';
+  // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
+  // revoking it takes its whole chain along, also what a faster instance just saved.
+  if (outcome === 'ended') void giveBack(parts, next.tokens);
+  return outcome;
+}
+
+async function failed(parts: Parts, due: Due, error: SignInError): Promise<Outcome> {
+  const { records, pause, onEvent } = parts;
+  const { sid, signedIn } = due;
+  const { sub } = signedIn.user;
+  const { code } = error;
+  const reason = ENDS_THE_SESSION[code];
+  if (!reason) {
+    const retryInSeconds = CONCERNS_ALL.has(code)
+      ? pause.beginForAll(secondsToWait(error))
+      : pause.beginFor(sessionKey(sid));
+    onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
+    if (code === 'client_refused') onEvent({ event: 'client_refused', code });
+    return { failed: error };
+  }
+  // A refusal may be the other side of a sign-out, or of a faster instance's success.
+  const outcome = await overtaken(parts, due);
+  if (outcome) return outcome;
+  onEvent({ event: 'refresh_failed', sub, code }, error);
+  await records.remove(sessionKey(sid)).catch(storeFailure);
+  onEvent({ event: 'session_ended', sub, reason });
+  return 'ended';
+}
+
+/** What happened to the session since its tokens were read; undefined: nothing. */
+async function overtaken({ store }: Parts, { sid, held }: Due): Promise<Outcome | undefined> {
+  const now = await store.readTokens(sid);
+  if (!now) return 'ended';
+  return now.version > held.version ? { grant: now.grant } : undefined;
+}
+
+async function giveBack({ relyingParty, onEvent }: Parts, tokens: TokenSet): Promise<void> {
+  const discovered = await relyingParty.config().catch(() => undefined);
+  if (discovered) await revokeRefreshToken(discovered.afterwards, tokens, onEvent);
+}
+
+function tellOrganizationChange({ onEvent }: Parts, sub: string, from?: string, to?: string): void {
+  if (from === to) return;
+  const change = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+  onEvent({ event: 'organization_changed', sub, ...change });
 }

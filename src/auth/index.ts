@@ -8,8 +8,8 @@
 //   app.get('/profile', auth.requireLogin, ...)  // a page for signed-in people
 //   app.use(errorHandler);                       // yours: SignInError has code, status, message, advice
 //
-// One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, strategy.ts, attempts.ts, (AuthKit),
-// routes.ts again, id-token.ts, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
+// One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, passport.ts, strategy.ts,
+// attempts.ts, (AuthKit), routes.ts again, id-token.ts, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
 // One refresh: guards.ts, refresh.ts, lease.ts, exchange.ts, tokens.ts, session-store.ts.
 import './express.ts';
 import type { Request, RequestHandler, Router } from 'express';
@@ -22,6 +22,7 @@ import type { SignInEventListener } from './events.ts';
 import { createExchange } from './exchange.ts';
 import { createGuards, type Guards } from './guards.ts';
 import { createOwnSessions, type OwnSessions } from './own-sessions.ts';
+import { createSignInPassport } from './passport.ts';
 import { createPause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { createRefresher } from './refresh.ts';
@@ -48,6 +49,9 @@ export { renewsAt, type Grant } from './tokens.ts';
 export { isLoopbackHttp } from './discovery.ts';
 export type { User } from './user.ts';
 
+const DEFAULT_SCOPE = 'openid profile email offline_access';
+const DAY_S = 86_400;
+
 export interface AuthOptions {
   /** AuthKit's issuer; https, or http on loopback. */
   issuer: URL;
@@ -56,15 +60,15 @@ export interface AuthOptions {
   clientSecret?: string;
   /** The public origin of this app; the redirect URI is always `/callback` below it. */
   baseUrl: URL;
-  /** Scopes asked for, `openid` among them. */
+  /** Scopes asked for, `openid` among them; default: `openid profile email offline_access`. */
   scope?: string;
   /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
   resource?: string;
   /** The first signs and seals, all verify and open. */
   sessionSecrets: readonly string[];
-  /** A session not used for this long ends. */
+  /** A session not used for this long ends; default: a day. */
   idleSeconds?: number;
-  /** A session ends at the latest after this long. */
+  /** A session ends at the latest after this long; default: seven days. */
   maxSeconds?: number;
   /** Where sessions are kept: src/store has two. */
   records: SessionRecords;
@@ -94,52 +98,30 @@ export interface Auth extends Guards, SignOut, Pick<RelyingParty, 'state' | 'clo
 
 /** Puts sign-in together. Starts to look for the issuer at once, and does not wait for it. */
 export function createAuth(options: AuthOptions): Auth {
-  const { issuer, clientId, clientSecret, baseUrl, resource, records } = options;
-  const scope = options.scope ?? 'openid profile email offline_access';
-  const maxSeconds = options.maxSeconds ?? 604_800;
-  const onEvent = options.onEvent ?? (() => undefined);
-  const session: SessionSettings = {
-    issuer,
-    clientId,
-    secrets: options.sessionSecrets,
-    idleSeconds: options.idleSeconds ?? 86_400,
-    secure: baseUrl.protocol === 'https:',
-  };
-  const requested = { scope, ...(resource !== undefined && { resource }) };
-
-  const secret = clientSecret !== undefined ? { clientSecret } : {};
-  const relyingParty = createRelyingParty({ issuer, clientId, ...secret }, onEvent);
+  const { baseUrl, records, onSignIn = () => undefined, onEvent = () => undefined } = options;
+  const { session, maxSeconds, requested } = settingsOf(options);
+  const relyingParty = createRelyingParty(options, onEvent);
   const store = new SealedSessionStore(records, session);
-  const attempts = createAttempts(session.secrets, session.secure);
-  const steps = createSignInSteps(
-    relyingParty,
-    attempts,
-    createBeginSession(store, session, maxSeconds),
-    { ...requested, redirectUri: new URL('/callback', baseUrl) },
-  );
-  const pause = createPause();
-  const exchange = createExchange({ relyingParty, store, records, pause, requested, onEvent });
-  const refresher = createRefresher(exchange, pause, store, records);
+  const parts = { relyingParty, store, records, session, onEvent };
 
-  const onSignIn = options.onSignIn ?? (() => undefined);
-  const routes = createSignInRoutes({
-    steps,
-    attempts,
-    records,
-    takeOver: createTakeOver(relyingParty, store, onEvent),
-    onSignIn,
-    onEvent,
-  });
-  const out = createSignOut({ relyingParty, store, records, session, baseUrl, onEvent });
+  const redirectUri = new URL('/callback', baseUrl);
+  const beginSession = createBeginSession(store, session, maxSeconds);
+  const passport = createSignInPassport(relyingParty, beginSession, { ...requested, redirectUri });
+  const attempts = createAttempts(session.secrets, session.secure);
+  const steps = createSignInSteps(passport, attempts, relyingParty);
+  const takeOver = createTakeOver(relyingParty, store, onEvent);
+  const routes = createSignInRoutes({ steps, attempts, records, takeOver, onSignIn, onEvent });
+  const out = createSignOut({ ...parts, baseUrl });
   // GET never signs out: a prefetched link or an image would do it.
   routes.post('/logout', rejectForeignOrigin(baseUrl), out.signOut);
 
+  const pause = createPause();
+  const exchange = createExchange({ ...parts, pause, requested });
   return {
     session: sessionMiddleware(session, store),
     routes,
-    ...createGuards(session, refresher),
-    requireActiveSession: (cacheSeconds) =>
-      createRequireActiveSession({ relyingParty, store, records, session, onEvent }, cacheSeconds),
+    ...createGuards(session, createRefresher(exchange, pause, store, records)),
+    requireActiveSession: (cacheSeconds) => createRequireActiveSession(parts, cacheSeconds),
     async accessToken(req) {
       const held = await store.readTokens(req.session.id);
       if (!held) throw new SignInError('login_required');
@@ -154,4 +136,17 @@ export function createAuth(options: AuthOptions): Auth {
     state: () => relyingParty.state(),
     close: () => relyingParty.close(),
   };
+}
+
+function settingsOf(options: AuthOptions) {
+  const { issuer, clientId, baseUrl, scope = DEFAULT_SCOPE, resource } = options;
+  const session: SessionSettings = {
+    issuer,
+    clientId,
+    secrets: options.sessionSecrets,
+    idleSeconds: options.idleSeconds ?? DAY_S,
+    secure: baseUrl.protocol === 'https:',
+  };
+  const requested = { scope, ...(resource !== undefined && { resource }) };
+  return { session, maxSeconds: options.maxSeconds ?? 7 * DAY_S, requested };
 }
