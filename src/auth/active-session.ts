@@ -13,7 +13,8 @@ import type { SessionRecords } from './records.ts';
 import { endSession } from './session.ts';
 import { sessionKey } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';
-import type { HeldTokens, SealedSessionStore } from './session-store.ts';
+import type { SealedSessionStore } from './session-store.ts';
+import type { HeldTokens } from './token-record.ts';
 import { isExpired } from './tokens.ts';
 import type { User } from './user.ts';
 

@@ -3,8 +3,9 @@ import type { Request } from 'express';
 import { describeBrowser } from './browser.ts';
 import { recognizeAs } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
-import { userKey, type SealedSessionStore } from './session-store.ts';
+import type { SealedSessionStore } from './session-store.ts';
 import type { CompletedSignIn } from './passport.ts';
+import { userKey } from './user.ts';
 
 /** Fills the new, empty session of `req`; whoever was signed in before is gone with the old one. */
 export function createBeginSession(

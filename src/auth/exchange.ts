@@ -5,12 +5,13 @@ import type { RelyingParty } from './relying-party.ts';
 import { SignInError, type SignInErrorCode } from './errors.ts';
 import type { SessionEnd, SignInEventListener } from './events.ts';
 import type { SignedIn } from './express.ts';
-import { secondsToWait, toSignInError } from './failure.ts';
+import { secondsToWait, storeFailure, toSignInError } from './failure.ts';
 import type { Pause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
 import { revokeRefreshToken } from './revocation.ts';
 import { sessionKey } from './session-cookie.ts';
-import { storeFailure, type HeldTokens, type SealedSessionStore } from './session-store.ts';
+import type { SealedSessionStore } from './session-store.ts';
+import type { HeldTokens } from './token-record.ts';
 import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
 import { createUnsavedTokens, type RenewedTokens, type UnsavedTokens } from './unsaved-tokens.ts';
 

@@ -44,10 +44,9 @@ export type { SessionRecords } from './records.ts';
 export { sameOriginPath } from './return-to.ts';
 export { rejectForeignOrigin } from './same-origin.ts';
 export { createSealer } from './seal.ts';
-export { userKey } from './session-store.ts';
 export { renewsAt, type Grant } from './tokens.ts';
 export { isLoopbackHttp } from './discovery.ts';
-export type { User } from './user.ts';
+export { userKey, type User } from './user.ts';
 
 const DEFAULT_SCOPE = 'openid profile email offline_access';
 const DAY_S = 86_400;

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignInError } from './errors.ts';
+import { storeFailure } from './failure.ts';
 import type { SessionRecords } from './records.ts';
-import { storeFailure } from './session-store.ts';
 
 // A holder that dies delays the others by this at most. It is shorter than the time for which AuthKit
 // still takes a refresh token that the dead one has spent.

@@ -3,10 +3,11 @@
 // nobody can use those any more either.
 import type { Request } from 'express';
 import type { SignInEventListener } from './events.ts';
+import { storeFailure } from './failure.ts';
 import { currentUser } from './guards.ts';
 import type { SessionRecords, SessionSummary } from './records.ts';
 import { sessionKey } from './session-cookie.ts';
-import { storeFailure, userKey } from './session-store.ts';
+import { userKey } from './user.ts';
 
 export interface OwnSession extends SessionSummary {
   /** This is the session of the request. */

@@ -9,9 +9,9 @@ import type {
 } from 'openid-client';
 import { Passport } from 'passport';
 import { SignInError } from './errors.ts';
+import { storeFailure } from './failure.ts';
 import { checkIdToken } from './id-token.ts';
 import type { RelyingParty } from './relying-party.ts';
-import { storeFailure } from './session-store.ts';
 import { AuthKitStrategy, type StepOptions } from './strategy.ts';
 import { isOfUser, keepTokens, type Grant, type TokenSet } from './tokens.ts';
 import { userFromClaims, type User } from './user.ts';

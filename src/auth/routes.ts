@@ -6,11 +6,10 @@ import type { Attempts, FoundAttempt, SignInAttempt } from './attempts.ts';
 import { readAuthorizationResponse } from './authorization-response.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
-import { toSignInError } from './failure.ts';
+import { storeFailure, toSignInError } from './failure.ts';
 import { isPrefetch } from './guards.ts';
 import type { SessionRecords } from './records.ts';
 import { sameOriginPath } from './return-to.ts';
-import { storeFailure } from './session-store.ts';
 import type { SignInSteps } from './sign-in.ts';
 import type { User } from './user.ts';
 

@@ -1,18 +1,19 @@
 // The store of express-session on top of SessionRecords. It adds what every engine needs alike:
 // keys are hashes of session ids, values are sealed, and a session that has ended stays ended.
-import { hash } from 'node:crypto';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
-import { SignInError } from './errors.ts';
-import { createOpener, type Opener } from './opened-sessions.ts';
-import type { SignedIn } from './express.ts';
+import { storeFailure } from './failure.ts';
+import { createOpener, type OpenedSession, type Opener } from './opened-sessions.ts';
 import type { NewSession, SessionRecords } from './records.ts';
 import { createSealer, type Sealer } from './seal.ts';
 import { sessionCookie, sessionKey, type SessionId } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';
+import {
+  createTokenRecordSealer,
+  type HeldTokens,
+  type TokenRecordSealer,
+} from './token-record.ts';
 import type { Grant, TokenSet } from './tokens.ts';
-import type { User } from './user.ts';
 
 /** What a sign-in puts beside the session data, in the same write. */
 export interface NewSignIn {
@@ -20,27 +21,14 @@ export interface NewSignIn {
   browser: string;
   grant: Grant;
   tokens: TokenSet;
+  /** Milliseconds since the epoch. */
   endsAt: number;
 }
 
-export interface HeldTokens {
-  tokens: TokenSet;
-  grant: Grant;
-  version: number;
-}
-
 /** A session as a request read it. */
-export interface StoredSession extends SessionId {
-  /** Who signed in; absent in a session of somebody who did not. */
-  signedIn: Readonly<SignedIn> | undefined;
-  /** The facts of the token set; absent while there is none. */
-  grant: Grant | undefined;
-  /** Both together. IMPORTANT: shared by requests; each takes a copy. */
-  user: User | undefined;
+export interface StoredSession extends SessionId, OpenedSession {
   /** The version of the token record. */
   version: number;
-  /** Everything else in the session, as JSON. */
-  rest: string;
 }
 
 type Callback<T> = (error: unknown, value?: T) => void;
@@ -53,21 +41,15 @@ function answer<T>(promise: Promise<T>, callback?: Callback<T>): void {
   );
 }
 
-/** A rejection of the store as the one error that pages know. */
-export function storeFailure(cause: unknown): never {
-  throw cause instanceof SignInError ? cause : new SignInError('store_unavailable', { cause });
-}
-
-/** Groups a person's sessions. Issuer and sub together, since `sub` is unique per issuer only. */
-export const userKey = (issuer: string, sub: string) =>
-  hash('sha256', `${issuer}\n${sub}`, 'base64url');
-
+/**
+ * The sessions of express-session, sealed, and the token record beside each. Its callbacks and its
+ * promises hand on what the records reject with, where nothing else is said.
+ */
 export class SealedSessionStore extends session.Store {
   readonly #records: SessionRecords;
   readonly #cookie: session.CookieOptions & { maxAge: number };
   readonly #data: Sealer;
-  readonly #grants: Sealer;
-  readonly #tokens: Sealer;
+  readonly #tokens: TokenRecordSealer;
   readonly #opener: Opener;
   // The session objects that are known to be in the store.
   readonly #stored = new WeakSet();
@@ -78,10 +60,13 @@ export class SealedSessionStore extends session.Store {
     super();
     this.#records = records;
     this.#cookie = sessionCookie(settings).options;
+    const grants = createSealer(settings.secrets, 'session grant');
     this.#data = createSealer(settings.secrets, 'session data');
-    this.#grants = createSealer(settings.secrets, 'session grant');
-    this.#tokens = createSealer(settings.secrets, 'session tokens');
-    this.#opener = createOpener(this.#data, this.#grants);
+    this.#opener = createOpener(this.#data, grants);
+    this.#tokens = createTokenRecordSealer(
+      grants,
+      createSealer(settings.secrets, 'session tokens'),
+    );
   }
 
   /** Reads a session, now. @throws what the records reject with */
@@ -104,6 +89,7 @@ export class SealedSessionStore extends session.Store {
     }
   }
 
+  /** For express-session: null when there is no such session. */
   override get(sid: string, callback: Callback<session.SessionData | null>) {
     const opening = this.#openingAs;
     if (opening) return callback(null, this.#dataOf(opening.read));
@@ -124,12 +110,14 @@ export class SealedSessionStore extends session.Store {
     return data;
   }
 
+  /** For express-session: the object on `req`, which is in the store if what it is made of was. */
   override createSession(req: Request, data: session.SessionData) {
     const created = super.createSession(req, data);
     if (this.#stored.has(data)) this.#stored.add(created);
     return created;
   }
 
+  /** For express-session: writes a new session; one that has ended meanwhile stays ended. */
   override set(sid: string, data: session.SessionData, callback?: Callback<void>) {
     answer(this.#write(sid, data), callback);
   }
@@ -148,17 +136,14 @@ export class SealedSessionStore extends session.Store {
     const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: expiresAt };
     if (begun) {
       row.endsAt = begun.endsAt;
-      row.signIn = {
-        userKey: begun.userKey,
-        browser: begun.browser,
-        grant: this.#grants.seal(JSON.stringify(begun.grant), sid),
-        tokens: this.#tokens.seal(deflate(begun.tokens), sid),
-      };
+      const { userKey, browser, grant, tokens } = begun;
+      row.signIn = { userKey, browser, ...this.#tokens.seal(sid, grant, tokens) };
     }
     await this.#records.insert(key, row);
     this.#stored.add(data);
   }
 
+  /** For express-session: ends it, token record and all. */
   override destroy(sid: string, callback?: Callback<void>) {
     const key = sessionKey(sid);
     this.#opener.forget(key);
@@ -170,29 +155,21 @@ export class SealedSessionStore extends session.Store {
     this.#begun.set(data, signIn);
   }
 
-  /** Reads the token set, now: undefined once the session has ended or cannot be opened. */
+  /**
+   * Reads the token record, now: undefined once the session has ended or cannot be opened.
+   * @throws SignInError `store_unavailable`
+   */
   async readTokens(sid: string): Promise<HeldTokens | undefined> {
     const row = await this.#records.readTokens(sessionKey(sid)).catch(storeFailure);
-    if (!row) return undefined;
-    const tokens = parse(inflate(this.#tokens.open(row.tokens, sid))) as TokenSet | undefined;
-    const grant = parse(this.#grants.open(row.grant, sid)) as Grant | undefined;
-    return tokens && grant && { tokens, grant, version: row.version };
+    return row && this.#tokens.open(sid, row);
   }
 
-  /** Compare-and-set; false when the session has ended or somebody else was faster. */
+  /**
+   * Compare-and-set of the token record with version `from`; false when the session has ended or
+   * somebody else was faster. @throws SignInError `store_unavailable`
+   */
   async replaceTokens(sid: string, from: number, grant: Grant, tokens: TokenSet) {
-    const next = {
-      grant: this.#grants.seal(JSON.stringify(grant), sid),
-      tokens: this.#tokens.seal(deflate(tokens), sid),
-    };
+    const next = this.#tokens.seal(sid, grant, tokens);
     return this.#records.replaceTokens(sessionKey(sid), from, next).catch(storeFailure);
   }
 }
-
-// IMPORTANT: only what our own key opened gets here.
-const parse = (content: Buffer | undefined): unknown =>
-  content === undefined ? undefined : JSON.parse(content.toString());
-
-// Token sets are most of what a session takes in the store, and a JWT of text deflates well.
-const deflate = (tokens: TokenSet) => deflateRawSync(JSON.stringify(tokens));
-const inflate = (content: Buffer | undefined) => content && inflateRawSync(content);

@@ -5,10 +5,11 @@ import type { Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
 import { SignInError } from './errors.ts';
 import type { SignedIn } from './express.ts';
+import { storeFailure } from './failure.ts';
 import { createCookieReader, sessionCookie } from './session-cookie.ts';
 import { createSessionOnUse } from './session-on-use.ts';
 import type { SessionSettings } from './session-settings.ts';
-import { storeFailure, type SealedSessionStore, type StoredSession } from './session-store.ts';
+import type { SealedSessionStore, StoredSession } from './session-store.ts';
 import { userWithin } from './user.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */

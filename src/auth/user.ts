@@ -1,5 +1,6 @@
 // Who signed in: the claims of a verified ID token as the `req.user` of this app.
 // Replace or extend `User` with what your pages show; hook your own database in at `onSignIn`.
+import { hash } from 'node:crypto';
 import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
 import { SignInError } from './errors.ts';
 import type { Grant } from './tokens.ts';
@@ -17,6 +18,10 @@ export interface User {
   /** The organization the person chose, from the access token; absent without one. */
   orgId?: string;
 }
+
+/** Groups a person's sessions. Issuer and sub together, since `sub` is unique per issuer only. */
+export const userKey = (issuer: string, sub: string) =>
+  hash('sha256', `${issuer}\n${sub}`, 'base64url');
 
 /** The user as this token set has them: the organization may be another after each refresh. */
 export const userWithin = (identity: Readonly<User>, { orgId }: Grant): User =>
