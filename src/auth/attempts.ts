@@ -23,6 +23,7 @@ export type FoundAttempt =
   | { status: 'attempt_missing' | 'state_mismatch' };
 
 export interface Attempts {
+  /** Lets this browser hold the attempt; beyond five, its oldest go. */
   keep(req: Request, res: Response, attempt: SignInAttempt): void;
   /** The attempt of this browser that an answer with this `state` belongs to. */
   find(req: Request, state: string | undefined): FoundAttempt;
@@ -44,6 +45,7 @@ export const attemptId = (state: string) =>
 
 const cookiesOf = (req: Request) => parseCookie(req.headers.cookie ?? '');
 
+/** Takes SESSION_SECRET, whose first seals while all open, and whether cookies are Secure. */
 export function createAttempts(secrets: readonly string[], secure: boolean): Attempts {
   const sealer = createSealer(secrets, 'sign-in attempt');
   const prefix = `${secure ? '__Host-' : ''}sign-in.`;
@@ -54,8 +56,12 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
     Object.keys(cookiesOf(req)).filter(
       (name) => name.startsWith(prefix) && OWN_NAME.test(name.slice(prefix.length)),
     );
-  const cookieName = ({ startedAt, state }: SignInAttempt) =>
-    `${prefix}${startedAt.toString(36)}.${attemptId(state)}`;
+
+  function put(res: Response, attempt: SignInAttempt, maxAge: number): void {
+    const name = `${prefix}${attempt.startedAt.toString(36)}.${attemptId(attempt.state)}`;
+    const value = sealer.seal(JSON.stringify(attempt), name).toString('base64url');
+    res.cookie(name, value, { ...attributes, maxAge });
+  }
 
   return {
     keep(req, res, attempt) {
@@ -64,9 +70,7 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
       for (const name of names.slice(0, Math.max(0, names.length - MOST + 1))) {
         res.clearCookie(name, attributes);
       }
-      const name = cookieName(attempt);
-      const value = sealer.seal(JSON.stringify(attempt), name).toString('base64url');
-      res.cookie(name, value, { ...attributes, maxAge: COOKIE_MS });
+      put(res, attempt, COOKIE_MS);
     },
 
     find(req, state) {
@@ -76,22 +80,20 @@ export function createAttempts(secrets: readonly string[], secure: boolean): Att
       const name = names.find((candidate) => candidate.endsWith(`.${id}`));
       const value = Buffer.from((name && cookiesOf(req)[name]) ?? '', 'base64url');
       const content = name && sealer.open(value, name);
-      if (!content) return { status: 'state_mismatch' };
-      const attempt = JSON.parse(content.toString()) as SignInAttempt;
-      const returnTo = sameOriginPath(attempt.returnTo);
-      if (attempt.codeVerifier === '') return { status: 'attempt_used', returnTo };
-      if (Date.now() - attempt.startedAt > LIFETIME_MS) {
-        return { status: 'attempt_expired', returnTo };
-      }
-      return { status: 'open', id, attempt: { ...attempt, returnTo } };
+      return content ? statusOf(id, content) : { status: 'state_mismatch' };
     },
 
     finish(res, attempt) {
-      const name = cookieName(attempt);
       // Without its verifier and nonce the record can complete nothing any more.
-      const used = JSON.stringify({ ...attempt, codeVerifier: '', nonce: '' });
-      const value = sealer.seal(used, name).toString('base64url');
-      res.cookie(name, value, { ...attributes, maxAge: LIFETIME_MS });
+      put(res, { ...attempt, codeVerifier: '', nonce: '' }, LIFETIME_MS);
     },
   };
+}
+
+function statusOf(id: string, content: Buffer): FoundAttempt {
+  const attempt = JSON.parse(content.toString()) as SignInAttempt;
+  const returnTo = sameOriginPath(attempt.returnTo);
+  if (attempt.codeVerifier === '') return { status: 'attempt_used', returnTo };
+  if (Date.now() - attempt.startedAt > LIFETIME_MS) return { status: 'attempt_expired', returnTo };
+  return { status: 'open', id, attempt: { ...attempt, returnTo } };
 }

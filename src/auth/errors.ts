@@ -134,6 +134,7 @@ const CAUSES = {
 } as const satisfies Record<string, Cause>;
 
 export type SignInErrorCode = keyof typeof CAUSES;
+/** All of them, sorted: what a page, a test or a document can be held to. */
 export const SIGN_IN_ERROR_CODES = Object.keys(CAUSES).toSorted();
 
 interface Details {
@@ -146,7 +147,10 @@ interface Details {
   hint?: string;
 }
 
-/** A sign-in, or a page that needs one, that cannot go on. Handled by the app's error handler. */
+/**
+ * A sign-in, or a page that needs one, that cannot go on. Handled by the app's error handler: `status`
+ * and `retryAfter` (seconds) for the answer, `message` and `advice` for the page, the rest for the log.
+ */
 export class SignInError extends Error {
   readonly code: SignInErrorCode;
   readonly status: number;

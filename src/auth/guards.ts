@@ -9,11 +9,20 @@ import { isExpired } from './tokens.ts';
 import type { User } from './user.ts';
 
 export interface Guards {
-  /** Somebody is signed in; their token set is renewed if due and AuthKit can be reached. */
+  /**
+   * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
+   * @throws SignInError `store_unavailable`
+   */
   requireLogin: RequestHandler;
-  /** As requireLogin, and the access token is not expired: 503 while AuthKit cannot renew it. */
+  /**
+   * As requireLogin, and the access token is not expired.
+   * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
+   */
   requireFreshToken: RequestHandler;
-  /** After requireLogin: the access token is bound to an organization. */
+  /**
+   * After requireLogin: the access token is bound to an organization.
+   * @throws SignInError `organization_required`
+   */
   requireOrganization: RequestHandler;
 }
 
@@ -26,6 +35,7 @@ export function currentUser(req: Request): User {
   return req.user;
 }
 
+/** What each does, and which SignInError it rejects with, is told at its name in `Guards`. */
 export function createGuards(settings: SessionSettings, refresher: Refresher): Guards {
   const requireLogin: RequestHandler = async (req, res, next) => {
     if (req.sessionUnavailable) throw req.sessionUnavailable;

@@ -29,6 +29,7 @@ export interface Opener {
 const MOST_REMEMBERED = 5_000;
 const LARGEST_REMEMBERED = 4_096;
 
+/** Takes the sealers of the two parts of a row. */
 export function createOpener(data: Sealer, grants: Sealer): Opener {
   const remembered = new LRUCache<string, { row: SessionRow; opened: OpenedSession }>({
     max: MOST_REMEMBERED,

@@ -17,7 +17,10 @@ export interface OwnSession extends SessionSummary {
 export interface OwnSessions {
   /** The signed-in user's sessions, this one first. @throws SignInError `store_unavailable` */
   list(req: Request): Promise<OwnSession[]>;
-  /** Ends one of them, at once on every instance; false if it was not theirs or is gone. */
+  /**
+   * Ends one of them, at once on every instance; false if it was not theirs or is gone.
+   * @throws SignInError `store_unavailable`
+   */
   end(req: Request, key: string): Promise<boolean>;
   /** Whether this is the session of the request; ending it is a sign-out. */
   isCurrent(req: Request, key: string): boolean;
@@ -25,6 +28,7 @@ export interface OwnSessions {
 
 const keyOf = (req: Request) => userKey(currentUser(req).issuer, currentUser(req).sub);
 
+/** The sessions of whoever is signed in, by what the records index of them. */
 export function createOwnSessions(
   records: SessionRecords,
   onEvent: SignInEventListener,

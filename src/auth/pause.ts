@@ -15,9 +15,9 @@ export interface Pause {
    * `atLeastSeconds` if that is what it asked for (Retry-After).
    */
   beginForAll(atLeastSeconds: number): number;
-  /** AuthKit answered, but not in a way that helps this session. */
+  /** AuthKit answered, but not in a way that helps this session; seconds as above. */
   beginFor(key: string): number;
-  /** A success. */
+  /** A success: AuthKit is back for everybody, and this session is well. */
   over(key: string): void;
 }
 
@@ -26,6 +26,7 @@ interface BackOff {
   until: number;
 }
 
+/** All in the memory of this process: each instance finds out for itself. */
 export function createPause(): Pause {
   let all: BackOff = { failures: 0, until: 0 };
   const sessions = new Map<string, BackOff>();

@@ -2,6 +2,7 @@
 // file (embedded.ts) and Redis (redis.ts). Replace them with your own database by implementing
 // this interface; everything that is secret reaches it sealed (seal.ts), so it never sees a token.
 
+/** Of one person: see `insert`. */
 export const MOST_SESSIONS_PER_PERSON = 50;
 
 /** The part of a session that every request reads, in one round trip. */

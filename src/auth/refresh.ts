@@ -17,11 +17,12 @@ import { isDue } from './tokens.ts';
 export interface Refresher {
   /**
    * Renews the session's token set if it is due. Resolves to 'fresh'; to 'ended' when the session
-   * is over; to the SignInError when AuthKit could not be asked and the session simply goes on.
+   * is over; to the SignInError when AuthKit, or the store, could not be asked. Never rejects.
    */
   refreshIfDue(req: Request): Promise<'fresh' | 'ended' | SignInError>;
 }
 
+/** Joins the requests of this process; `exchange` runs for one of all processes. */
 export function createRefresher(
   exchange: Exchange,
   pause: Pause,

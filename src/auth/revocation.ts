@@ -10,6 +10,7 @@ import type { TokenSet } from './tokens.ts';
 
 export type Revocation = 'requested' | 'not_advertised' | 'no_token';
 
+/** Whether the metadata names a revocation endpoint (RFC 8414 §2). */
 export function advertisesRevocation(config: Configuration): boolean {
   return config.serverMetadata().revocation_endpoint !== undefined;
 }

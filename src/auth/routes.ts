@@ -26,6 +26,10 @@ export interface SignInRouteParts {
   onEvent: SignInEventListener;
 }
 
+/**
+ * GET /login and GET /callback, which answer with redirects.
+ * @throws SignInError to the host's error handler, with the way back in `returnTo` where it is known
+ */
 export function createSignInRoutes(parts: SignInRouteParts): Router {
   const { steps, attempts, onEvent } = parts;
   const router = Router();

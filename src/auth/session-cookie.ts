@@ -18,6 +18,7 @@ export interface SessionId {
   key: string;
 }
 
+/** The key of a session in the store. */
 export const sessionKey = (sid: string) => hash('sha256', sid, 'base64url');
 
 /**

@@ -87,6 +87,7 @@ function recognize(req: Request, stored: StoredSession, settings: SessionSetting
   req.session.signedIn = stored.signedIn = { ...signedIn, lastSeenAt: now };
 }
 
+/** Sets `req.user` and `req.grant` after a sign-in or a refresh: the organization may have changed. */
 export function recognizeAs(
   req: Request,
   { user }: SignedIn,
@@ -103,7 +104,10 @@ function belongsHere({ user, clientId }: SignedIn, settings: SessionSettings): b
   return clientId === settings.clientId && (isSameText || new URL(user.issuer).href === href);
 }
 
-/** Ends this browser's session: nobody is signed in for the rest of this request either. */
+/**
+ * Ends this browser's session: nobody is signed in for the rest of this request either.
+ * @throws SignInError `store_unavailable`, with the session and its cookie as they were
+ */
 export async function endSession(
   req: Request,
   res: Response,

@@ -28,6 +28,10 @@ export interface SignOut {
   signOutEverywhere: RequestHandler;
 }
 
+/**
+ * Both answer 303, to AuthKit's end-session endpoint where it advertises one, else to /signed-out.
+ * @throws SignInError `store_unavailable`: nobody is told to be signed out who is not
+ */
 export function createSignOut(parts: Parts): SignOut {
   const { relyingParty, store, records, session, baseUrl, onEvent } = parts;
   const signedOut = new URL('/signed-out', baseUrl);

@@ -26,6 +26,7 @@ interface Settings {
   scope: string;
 }
 
+/** One sign-in attempt; `verify` gets the token response once the ID token has passed its checks. */
 export class AuthKitStrategy extends Strategy {
   // Not a #private field: passport works on objects derived from this one, which have none.
   private readonly redirectUri: URL;
@@ -57,6 +58,7 @@ export class AuthKitStrategy extends Strategy {
     return url;
   }
 
+  /** Not from the query, which anybody can write. */
   override shouldInitiateAuthRequest(_req: Request, _url: URL, options: AuthenticateOptions) {
     return (options as StepOptions).step === 'start';
   }

@@ -89,10 +89,13 @@ function lifetimeMs(response: TokenEndpointResponse, claims: JWTPayload): number
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_LIFETIME_MS) : undefined;
 }
 
-/** When the access token is due to be renewed: 60 s, or a fifth of a shorter life, before its end. */
+/** When (ms) the access token is due to be renewed: 60 s, or a fifth of a shorter life, before its end. */
 export function renewsAt(grant: Grant): number {
   return grant.expiresAt - Math.min(REFRESH_BEFORE_MS, (grant.expiresAt - grant.obtainedAt) / 5);
 }
 
+/** Whether it is time to renew the access token, and possible. */
 export const isDue = (grant: Grant) => grant.renewable && Date.now() >= renewsAt(grant);
+
+/** Whether the access token has expired, by our clock. */
 export const isExpired = (grant: Grant) => Date.now() >= grant.expiresAt;

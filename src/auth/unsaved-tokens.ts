@@ -25,6 +25,7 @@ export interface UnsavedTokens {
   take(sid: string, from: number): RenewedTokens | undefined;
 }
 
+/** In the memory of this process, for ten minutes at most: then the session needs a new sign-in. */
 export function createUnsavedTokens(store: SealedSessionStore): UnsavedTokens {
   const waiting = new Map<string, Unsaved>();
 
