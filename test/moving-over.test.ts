@@ -17,7 +17,7 @@ const page = readText('docs/moving-over.md');
 const fromPeer = section(page, 'From express-openid-connect');
 const [before = '', after = ''] = codeBlocks(page, 'js');
 const [host = ''] = codeBlocks(copying, 'ts');
-const imports = (host.match(/^import .*$/gm) ?? []).join('\n');
+const imports = (host.match(/^import .*(?<!assert');$/gm) ?? []).join('\n');
 const [showError = ''] = /^const showError[^]*?^};$/m.exec(host) ?? [];
 
 let folder: string;
