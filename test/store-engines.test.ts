@@ -102,4 +102,13 @@ describe('the keys in Redis', () => {
     await store.remove('a');
     expect(await redis.command('DBSIZE')).toBe(':0\r\n');
   });
+
+  test('are apart where two applications use two databases of one server', async () => {
+    const { store: other } = await openStore({ redisUrl: `${redis.url}/1`, file: '' });
+    await store.insert('a', session('ada'));
+    expect(await other.sessionsOf('ada')).toEqual([]);
+    expect(await other.removeAll('ada')).toBe(0);
+    expect(await store.read('a')).toBeDefined();
+    await other.close();
+  });
 });

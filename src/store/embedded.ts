@@ -9,7 +9,7 @@ export interface EmbeddedStoreOptions {
   file: string;
   /** Beyond this many sessions, those nearest their end are dropped. Default: 1,000,000. */
   maxSessions?: number;
-  /** How often what has expired is deleted. Default: 60,000. */
+  /** How often what has expired is deleted, in milliseconds. Default: 60,000. */
   pruneEveryMs?: number;
 }
 
@@ -147,14 +147,12 @@ function leases(sqlite: Sqlite): Pick<Store, 'acquireLease' | 'renewLease' | 're
   };
 }
 
-function entries(sqlite: Sqlite): Pick<Store, 'readEntry' | 'writeEntry' | 'removeEntry'> {
+function entries(sqlite: Sqlite): Pick<Store, 'readEntry' | 'writeEntry'> {
   const read = sqlite.row('SELECT value FROM entries WHERE key = ? AND expires_at > ?');
   const write = sqlite.write('INSERT OR REPLACE INTO entries VALUES (?, ?, ?)');
-  const remove = sqlite.write('DELETE FROM entries WHERE key = ?');
   return {
     readEntry: async (key) => optionalText((await read(key, Date.now()))?.[0]),
     writeEntry: async (key, value, expiresAt) => void (await write(key, value, expiresAt)),
-    removeEntry: async (key) => void (await remove(key)),
   };
 }
 

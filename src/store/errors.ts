@@ -12,6 +12,7 @@ export type StoreErrorCode =
   /** Anything else, see `cause`. */
   | 'store_failed';
 
+/** `code` for whoever decides by it, `message` for the operator, the driver's error as `cause`. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;

@@ -9,12 +9,13 @@ export { StoreError, type StoreErrorCode } from './errors.ts';
 
 /** Small values of the host's own that end by themselves, such as the demo's user directory. */
 export interface Entries {
+  /** The value; undefined once it has ended. */
   readEntry(key: string): Promise<string | undefined>;
   /** Writes or overwrites; `expiresAt` in milliseconds since the epoch. */
   writeEntry(key: string, value: string, expiresAt: number): Promise<void>;
-  removeEntry(key: string): Promise<void>;
 }
 
+/** What `openStore` opens. Every method rejects with a StoreError, and with nothing else. */
 export interface Store extends SessionRecords, Entries {
   close(): Promise<void>;
 }
@@ -26,7 +27,10 @@ export type StoreEvent =
 export type StoreEventListener = (event: StoreEvent, cause?: unknown) => void;
 
 export interface StoreOptions {
-  /** `redis://` or `rediss://`; without it the sessions are in `file`. */
+  /**
+   * `redis://` or `rediss://`; without it the sessions are in `file`. Applications that share a server
+   * each take a database of their own, such as `redis://host:6379/1`.
+   */
   redisUrl?: string | undefined;
   file: string;
   onEvent?: StoreEventListener;
@@ -34,9 +38,9 @@ export interface StoreOptions {
 
 /**
  * Opens the store that the options name; only the engine in use is loaded. Redis may be away: it is
- * connected to in the background. A file that cannot be used is an error at once.
+ * connected to in the background. `redis` is its client, for keys of your own.
  *
- * @throws StoreError
+ * @throws StoreError when the file cannot be used
  */
 export async function openStore(
   options: StoreOptions,

@@ -16,12 +16,13 @@ export interface About {
 const LINE =
   /^(?<expiresAt>\d+) (?<version>\d+) (?<lastSeenAt>\d+) (?<endsAt>\d+) (?<startedAt>\d+) (?<userKey>\S*) (?<browser>.*)$/s;
 
+/** The line for the field `about`. */
 export function writeAbout(about: About): string {
   const { expiresAt, version, lastSeenAt, endsAt, startedAt, userKey, browser } = about;
   return [expiresAt, version, lastSeenAt, endsAt, startedAt, userKey, browser].join(' ');
 }
 
-/** undefined when there is no session, or when its field is none of ours. */
+/** Undefined when there is no session, or when its field is none of ours. */
 export function readAbout(line: string | null | undefined): About | undefined {
   const found = LINE.exec(line ?? '')?.groups;
   if (!found) return undefined;

@@ -11,7 +11,10 @@ import * as scripts from './redis-scripts.ts';
 // and stays when "sign out everywhere" comes in between: the next one still finds the session.
 const PENDING = 0.5;
 
-/** Writes a session that is named in the index of its person before it is there. */
+/**
+ * Writes a session (`write`) that is named in the index of its person before it is there; `endsAt` in
+ * milliseconds. Beyond MOST_SESSIONS_PER_PERSON, those that end first are ended.
+ */
 export async function nameInIndex(
   commands: Commands,
   userKey: string,
@@ -44,6 +47,7 @@ export async function endSession(commands: Commands, key: string): Promise<boole
   return true;
 }
 
+/** The list of a person, and ending what is on it; names without a session are dropped on the way. */
 export function redisSessionsOfUser(
   commands: Commands,
 ): Pick<Store, 'sessionsOf' | 'removeOne' | 'removeAll'> {

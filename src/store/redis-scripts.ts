@@ -55,9 +55,11 @@ export const ACQUIRE_LEASE = `
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return 1`;
 
+/** owner, milliseconds. Only of a lease that this owner holds. */
 export const RENEW_LEASE = `
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
+/** owner. */
 export const RELEASE_LEASE = `
   if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;

@@ -8,16 +8,13 @@ import { endSession, nameInIndex, redisSessionsOfUser } from './redis-index.ts';
 import * as scripts from './redis-scripts.ts';
 
 export interface RedisStoreOptions {
-  /** Goes before every key, so that applications can share a Redis. Default: none. */
-  prefix?: string;
-  /** Default: 1,000. */
+  /** How long one command may take. Default: 1,000. */
   commandTimeoutMs?: number;
 }
 
 /** The store on a client of `connectRedis`, which `close` ends. Rejects with StoreError only. */
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
-  const { prefix = '', commandTimeoutMs = 1_000 } = options;
-  const commands = createCommands(client, prefix, commandTimeoutMs);
+  const commands = createCommands(client, options.commandTimeoutMs ?? 1_000);
   return {
     ...reads(commands),
     ...writes(commands),
@@ -33,13 +30,13 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 
 export type Commands = ReturnType<typeof createCommands>;
 
-function createCommands(client: RedisClient, prefix: string, timeoutMs: number) {
+function createCommands(client: RedisClient, timeoutMs: number) {
   const within = createDeadline(timeoutMs);
   return {
     client,
     within,
     // The hash tag keeps a key and the scripts on it in one slot of a Redis Cluster.
-    at: (kind: string, name: string) => `${prefix}${kind}:{${name}}`,
+    at: (kind: string, name: string) => `${kind}:{${name}}`,
     run: (script: string, key: string, ...args: (string | number | Buffer)[]) =>
       within(() => client.eval(script, { keys: [key], arguments: args.map(asArgument) })),
   };
@@ -119,11 +116,7 @@ function leases({
   };
 }
 
-function entries({
-  client,
-  within,
-  at,
-}: Commands): Pick<Store, 'readEntry' | 'writeEntry' | 'removeEntry'> {
+function entries({ client, within, at }: Commands): Pick<Store, 'readEntry' | 'writeEntry'> {
   return {
     async readEntry(key) {
       const entry = await within(() => client.get(at('entry', key)));
@@ -134,6 +127,5 @@ function entries({
       const PX = Math.max(1, expiresAt - Date.now());
       await within(() => client.set(at('entry', key), `${expiresAt} ${value}`, { PX }));
     },
-    removeEntry: async (key) => void (await within(() => client.del(at('entry', key)))),
   };
 }

@@ -28,7 +28,7 @@ const LOCK_PATIENCE_MS = 2_000;
  * Opens the file, or makes it (readable by its owner only) with its folder. `schema` is run each
  * time and must be harmless where it has run before, or runs in another process right now.
  *
- * @throws StoreError
+ * @throws StoreError `store_damaged`, `store_readonly`, `store_full`, `store_unreachable`
  */
 export async function openSqlite(file: string, schema: string): Promise<Sqlite> {
   const db = await attempt(file, () => open(file, schema));
