@@ -1,6 +1,7 @@
 // Settings: environment -> one frozen Config, every problem reported at once. Pure; only main.ts
 // and the doctor read process.env and .env.
-import { contradictions, settings, type Settings } from './settings.ts';
+import { contradictions } from './contradictions.ts';
+import { settings, type Settings } from './settings.ts';
 
 export { settings } from './settings.ts';
 
@@ -26,7 +27,7 @@ export interface Config {
   warnings: string[];
 }
 
-/** Thrown with all problems, each `NAME: what is wrong; what to set`; no value is quoted. */
+/** Thrown at start with all problems, each `NAME: what is wrong; what to set`; no value is quoted. */
 export class ConfigError extends Error {
   readonly problems: string[];
 

@@ -65,7 +65,10 @@ describe('a good value', () => {
     [{ API_AUDIENCE: 'a, b ,,c' }, { apiAudience: ['a', 'b', 'c'] }],
     [{ BASE_URL: 'http://127.0.0.1:8080/' }, { baseUrl: new URL('http://127.0.0.1:8080') }],
     [{ PORT: '8080' }, { port: 8080, baseUrl: new URL('http://localhost:8080') }],
-    [{ SESSION_SECRET: 'new, old' }, { sessionSecrets: ['new', 'old'] }],
+    [
+      { SESSION_SECRET: 'the-newer-secret, the-older-secret' },
+      { sessionSecrets: ['the-newer-secret', 'the-older-secret'] },
+    ],
     [{ SESSION_DB: '/var/lib/app/s.db' }, { sessionDb: '/var/lib/app/s.db' }],
     [{ SESSION_IDLE_SECONDS: '600' }, { idleSeconds: 600 }],
     [{ SESSION_MAX_SECONDS: '3600' }, { maxSeconds: 3_600, idleSeconds: 3_600 }],
@@ -104,6 +107,8 @@ describe('a bad value', () => {
     ['PORT', '-1'],
     ['PORT', '3e3'],
     ['SESSION_SECRET', ','],
+    ['SESSION_SECRET', 'fifteen-letters'],
+    ['SESSION_SECRET', `${secret},short`],
     ['SESSION_IDLE_SECONDS', '0'],
     ['SESSION_IDLE_SECONDS', '1h'],
     ['SESSION_IDLE_SECONDS', '604801'],
@@ -138,15 +143,17 @@ describe('settings that contradict each other', () => {
     [{ ...production, BASE_URL: '' }, 'BASE_URL'],
     [{ ...production, BASE_URL: 'http://support.example.com' }, 'BASE_URL'],
     [{ ...production, SESSION_SECRET: '' }, 'SESSION_SECRET'],
-    [{ ...production, SESSION_SECRET: 'too-short' }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: 'no-32-characters-long' }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: 'a'.repeat(64) }, 'SESSION_SECRET'],
-    [{ ...production, SESSION_SECRET: `${secret},old` }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: `${secret},the-older-secret` }, 'SESSION_SECRET'],
   ])('%j: the line begins with %s', (env, name) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(new RegExp(`^${name}: .+; .+`))]);
   });
 
   it('but a weak secret and http are fine in development', () => {
-    expect(problemsOf({ SESSION_SECRET: 'weak', BASE_URL: 'http://app.test' })).toEqual([]);
+    expect(problemsOf({ SESSION_SECRET: 'weak-but-16-long', BASE_URL: 'http://app.test' })).toEqual(
+      [],
+    );
   });
 });
 

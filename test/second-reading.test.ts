@@ -1,13 +1,18 @@
 // What an independent reading from the attacker's side found and what now holds, where no other file
 // has it as a row of its own.
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createAuth } from '../src/auth/index.ts';
 import { createPause } from '../src/auth/pause.ts';
 import { createSealer } from '../src/auth/seal.ts';
 import { safeUrl } from '../src/bearer/discovery.ts';
 import { ConfigError, parseConfig } from '../src/config.ts';
+import { openStore } from '../src/store/index.ts';
 import { signIn, startTestApp, untilReady, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { codeOn } from './support/callback.ts';
@@ -49,13 +54,27 @@ describe('the settings', () => {
   });
 
   it('refuse a weak secret behind https, whatever NODE_ENV says', () => {
-    const env = { BASE_URL: 'https://app.example.com', SESSION_SECRET: 'short' };
+    const env = { BASE_URL: 'https://app.example.com', SESSION_SECRET: 'short-but-16-long' };
     expect(problemsOf(env)).toEqual([expect.stringMatching(/^SESSION_SECRET: is weak/)]);
   });
 
   it('and no sealer takes an empty secret, which would make keys that everybody has', () => {
     expect(() => createSealer([''], 'anything')).toThrow(RangeError);
     expect(() => createSealer([], 'anything')).toThrow(RangeError);
+  });
+
+  it('and a copy with a short secret is told which option it is, and how to make one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'short-secret-'));
+    const { store: records } = await openStore({ file: join(folder, 'sessions.db') });
+    const url = new URL('http://localhost:1');
+    const options = { issuer: url, clientId: 'client', baseUrl: url, records };
+    for (const sessionSecrets of [[], ['fifteen-letters'], ['long-enough-for-this', 'short']]) {
+      const start = () => createAuth({ ...options, sessionSecrets });
+      expect(start).toThrow(RangeError);
+      expect(start).toThrow(/^sessionSecrets: .* 16 characters .*randomBytes/);
+    }
+    await records.close();
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -63,7 +63,7 @@ export interface AuthOptions {
   scope?: string;
   /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
   resource?: string;
-  /** The first signs and seals, all verify and open. */
+  /** The first signs and seals, all verify and open. Random, of at least 32 characters each. */
   sessionSecrets: readonly string[];
   /** A session not used for this long ends; default: a day. */
   idleSeconds?: number;
@@ -95,12 +95,15 @@ export interface Auth extends Guards, SignOut, Pick<RelyingParty, 'state' | 'clo
   advertisesRevocation: () => boolean;
 }
 
-/** Puts sign-in together. Starts to look for the issuer at once, and does not wait for it. */
+/**
+ * Puts sign-in together. Starts to look for the issuer at once, and does not wait for it.
+ * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters
+ */
 export function createAuth(options: AuthOptions): Auth {
   const { baseUrl, records, onSignIn = () => undefined, onEvent = () => undefined } = options;
   const { session, maxSeconds, requested } = settingsOf(options);
-  const relyingParty = createRelyingParty(options, onEvent);
   const store = new SealedSessionStore(records, session);
+  const relyingParty = createRelyingParty(options, onEvent);
   const parts = { relyingParty, store, records, session, onEvent };
 
   const redirectUri = new URL('/callback', baseUrl);

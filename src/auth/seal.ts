@@ -6,6 +6,10 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SHORTEST_SECRET = 16;
+const MAKE_ONE = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
+
+// In JavaScript an unset variable gets here as undefined.
+const isShort = (secret?: string) => (secret ?? '').length < SHORTEST_SECRET;
 
 const keyFor = (root: Buffer, context: string) =>
   createHmac('sha256', root).update(context).digest();
@@ -20,11 +24,13 @@ export interface Sealer {
  * A sealer for one purpose; what one purpose sealed, no other opens.
  * The first secret seals, all of them open: that is how SESSION_SECRET is rotated.
  * Keys are derived by HKDF (RFC 5869), the context being a second expand step.
+ * @throws RangeError without a secret, or with a short one: what it seals could be opened by guessing
  */
 export function createSealer(secrets: readonly string[], purpose: string): Sealer {
-  // An empty secret makes keys that everybody has.
-  if (secrets.length === 0 || secrets.some((secret) => secret.length < SHORTEST_SECRET)) {
-    throw new RangeError(`secrets of at least ${SHORTEST_SECRET} characters are needed`);
+  if (secrets.length === 0 || secrets.some(isShort)) {
+    throw new RangeError(
+      `sessionSecrets: at least one is needed, and ${SHORTEST_SECRET} characters in each; make one with: ${MAKE_ONE}`,
+    );
   }
   const roots = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
 
