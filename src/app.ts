@@ -1,4 +1,4 @@
-// The middleware order on one screen. Builds the app; does not listen, does not read the environment.
+// The middleware order on one screen. Builds the app; neither listens nor reads the environment.
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
 import type { Auth } from './auth/index.ts';
@@ -38,6 +38,7 @@ export interface AppOptions {
 const PROJECT = new URL('../', import.meta.url);
 const folder = (name: string) => fileURLToPath(new URL(name, PROJECT));
 
+/** Everything that it serves and shows is in the options; `auth` and the store stay the caller's. */
 export function createApp(options: AppOptions): Express {
   const { auth, limits, log, production, baseUrl } = options;
   const app = express();

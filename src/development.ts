@@ -11,10 +11,14 @@ const AUTHKIT_FILE = '.data/local-authkit.json';
 
 export interface Completed {
   config: CompleteConfig;
+  /** For the caller to close. */
   local?: LocalAuthKit;
 }
 
-/** The same config, complete. Starts the local AuthKit where no issuer is set (never in production). */
+/**
+ * The same config, complete. Starts the local AuthKit where no issuer is set (never in production).
+ * @throws ConfigError when that is not installed, or the file with the secret is damaged
+ */
 export async function complete(config: Config): Promise<Completed> {
   const sessionSecrets = config.sessionSecrets ?? [await lastingSecret()];
   if (config.authKit) {

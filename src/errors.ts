@@ -57,6 +57,7 @@ const PAGE_ERRORS = {
 } as const;
 
 export type PageErrorCode = keyof typeof PAGE_ERRORS;
+/** All of them, sorted. */
 export const PAGE_ERROR_CODES = Object.keys(PAGE_ERRORS).toSorted();
 
 /** What is wrong with a request, apart from signing in. */
@@ -74,8 +75,10 @@ export class PageError extends Error {
   }
 }
 
+/** Whatever no route answered. */
 export const notFound: RequestHandler = (_req, _res, next) => next(new PageError('not_found'));
 
+/** Detail for developers is shown where `production` is false; the log always has the cause. */
 export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const reference = randomBytes(6).toString('base64url');
@@ -102,7 +105,7 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
   };
 }
 
-/** The API speaks JSON to everybody. Tools without Sec-Fetch headers get the page unless they ask. */
+/** The API speaks JSON to all. Tools without Sec-Fetch headers get the page unless they ask. */
 function wantsPage(req: Request): boolean {
   if (/^\/api(?:[/?]|$)/i.test(req.originalUrl)) return false;
   if (isNavigation(req)) return true;

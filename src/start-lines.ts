@@ -2,6 +2,7 @@
 import type { LocalAuthKit } from './local-authkit/start.ts';
 import type { CompleteConfig } from './start.ts';
 
+/** The lines to print, for the port that was got; `local` when the local AuthKit runs. */
 export function startLines(config: CompleteConfig, port: number, local?: LocalAuthKit): string {
   const { authKit, baseUrl } = config;
   const kind =

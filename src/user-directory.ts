@@ -4,12 +4,15 @@ import { createSealer, userKey, type User } from './auth/index.ts';
 import type { Entries } from './store/index.ts';
 
 export interface UserDirectory {
+  /** Keeps the user for a year, as they are now. */
   upsert(user: User): Promise<void>;
+  /** The user as they last signed in, without organization; null when they never did. */
   find(issuer: string, sub: string): Promise<User | null>;
 }
 
 const KEPT_MS = 365 * 86_400_000;
 
+/** Both methods reject with what `entries` rejects with: a StoreError. */
 export function createUserDirectory(entries: Entries, secrets: readonly string[]): UserDirectory {
   const sealer = createSealer(secrets, 'user directory');
   return {

@@ -5,6 +5,7 @@ import { PageError } from '../errors.ts';
 
 const LONGEST_URL = 8_192;
 
+/** Refuses an address of more than 8 kB. @throws PageError `url_too_long` */
 export const boundUrl: RequestHandler = (req, _res, next) => {
   next(req.originalUrl.length > LONGEST_URL ? new PageError('url_too_long') : undefined);
 };

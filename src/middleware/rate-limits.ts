@@ -15,7 +15,11 @@ type Store = Options['store'];
 const WINDOW_MS = 60_000;
 const SILENT = { warn: () => undefined, error: () => undefined };
 
-/** `storeFor` gives each counter a shared store; without it, counts stay in this process. */
+/**
+ * `perMinute` tries for each address, 0 for no limit; IPv6 addresses of one network count as one.
+ * `storeFor` gives each counter a shared store; without it, counts stay in this process.
+ * @throws PageError `rate_limited`, from both handlers
+ */
 export function createRateLimits(
   perMinute: number,
   storeFor?: (name: string) => Store,

@@ -14,6 +14,7 @@ const MOST_ROUNDS = 3;
 /**
  * Goes before /login; counts in the browser itself, so that it costs the server nothing. A round is
  * the same address once more: tabs that open together have each their own.
+ * @throws PageError `sign_in_loop` after three rounds within 20 s each
  */
 export function breakSignInLoop(secure: boolean): RequestHandler {
   const attributes = { httpOnly: true, sameSite: 'lax', path: '/login', secure } as const;
