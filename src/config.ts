@@ -1,7 +1,7 @@
 // Settings: environment -> one frozen Config, every problem reported at once. Pure; only main.ts
 // and the doctor read process.env and .env.
 import { contradictions } from './contradictions.ts';
-import { settings, type Settings } from './settings.ts';
+import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
 
 export { settings } from './settings.ts';
 
@@ -103,7 +103,7 @@ function toConfig(s: Settings): Config {
     ...(sessionSecrets && { sessionSecrets }),
     sessionDb: s.SESSION_DB ?? '.data/sessions.db',
     idleSeconds: s.SESSION_IDLE_SECONDS ?? Math.min(86_400, s.SESSION_MAX_SECONDS ?? 86_400),
-    maxSeconds: s.SESSION_MAX_SECONDS ?? 604_800,
+    maxSeconds: s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS,
     rateLimit: s.RATE_LIMIT ?? 120,
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
     ...(s.TRUST_PROXY !== undefined && { trustProxy: trustProxyValue(s.TRUST_PROXY) }),

@@ -1,7 +1,7 @@
 // What is wrong although each setting is right on its own. A line each: `NAME: what is wrong; what to
 // set`.
 import { isLoopbackHttp } from './auth/index.ts';
-import type { Settings } from './settings.ts';
+import { DEFAULT_MAX_SECONDS, type Settings } from './settings.ts';
 
 type Problem = [isProblem: boolean, line: string];
 
@@ -35,7 +35,7 @@ function together(s: Settings): Problem[] {
     ],
     [
       s.SESSION_IDLE_SECONDS !== undefined &&
-        s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? 604_800),
+        s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS),
       'SESSION_IDLE_SECONDS: is longer than SESSION_MAX_SECONDS; set a shorter time',
     ],
   ];

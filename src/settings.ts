@@ -33,6 +33,8 @@ const url = (what: string) =>
 const ORIGIN_ONLY =
   'is not an origin; set scheme, host and port only, such as https://app.example.com';
 
+/** Of SESSION_MAX_SECONDS, where it is not set. */
+export const DEFAULT_MAX_SECONDS = 604_800;
 /** What is sealed with a shorter one could be opened by guessing: src/auth takes none. */
 const SHORTEST_SECRET = 16;
 

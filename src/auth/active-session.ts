@@ -11,7 +11,7 @@ import { askToSignIn } from './guards.ts';
 import { refreshLease, withLease } from './lease.ts';
 import type { SessionRecords } from './records.ts';
 import { endSession } from './session.ts';
-import { sessionKey } from './session-cookie.ts';
+import type { SessionId } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';
 import type { SealedSessionStore } from './session-store.ts';
 import type { HeldTokens } from './token-record.ts';
@@ -39,18 +39,17 @@ export function createRequireActiveSession(parts: Parts, cacheSeconds: number): 
   const { relyingParty, store, records, session, onEvent } = parts;
   const activeUntil = new Map<string, number>();
 
-  async function isActive(req: Request, user: User): Promise<boolean> {
-    const held = await store.readTokens(req.session.id);
+  async function isActive({ sid, key }: SessionId, user: User): Promise<boolean> {
+    const held = await store.readTokens(sid);
     if (!held) return false;
     if (await introspect(relyingParty, held, user)) return true;
     // An exchange on its way has spent the token we asked about and not yet saved the next one.
     // Under the lease there is none: what the store holds then is the last word.
     const work = async () => {
-      const now = await store.readTokens(req.session.id);
+      const now = await store.readTokens(sid);
       return now !== undefined && now.version > held.version && introspect(relyingParty, now, user);
     };
-    const lease = refreshLease(sessionKey(req.session.id));
-    return withLease(records, lease, () => Promise.resolve(undefined), work);
+    return withLease(records, refreshLease(key), () => Promise.resolve(undefined), work);
   }
 
   async function end(req: Request, res: Response, { sub }: User): Promise<void> {
@@ -60,14 +59,14 @@ export function createRequireActiveSession(parts: Parts, cacheSeconds: number): 
   }
 
   return async (req, res, next) => {
-    const { user } = req;
-    if (!user) return askToSignIn(req, res);
+    const { user, storedSession } = req;
+    if (!user || !storedSession) return askToSignIn(req, res);
     // AuthKit calls an expired access token inactive, however well the grant is.
     if (req.grant && !req.grant.renewable && isExpired(req.grant)) return askToSignIn(req, res);
-    const key = sessionKey(req.session.id);
+    const { key } = storedSession;
     if ((activeUntil.get(key) ?? 0) > Date.now()) return next();
     activeUntil.delete(key);
-    if (!(await isActive(req, user))) return end(req, res, user);
+    if (!(await isActive(storedSession, user))) return end(req, res, user);
     if (activeUntil.size >= MOST_REMEMBERED) activeUntil.clear();
     activeUntil.set(key, Date.now() + cacheSeconds * 1000);
     return next();

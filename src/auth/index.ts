@@ -125,7 +125,7 @@ export function createAuth(options: AuthOptions): Auth {
     ...createGuards(session, createRefresher(exchange, pause, store, records)),
     requireActiveSession: (cacheSeconds) => createRequireActiveSession(parts, cacheSeconds),
     async accessToken(req) {
-      const held = await store.readTokens(req.session.id);
+      const held = req.storedSession && (await store.readTokens(req.storedSession.sid));
       if (!held) throw new SignInError('login_required');
       return held.tokens.accessToken;
     },

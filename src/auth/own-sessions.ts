@@ -6,7 +6,6 @@ import type { SignInEventListener } from './events.ts';
 import { storeFailure } from './failure.ts';
 import { currentUser } from './guards.ts';
 import type { SessionRecords, SessionSummary } from './records.ts';
-import { sessionKey } from './session-cookie.ts';
 import { userKey } from './user.ts';
 
 export interface OwnSession extends SessionSummary {
@@ -26,6 +25,7 @@ export interface OwnSessions {
   isCurrent(req: Request, key: string): boolean;
 }
 
+const isCurrent = (req: Request, key: string) => key === req.storedSession?.key;
 const keyOf = (req: Request) => userKey(currentUser(req).issuer, currentUser(req).sub);
 
 /** The sessions of whoever is signed in, by what the records index of them. */
@@ -35,10 +35,9 @@ export function createOwnSessions(
 ): OwnSessions {
   return {
     async list(req) {
-      const own = sessionKey(req.session.id);
       const sessions = await records.sessionsOf(keyOf(req)).catch(storeFailure);
       return sessions
-        .map((summary) => ({ ...summary, current: summary.key === own }))
+        .map((summary) => ({ ...summary, current: isCurrent(req, summary.key) }))
         .toSorted((a, b) => Number(b.current) - Number(a.current) || b.lastSeenAt - a.lastSeenAt);
     },
     async end(req, key) {
@@ -47,6 +46,6 @@ export function createOwnSessions(
       if (ended) onEvent({ event: 'session_ended', sub, reason: 'ended_by_user' });
       return ended;
     },
-    isCurrent: (req, key) => key === sessionKey(req.session.id),
+    isCurrent,
   };
 }

@@ -46,7 +46,8 @@ export function createTakeOver(
   onEvent: SignInEventListener,
 ): (req: Request) => Promise<() => void> {
   return async (req) => {
-    const previous = req.user && (await store.readTokens(req.session.id));
+    const { user, storedSession } = req;
+    const previous = user && storedSession && (await store.readTokens(storedSession.sid));
     const config = relyingParty.known()?.afterwards;
     if (!previous || !config) return () => undefined;
     return () => void revokeRefreshToken(config, previous.tokens, onEvent);

@@ -23,23 +23,9 @@ export function sessionMiddleware(
   settings: SessionSettings,
   store: SealedSessionStore,
 ): RequestHandler {
-  const { name, attributes, options } = sessionCookie(settings);
+  const { name, attributes } = sessionCookie(settings);
   const readCookie = createCookieReader(name, settings.secrets);
-  const startSession = session({
-    name,
-    store,
-    secret: [...settings.secrets],
-    cookie: options,
-    // A request that changed nothing writes nothing: it could only write old data back.
-    resave: false,
-    saveUninitialized: false,
-  });
-  const haveSessionOnUse = createSessionOnUse((req, res, next) => {
-    // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy
-    // that ends TLS none would ever be set; BASE_URL says what the browser sees.
-    if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
-    startSession(req, res, next);
-  }, store);
+  const haveSessionOnUse = createSessionOnUse(expressSession(settings, store), store);
 
   return async (req, res, next) => {
     if (Object.hasOwn(req, 'session')) {
@@ -66,6 +52,25 @@ export function sessionMiddleware(
     // was set with; kept, it would be sent and looked up for ever.
     else if (cookie) res.clearCookie(name, attributes);
     return next();
+  };
+}
+
+function expressSession(settings: SessionSettings, store: SealedSessionStore): RequestHandler {
+  const { name, options } = sessionCookie(settings);
+  const start = session({
+    name,
+    store,
+    secret: [...settings.secrets],
+    cookie: options,
+    // A request that changed nothing writes nothing: it could only write old data back.
+    resave: false,
+    saveUninitialized: false,
+  });
+  return (req, res, next) => {
+    // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy
+    // that ends TLS none would ever be set; BASE_URL says what the browser sees.
+    if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
+    start(req, res, next);
   };
 }
 

@@ -39,13 +39,13 @@ export function createSignOut(parts: Parts): SignOut {
   async function end(req: Request, res: Response, everywhere: boolean): Promise<void> {
     res.set('Cache-Control', 'no-store');
     if (req.sessionUnavailable) throw req.sessionUnavailable;
-    const { user } = req;
-    const tokens = user && (await store.readTokens(req.session.id))?.tokens;
-    if (req.storedSession) await endSession(req, res, session);
+    const { user, storedSession } = req;
+    const held = user && storedSession && (await store.readTokens(storedSession.sid));
+    if (storedSession) await endSession(req, res, session);
     if (everywhere && user) {
       await records.removeAll(userKey(user.issuer, user.sub)).catch(storeFailure);
     }
-    const target = user && tellAuthKit(user, tokens);
+    const target = user && tellAuthKit(user, held?.tokens);
     // 303: what follows a POST is a GET (RFC 9700 §4.12).
     res.redirect(303, target?.href ?? signedOut.pathname);
   }
