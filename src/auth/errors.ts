@@ -148,8 +148,9 @@ interface Details {
 }
 
 /**
- * A sign-in, or a page that needs one, that cannot go on. Handled by the app's error handler: `status`
- * and `retryAfter` (seconds) for the answer, `message` and `advice` for the page, the rest for the log.
+ * A sign-in, or a page that needs one, that cannot go on. Handled by the app's error handler:
+ * `status` and `retryAfter` (seconds) for the answer, `message` and `advice` for the page, the rest
+ * for the log.
  */
 export class SignInError extends Error {
   readonly code: SignInErrorCode;

@@ -1,5 +1,5 @@
-// From what openid-client or the store throws to one of our codes. Only the code and our own sentence reach a
-// page; the library's error travels along as `cause`, for the log.
+// From what openid-client or the store throws to one of our codes. Only the code and our own
+// sentence reach a page; the library's error travels along as `cause`, for the log.
 import {
   AuthorizationResponseError,
   ClientError,
@@ -22,7 +22,10 @@ export function toSignInError(cause: unknown, returnTo?: string): SignInError {
   return new SignInError(codeOf(cause), { cause, ...(returnTo !== undefined && { returnTo }) });
 }
 
-/** A rejection of the store as the one error that pages know. @throws SignInError `store_unavailable` */
+/**
+ * A rejection of the store as the one error that pages know.
+ * @throws SignInError `store_unavailable`
+ */
 export function storeFailure(cause: unknown): never {
   throw cause instanceof SignInError ? cause : new SignInError('store_unavailable', { cause });
 }

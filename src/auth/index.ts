@@ -9,7 +9,8 @@
 //   app.use(errorHandler);                       // yours: SignInError has code, status, message, advice
 //
 // One sign-in, in reading order: guards.ts, routes.ts, sign-in.ts, passport.ts, strategy.ts,
-// attempts.ts, (AuthKit), routes.ts again, id-token.ts, tokens.ts, user.ts, begin-session.ts, session-store.ts, session.ts.
+// attempts.ts, (AuthKit), routes.ts again, id-token.ts, tokens.ts, user.ts, begin-session.ts,
+// session-store.ts, session.ts.
 // One refresh: guards.ts, refresh.ts, lease.ts, exchange.ts, tokens.ts, session-store.ts.
 import './express.ts';
 import type { Request, RequestHandler, Router } from 'express';

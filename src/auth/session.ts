@@ -92,7 +92,7 @@ function recognize(req: Request, stored: StoredSession, settings: SessionSetting
   req.session.signedIn = stored.signedIn = { ...signedIn, lastSeenAt: now };
 }
 
-/** Sets `req.user` and `req.grant` after a sign-in or a refresh: the organization may have changed. */
+/** Sets `req.user` and `req.grant` to what a sign-in or a refresh brought. */
 export function recognizeAs(
   req: Request,
   { user }: SignedIn,

@@ -89,7 +89,7 @@ function lifetimeMs(response: TokenEndpointResponse, claims: JWTPayload): number
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_LIFETIME_MS) : undefined;
 }
 
-/** When (ms) the access token is due to be renewed: 60 s, or a fifth of a shorter life, before its end. */
+/** When the access token is to be renewed: 60 s, or a fifth of a shorter life, before its end. */
 export function renewsAt(grant: Grant): number {
   return grant.expiresAt - Math.min(REFRESH_BEFORE_MS, (grant.expiresAt - grant.obtainedAt) / 5);
 }

@@ -60,8 +60,8 @@ export function withoutSlash(issuer: string): string {
 }
 
 /**
- * The URL, if it is https, or http on loopback (RFC 8252 §8.3). The metadata of an https issuer names
- * https addresses only: nothing here is sent to this machine's own services because a document says so.
+ * The URL, if it is https, or http on loopback (RFC 8252 §8.3). The metadata of an https issuer must
+ * name https: nothing is sent to this machine's own services because a document says so.
  * @throws UpstreamError `insecure_url`, with `name` in its message
  */
 export function safeUrl(value: unknown, name: string, issuer?: string): URL {

@@ -5,7 +5,7 @@ import { currentAccessToken } from './require-token.ts';
 
 /**
  * Takes scopes that the token must all have (RFC 6750 §3.1).
- * @throws BearerError `insufficient_scope`, whose challenge names them; `missing_token` without a guard
+ * @throws BearerError `insufficient_scope`, whose challenge names them
  */
 export function requireScope(...scopes: string[]): RequestHandler {
   const scope = scopes.join(' ');
@@ -20,7 +20,7 @@ export function requireScope(...scopes: string[]): RequestHandler {
 
 /**
  * Takes ids of organizations, of which the token must be for one; without any, each will do.
- * @throws BearerError `organization_required`; `missing_token` without a guard
+ * @throws BearerError `organization_required`
  */
 export function requireOrganization(...orgIds: string[]): RequestHandler {
   return (req, _res, next) => {

@@ -65,7 +65,7 @@ function toAccessToken(
   claims: JWTPayload,
   { clientIds }: Expected,
 ): AccessToken {
-  // AuthKit sets no typ; a token that names another kind, such as logout+jwt, is not ours (RFC 8725 §3.11).
+  // RFC 8725 §3.11. AuthKit sets no typ; one that names another kind, such as logout+jwt, is not ours.
   if (typ !== undefined && !/^(application\/)?(at\+)?jwt$/i.test(typ))
     throw refused('not_an_access_token');
   // ID tokens have the same issuer and keys, and where the application's own client id is accepted as

@@ -28,8 +28,8 @@ export type StoreEventListener = (event: StoreEvent, cause?: unknown) => void;
 
 export interface StoreOptions {
   /**
-   * `redis://` or `rediss://`; without it the sessions are in `file`. Applications that share a server
-   * each take a database of their own, such as `redis://host:6379/1`.
+   * `redis://` or `rediss://`; without it the sessions are in `file`. Applications that share a
+   * server each take a database of their own, such as `redis://host:6379/1`.
    */
   redisUrl?: string | undefined;
   file: string;

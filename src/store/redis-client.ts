@@ -52,7 +52,7 @@ export async function connectRedis(
 /**
  * Runs commands, each within `ms` milliseconds. After one of them got no answer in time, the next
  * fail at once until the server speaks again: answers come in order, so the late one tells.
- * @throws StoreError `store_unreachable`; what Redis replied as `store_full`, `store_readonly`, `store_failed`
+ * @throws StoreError `store_unreachable`; by what Redis replies the others but `store_damaged`
  */
 export function createDeadline(ms: number) {
   let isSilent = false;
