@@ -3,13 +3,13 @@
 // away first. Fails closed.
 import type { Request, RequestHandler, Response } from 'express';
 import { tokenIntrospection, type IntrospectionResponse } from 'openid-client';
-import type { RelyingParty } from './relying-party.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './failure.ts';
 import { askToSignIn } from './guards.ts';
 import { refreshLease, withLease } from './lease.ts';
 import type { SessionRecords } from './records.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { endSession } from './session.ts';
 import type { SessionId } from './session-cookie.ts';
 import type { SessionSettings } from './session-settings.ts';

@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
 import { parseCookie } from 'cookie';
-import { createSealer } from './seal.ts';
 import { sameOriginPath, type SameOriginPath } from './return-to.ts';
+import { createSealer } from './seal.ts';
 
 /** What binds the answer to this browser: RFC 9700 §2.1.1, §4.7; OpenID Connect Core §15.5.2. */
 export interface SignInAttempt {

@@ -1,10 +1,10 @@
 // From a completed sign-in to the session it begins, in one write.
 import type { Request } from 'express';
 import { describeBrowser } from './browser.ts';
+import type { CompletedSignIn } from './passport.ts';
 import { recognizeAs } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import type { SealedSessionStore } from './session-store.ts';
-import type { CompletedSignIn } from './passport.ts';
 import { userKey } from './user.ts';
 
 /** Fills the new, empty session of `req`; whoever was signed in before is gone with the old one. */

@@ -1,13 +1,13 @@
 // One exchange of a session's refresh token, by whoever holds the lease: ask AuthKit, then save what
 // came, or judge what went wrong. RFC 6749 §6; OpenID Connect Core §12.
 import { refreshTokenGrant } from 'openid-client';
-import type { RelyingParty } from './relying-party.ts';
 import { SignInError, type SignInErrorCode } from './errors.ts';
 import type { SessionEnd, SignInEventListener } from './events.ts';
 import type { SignedIn } from './express.ts';
 import { secondsToWait, storeFailure, toSignInError } from './failure.ts';
 import type { Pause } from './pause.ts';
 import type { SessionRecords } from './records.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { revokeRefreshToken } from './revocation.ts';
 import { sessionKey } from './session-cookie.ts';
 import type { SealedSessionStore } from './session-store.ts';

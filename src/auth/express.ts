@@ -1,8 +1,8 @@
 // All declaration merging of sign-in, in a normal module so that it is copied with the folder.
-import type { User as SignedInUser } from './user.ts';
-import type { Grant } from './tokens.ts';
 import type { SignInError } from './errors.ts';
 import type { StoredSession } from './session-store.ts';
+import type { Grant } from './tokens.ts';
+import type { User as SignedInUser } from './user.ts';
 
 /** What a signed-in session keeps beside its token record. Times are milliseconds. */
 export interface SignedIn {

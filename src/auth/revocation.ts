@@ -2,9 +2,9 @@
 // who signs out is signed out here, whatever AuthKit answers or does not.
 import type { Request } from 'express';
 import { tokenRevocation, type Configuration } from 'openid-client';
-import type { RelyingParty } from './relying-party.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './failure.ts';
+import type { RelyingParty } from './relying-party.ts';
 import type { SealedSessionStore } from './session-store.ts';
 import type { TokenSet } from './tokens.ts';
 

@@ -1,10 +1,10 @@
 // Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
 import type { Request, RequestHandler, Response } from 'express';
 import { buildEndSessionUrl } from 'openid-client';
-import { storeFailure } from './failure.ts';
-import type { RelyingParty } from './relying-party.ts';
 import type { SignInEventListener } from './events.ts';
+import { storeFailure } from './failure.ts';
 import type { SessionRecords } from './records.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { revocationFor, revokeRefreshToken } from './revocation.ts';
 import { endSession } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
