@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CompleteConfig } from './start.ts';
 import { ConfigError, type Config } from './config.ts';
 import type { LocalAuthKit } from './local-authkit/start.ts';
+import type { CompleteConfig } from './start.ts';
 
 const SECRET_FILE = '.data/session-secret';
 const AUTHKIT_FILE = '.data/local-authkit.json';
