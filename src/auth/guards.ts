@@ -37,37 +37,35 @@ export function currentUser(req: Request): User {
 
 /** What each does, and which SignInError it rejects with, is told at its name in `Guards`. */
 export function createGuards(settings: SessionSettings, refresher: Refresher): Guards {
-  const requireLogin: RequestHandler = async (req, res, next) => {
+  /** Whether somebody is signed in. If not, the request is answered. */
+  async function isSignedIn(req: Request, res: Response): Promise<boolean> {
     if (req.sessionUnavailable) throw req.sessionUnavailable;
-    if (!req.user) return askToSignIn(req, res);
-    const result = await refresher.refreshIfDue(req);
-    if (result === 'ended') {
-      await endSession(req, res, settings);
-      return askToSignIn(req, res);
+    const result = req.user ? await refresher.refreshIfDue(req) : 'nobody';
+    if (result === 'ended') await endSession(req, res, settings);
+    if (result === 'ended' || result === 'nobody') {
+      askToSignIn(req, res);
+      return false;
     }
     if (result !== 'fresh') {
       if (result.code === 'store_unavailable') throw result;
       req.authKitUnreachable = result;
     }
-    return next();
-  };
+    return true;
+  }
 
   return {
-    requireLogin,
+    async requireLogin(req, res, next) {
+      if (await isSignedIn(req, res)) next();
+    },
 
     async requireFreshToken(req, res, next) {
-      await requireLogin(req, res, (error?: unknown) => {
-        if (error || !req.grant) return next(error);
-        if (!isExpired(req.grant)) return next();
-        // Without a refresh token only a new sign-in brings a new access token.
-        if (!req.grant.renewable) return askToSignIn(req, res);
-        const { retryAfter } = req.authKitUnreachable ?? {};
-        const wait = retryAfter !== undefined ? { retryAfter } : {};
-        throw new SignInError('fresh_token_unavailable', {
-          cause: req.authKitUnreachable,
-          ...wait,
-        });
-      });
+      if (!(await isSignedIn(req, res))) return;
+      if (!req.grant || !isExpired(req.grant)) return next();
+      // Without a refresh token only a new sign-in brings a new access token.
+      if (!req.grant.renewable) return askToSignIn(req, res);
+      const { authKitUnreachable: cause } = req;
+      const wait = cause?.retryAfter !== undefined ? { retryAfter: cause.retryAfter } : {};
+      throw new SignInError('fresh_token_unavailable', { cause, ...wait });
     },
 
     requireOrganization(req, _res, next) {
