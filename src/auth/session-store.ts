@@ -92,7 +92,9 @@ export class SealedSessionStore extends session.Store {
   /** For express-session: null when there is no such session. */
   override get(sid: string, callback: Callback<session.SessionData | null>) {
     const opening = this.#openingAs;
-    if (opening) return callback(null, this.#dataOf(opening.read));
+    // Whatever express-session makes of the cookies: data of one id never gets into another.
+    if (opening)
+      return callback(null, this.#dataOf(opening.read?.sid === sid ? opening.read : undefined));
     const found = this.find({ sid, key: sessionKey(sid) });
     return answer(
       found.then((read) => this.#dataOf(read)),
