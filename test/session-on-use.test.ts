@@ -147,8 +147,17 @@ it('has no req.session while the store is out of reach', async () => {
   expect(await ask(browser, '/has')).toEqual({ body: true, cookies: [] });
 });
 
-it('says so where another express-session stands before it', async () => {
-  const other = session({ secret: 'another-secret', resave: false, saveUninitialized: false });
+it.each<[string, RequestHandler]>([
+  ['express-session', session({ secret: 'a', resave: false, saveUninitialized: false })],
+  [
+    // Such as cookie-session, which has no store.
+    'session layer',
+    (req, _res, next) => {
+      Object.defineProperty(req, 'session', { configurable: true, get: () => ({}) });
+      next();
+    },
+  ],
+])('says so where another %s stands before it', async (_name, other) => {
   const ask = await start(noted(), other);
   expect((await ask(browser, '/who')).body).toBe(
     'TypeError: auth.session is express-session itself: remove the other session()',

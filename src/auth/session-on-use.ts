@@ -5,14 +5,18 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { SealedSessionStore } from './session-store.ts';
 
-/**
- * A function that lets a request have `req.session` when it wants to: read or changed, and saved at
- * the end of the answer, as with express-session itself (`start`) in this place.
- */
-export function createSessionOnUse(
-  start: RequestHandler,
-  store: SealedSessionStore,
-): (req: Request) => void {
+export interface SessionOnUse {
+  /**
+   * Lets a request have `req.session` when it wants to: read or changed, and saved at the end of the
+   * answer, as with express-session itself in this place.
+   */
+  give(req: Request): void;
+  /** Whether `req.session` is from here: not yet used, or started with this store. */
+  isGiven(req: Request): boolean;
+}
+
+/** `start` is express-session on this store. */
+export function createSessionOnUse(start: RequestHandler, store: SealedSessionStore): SessionOnUse {
   const property: PropertyDescriptor & ThisType<Request> = {
     configurable: true,
     get() {
@@ -41,7 +45,14 @@ export function createSessionOnUse(
     return req.session;
   }
 
-  return (req) => void Object.defineProperty(req, 'session', property);
+  return {
+    give: (req) => void Object.defineProperty(req, 'session', property),
+    isGiven(req) {
+      const { sessionStore }: { sessionStore?: unknown } = req;
+      const own = Object.getOwnPropertyDescriptor(req, 'session');
+      return own?.get === property.get || sessionStore === store;
+    },
+  };
 }
 
 function become(req: Request, value: unknown): void {

@@ -25,13 +25,12 @@ export function sessionMiddleware(
 ): RequestHandler {
   const { name, attributes } = sessionCookie(settings);
   const readCookie = createCookieReader(name, settings.secrets);
-  const haveSessionOnUse = createSessionOnUse(expressSession(settings, store), store);
+  const sessionOnUse = createSessionOnUse(expressSession(settings, store), store);
 
   return async (req, res, next) => {
     if (Object.hasOwn(req, 'session')) {
       // Mounted twice is read once. Another session layer would be overwritten, or overwrite this.
-      const { sessionStore }: { sessionStore?: unknown } = req;
-      if (sessionStore === undefined || sessionStore === store) return next();
+      if (sessionOnUse.isGiven(req)) return next();
       throw new TypeError('auth.session is express-session itself: remove the other session()');
     }
     const cookie = readCookie(req);
@@ -43,7 +42,7 @@ export function sessionMiddleware(
       req.sessionUnavailable = new SignInError('store_unavailable', { cause });
       return next();
     }
-    haveSessionOnUse(req);
+    sessionOnUse.give(req);
     if (stored) {
       req.storedSession = stored;
       recognize(req, stored, settings);
