@@ -67,25 +67,38 @@ const escape = (value: unknown): string =>
 
 const TAG = /<%[^]*?%>/g;
 const NAME = /[A-Za-z_$][\w$]*/g;
-const NOT_LOCALS = new Set(
-  'break case catch const continue else false finally for function if in include instanceof let locals new null of return switch this throw true try typeof var void while'.split(
-    ' ',
-  ),
-);
+// What ejs and the function below call their own.
+const TAKEN = new Set(['$has', '$outer', '$more', 'escapeFn', 'include']);
 
-/** Every word in a template's tags becomes a variable; none ever comes from a request. */
+/** Every word in a template's tags becomes a variable of its function; none is from a request. */
 function compile(file: string): Write {
-  // `locals.x` is how ejs asks for what may be missing; here every missing local is undefined.
-  const text = readFileSync(file, 'utf8').replace(TAG, (tag) => tag.replace(/\blocals\./g, ''));
+  const text = readFileSync(file, 'utf8');
   const template = new ejs.Template(text, { compileDebug: false, _with: false });
   template.compile();
   const names = new Set((text.match(TAG) ?? []).flatMap((tag) => tag.match(NAME) ?? []));
-  const variables = [...names]
-    .filter((name) => !NOT_LOCALS.has(name) && !(name in globalThis))
-    .map((name) => `let ${name} = '${name}' in $more ? $more.${name} : locals.${name};`);
-  // ejs hands out the function only together with its own include; this is the same source.
-  // A block of its own, so that a view may declare what happens to be called the same.
+  const variables = [...names].filter((name) => !TAKEN.has(name) && isFree(name)).map(variable);
+  // ejs hands out the function only together with its own include; this is the same source. `var`,
+  // so that a view may declare what happens to be called the same.
   const source = `${variables.join('')}{${template.source}}`;
   // oxlint-disable-next-line typescript/no-implied-eval
-  return new Function('locals', '$more', 'escapeFn', 'include', source) as Write;
+  const write = new Function('$has', '$outer', '$more', 'escapeFn', 'include', source);
+  return write.bind(undefined, Object.hasOwn) as Write;
+}
+
+/** From an include's own locals, else from the page's; what neither has may be a global. */
+function variable(name: string): string {
+  if (name === 'locals') return 'var locals = Object.assign(Object.create(null), $outer, $more);';
+  const otherwise = Object.hasOwn(globalThis, name) ? `globalThis.${name}` : 'undefined';
+  const local = `$has($outer, '${name}') ? $outer.${name} : ${otherwise}`;
+  return `var ${name} = $has($more, '${name}') ? $more.${name} : ${local};`;
+}
+
+/** Not a word of the language. */
+function isFree(name: string): boolean {
+  try {
+    // oxlint-disable-next-line typescript/no-implied-eval
+    return Boolean(new Function(`var ${name};`));
+  } catch {
+    return false;
+  }
 }

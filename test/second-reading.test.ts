@@ -73,6 +73,17 @@ describe('the settings', () => {
       expect(start).toThrow(RangeError);
       expect(start).toThrow(/^sessionSecrets: .* 16 characters .*randomBytes/);
     }
+    for (const [name, value] of [
+      ['idleSeconds', 0],
+      ['idleSeconds', 0.5],
+      ['maxSeconds', Infinity],
+      ['maxSeconds', Number.NaN],
+      ['maxSeconds', 31_536_001],
+    ] as const) {
+      const start = () =>
+        createAuth({ ...options, sessionSecrets: ['long-enough-for-this'], [name]: value });
+      expect(start).toThrow(new RegExp(`^${name}: .* whole number of seconds`));
+    }
     await records.close();
     await rm(folder, { recursive: true });
   });

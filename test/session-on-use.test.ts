@@ -1,7 +1,7 @@
 // express-session starts where a route uses `req.session`, and then works as it always does.
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import { Socket, type AddressInfo } from 'node:net';
 import express, { type RequestHandler } from 'express';
 import session from 'express-session';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
@@ -57,6 +57,21 @@ async function start(records: SessionRecords, ...before: RequestHandler[]) {
   const host = express().use(...before, auth.session, auth.session);
   host.get('/who', (req, res) => void res.json(req.user?.name ?? null));
   host.get('/id', (req, res) => void res.json([req.session.id, req.sessionID]));
+  host.get('/id-first', (req, res) => {
+    const { sessionID } = req;
+    res.json([sessionID, req.session.id, typeof req.sessionStore.get]);
+  });
+  host.post('/child', (req, res) => {
+    const child = Object.create(req) as typeof req;
+    child.session.basket = ['from the child'];
+    req.session.basket?.push('and its parent');
+    res.json(child.sessionID === req.sessionID);
+  });
+  host.post('/stripped', (req, res) => {
+    delete req.headers.cookie;
+    req.session.basket = ['without the header'];
+    res.json(req.headers.cookie ?? null);
+  });
   host.get('/has', (req, res) => void res.json(req.session === undefined));
   host.post('/basket', (req, res) => {
     (req.session.basket ??= []).push('tea');
@@ -80,10 +95,11 @@ async function start(records: SessionRecords, ...before: RequestHandler[]) {
   const url = `http://localhost:${(server.address() as AddressInfo).port}`;
   calls = [];
   failures = [];
-  return async (visitor: Browser, path: string, method = 'GET') => {
+  const ask = async (visitor: Browser, path: string, method = 'GET') => {
     const page = await visitor.fetch(url + path, { method });
     return { body: JSON.parse(page.body) as unknown, cookies: page.headers['set-cookie'] ?? [] };
   };
+  return Object.assign(ask, { auth });
 }
 
 it('reads the session once and writes nothing where a route only asks who it is', async () => {
@@ -122,6 +138,41 @@ it('knows the id of the session that the cookie names', async () => {
   expect(same).toBe(id);
   const cookie = decodeURIComponent(browser.jar.find('session')?.value ?? '');
   expect(cookie.startsWith(`s:${id}.`)).toBe(true);
+});
+
+it('knows it as well where nothing but the id is asked for', async () => {
+  const ask = await start(noted());
+  const [first, second, get] = (await ask(browser, '/id-first')).body as string[];
+  expect(first).toMatch(/^[\w-]{32}$/);
+  expect([second, get]).toEqual([first, 'function']);
+});
+
+it('is one session for a request and for what is made from it', async () => {
+  const ask = await start(noted());
+  const { body, cookies } = await ask(browser, '/child', 'POST');
+  expect(body).toBe(true);
+  expect(cookies).toHaveLength(1);
+  expect((await ask(browser, '/basket')).body).toEqual(['from the child', 'and its parent']);
+});
+
+it('is the session that was read, whatever became of the Cookie header since', async () => {
+  const ask = await start(noted());
+  expect((await ask(browser, '/stripped', 'POST')).body).toBeNull();
+  expect(calls).toEqual(['read', 'update']);
+  expect((await ask(browser, '/basket')).body).toEqual(['without the header']);
+  expect((await ask(browser, '/who')).body).toBe('Bruno Okafor');
+});
+
+it('is there without Express, for a socket that is opened', async () => {
+  const { auth } = await start(noted());
+  const req = Object.assign(new IncomingMessage(new Socket()), { url: '/' });
+  req.headers = { cookie: `session=${browser.jar.find('session')?.value}` };
+  const res = new ServerResponse(req);
+  await new Promise((resolve) => {
+    void auth.session(req as express.Request, res as express.Response, resolve);
+  });
+  expect((req as express.Request).user?.name).toBe('Bruno Okafor');
+  expect((req as express.Request).session.signedIn?.user.sub).toMatch(/^user_/);
 });
 
 it('takes a cookie with another signature for none, and takes it back', async () => {
@@ -170,4 +221,10 @@ it('hands on that a session could not be saved, and the process lives', async ()
   expect((await ask(browser, '/basket', 'POST')).body).toContain('tea');
   await vi.waitFor(() => expect(failures).toEqual(['Error: the disk is full']));
   expect((await ask(browser, '/who')).body).toBe('Bruno Okafor');
+});
+
+it('says so where the session of another createAuth stands before it', async () => {
+  const { auth } = await start(noted());
+  const ask = await start(noted(), auth.session);
+  expect((await ask(browser, '/who')).body).toMatch(/^TypeError: auth.session is express-session/);
 });

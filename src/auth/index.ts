@@ -50,6 +50,7 @@ export { isLoopbackHttp } from './discovery.ts';
 export { userKey, type User } from './user.ts';
 
 const DEFAULT_SCOPE = 'openid profile email offline_access';
+const YEAR_S = 31_536_000;
 const DAY_S = 86_400;
 
 export interface AuthOptions {
@@ -98,7 +99,8 @@ export interface Auth extends Guards, SignOut, Pick<RelyingParty, 'state' | 'clo
 
 /**
  * Puts sign-in together. Starts to look for the issuer at once, and does not wait for it.
- * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters
+ * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, or `idleSeconds` or
+ * `maxSeconds` is no whole number of seconds
  */
 export function createAuth(options: AuthOptions): Auth {
   const { baseUrl, records, onSignIn = () => undefined, onEvent = () => undefined } = options;
@@ -147,9 +149,16 @@ function settingsOf(options: AuthOptions) {
     issuer,
     clientId,
     secrets: options.sessionSecrets,
-    idleSeconds: options.idleSeconds ?? DAY_S,
+    idleSeconds: seconds('idleSeconds', options.idleSeconds ?? DAY_S),
     secure: baseUrl.protocol === 'https:',
   };
   const requested = { scope, ...(resource !== undefined && { resource }) };
-  return { session, maxSeconds: options.maxSeconds ?? 7 * DAY_S, requested };
+  const maxSeconds = seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S);
+  return { session, maxSeconds, requested };
+}
+
+// A fraction would be a time that Redis refuses, and Infinity one that no cookie has.
+function seconds(name: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value <= YEAR_S) return value;
+  throw new RangeError(`${name}: ${value} is not a whole number of seconds from 1 to ${YEAR_S}`);
 }

@@ -12,8 +12,8 @@ export interface OpenedSession {
   /** Who signed in: shared by requests, hence frozen. */
   signedIn: Readonly<SignedIn> | undefined;
   grant: Grant | undefined;
-  /** Who that is, copied by each request: copying something frozen takes several times as long. */
-  user: User | undefined;
+  /** Who that is; each request takes a copy of its own. */
+  user: Readonly<User> | undefined;
   /** Everything else in the session, as JSON: each request may change its own. */
   rest: string;
 }
@@ -44,7 +44,7 @@ export function createOpener(data: Sealer, grants: Sealer): Opener {
     const { signedIn, ...rest } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
     const grantContent = row.grant && grants.open(row.grant, sid);
     const grant = grantContent && freeze(JSON.parse(grantContent.toString()) as Grant);
-    const user = signedIn && grant && userWithin(signedIn.user, grant);
+    const user = signedIn && grant && freeze(userWithin(signedIn.user, grant));
     const opened = {
       signedIn: signedIn && freeze(signedIn),
       grant,

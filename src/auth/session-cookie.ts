@@ -16,6 +16,8 @@ export interface SessionId {
   sid: string;
   /** The key of the session in the store: whoever reads it there cannot make the cookie from it. */
   key: string;
+  /** The cookie as a Cookie header, with nothing else in it. */
+  cookie: string;
 }
 
 /** The key of a session in the store. */
@@ -52,7 +54,8 @@ export function createCookieReader(
     if (remembered) return remembered;
     const sid = value.startsWith(SIGNED) && unsignWith(secrets, value.slice(SIGNED.length));
     if (!sid) return { id: undefined };
-    const found = { id: { sid, key: sessionKey(sid) } };
+    const own = `${name}=${encodeURIComponent(value)}`;
+    const found = { id: { sid, key: sessionKey(sid), cookie: own } };
     known.set(value, found);
     return found;
   };

@@ -70,13 +70,13 @@ export class SealedSessionStore extends session.Store {
   }
 
   /** Reads a session, now. @throws what the records reject with */
-  async find({ sid, key }: SessionId): Promise<StoredSession | undefined> {
+  async find({ sid, key, cookie }: SessionId): Promise<StoredSession | undefined> {
     const row = await this.#records.read(key);
     if (!row) this.#opener.forget(key);
     const opened = row && this.#opener.open(key, sid, row);
     if (!opened) return undefined;
     const { signedIn, grant, user, rest } = opened;
-    return { sid, key, signedIn, grant, user, version: row.version, rest };
+    return { sid, key, cookie, signedIn, grant, user, version: row.version, rest };
   }
 
   /** While `work` runs, which it does at once, `get` answers with what was read before. */
@@ -95,7 +95,7 @@ export class SealedSessionStore extends session.Store {
     // Whatever express-session makes of the cookies: data of one id never gets into another.
     if (opening)
       return callback(null, this.#dataOf(opening.read?.sid === sid ? opening.read : undefined));
-    const found = this.find({ sid, key: sessionKey(sid) });
+    const found = this.find({ sid, key: sessionKey(sid), cookie: '' });
     return answer(
       found.then((read) => this.#dataOf(read)),
       callback,
@@ -128,7 +128,9 @@ export class SealedSessionStore extends session.Store {
     const key = sessionKey(sid);
     const sealed = this.#data.seal(JSON.stringify({ ...data, cookie: undefined }), sid);
     const now = Date.now();
-    const expiresAt = data.cookie.expires ? new Date(data.cookie.expires).getTime() : now;
+    // A cookie of the host's that ends with the browser ends here when it is not used.
+    const { expires } = data.cookie;
+    const expiresAt = expires ? new Date(expires).getTime() : now + this.#cookie.maxAge;
     if (this.#stored.has(data)) {
       // False once the session was ended meanwhile: this request is late, and nothing is written.
       await this.#records.update(key, sealed, now, expiresAt);

@@ -28,6 +28,9 @@ export function sessionMiddleware(
   const sessionOnUse = createSessionOnUse(expressSession(settings, store), store);
 
   return async (req, res, next) => {
+    // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy that
+    // ends TLS none would ever be set; BASE_URL says what the browser sees.
+    if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
     if (Object.hasOwn(req, 'session')) {
       // Mounted twice is read once. Another session layer would be overwritten, or overwrite this.
       if (sessionOnUse.isGiven(req)) return next();
@@ -42,7 +45,7 @@ export function sessionMiddleware(
       req.sessionUnavailable = new SignInError('store_unavailable', { cause });
       return next();
     }
-    sessionOnUse.give(req);
+    sessionOnUse.give(req, res);
     if (stored) {
       req.storedSession = stored;
       recognize(req, stored, settings);
@@ -56,7 +59,7 @@ export function sessionMiddleware(
 
 function expressSession(settings: SessionSettings, store: SealedSessionStore): RequestHandler {
   const { name, options } = sessionCookie(settings);
-  const start = session({
+  return session({
     name,
     store,
     secret: [...settings.secrets],
@@ -65,12 +68,6 @@ function expressSession(settings: SessionSettings, store: SealedSessionStore): R
     resave: false,
     saveUninitialized: false,
   });
-  return (req, res, next) => {
-    // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy
-    // that ends TLS none would ever be set; BASE_URL says what the browser sees.
-    if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
-    start(req, res, next);
-  };
 }
 
 /** Sets `req.user` if somebody is signed in here, with this application, and not for too long. */
@@ -87,8 +84,11 @@ function recognize(req: Request, stored: StoredSession, settings: SessionSetting
   if (unusedMs < touchMs) return;
   // The one write that use of a session causes, at most once a minute; express-session sends the
   // cookie again with it, so that its expiry moves along. Neither outlives the absolute end.
-  req.session.cookie.maxAge = Math.min(settings.idleSeconds * 1000, signedIn.endsAt - now);
-  req.session.signedIn = stored.signedIn = { ...signedIn, lastSeenAt: now };
+  const { session: open }: { session?: Request['session'] } = req;
+  // express-session passes over what is no path, as in `OPTIONS *`.
+  if (!open) return;
+  open.cookie.maxAge = Math.min(settings.idleSeconds * 1000, signedIn.endsAt - now);
+  open.signedIn = stored.signedIn = { ...signedIn, lastSeenAt: now };
 }
 
 /** Sets `req.user` and `req.grant` to what a sign-in or a refresh brought. */
