@@ -1,10 +1,10 @@
 // What a host app keeps in the session itself, beside the sign-in: read and changed by several
 // instances, each with what it opened last still in its memory.
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createAuth } from '../src/auth/index.ts';
 import { openStore, type Store } from '../src/store/index.ts';
 import { settingsFor, signIn, startTestApp, type TestApp } from './support/app.ts';
@@ -20,6 +20,7 @@ let app: TestApp;
 const closers: (() => unknown)[] = [];
 const hosts: { url: string; store: Store }[] = [];
 let browser: Browser;
+const events = new EventEmitter();
 
 beforeAll(async () => {
   app = await startTestApp();
@@ -47,6 +48,10 @@ async function startHost() {
   host.post('/visits', (req, res) => {
     req.session.visits = (req.session.visits ?? 0) + 1;
     res.json(req.session.visits);
+  });
+  host.get('/slow', async (_req, res) => {
+    await once(events, 'go on');
+    res.json('late');
   });
   addRudePages(host);
   const server = createServer(host).listen(0, 'localhost');
@@ -79,6 +84,21 @@ it('sees at once what another instance wrote into the session', async () => {
     expect(await on(writer, 'POST', '/visits')).toBe(visits);
     expect(await on(0, 'GET', '/visits')).toBe(visits);
     expect(await on(1, 'GET', '/visits')).toBe(visits);
+  }
+});
+
+it('keeps what was written while a page ran that only notes the use', async () => {
+  const visits = Number(await on(0, 'GET', '/visits'));
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
+  try {
+    const slow = on(0, 'GET', '/slow');
+    await vi.waitUntil(() => events.listenerCount('go on') === 1);
+    expect(await on(1, 'POST', '/visits')).toBe(visits + 1);
+    events.emit('go on');
+    expect(await slow).toBe('late');
+    expect(await on(0, 'GET', '/visits')).toBe(visits + 1);
+  } finally {
+    vi.useRealTimers();
   }
 });
 

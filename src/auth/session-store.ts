@@ -51,8 +51,8 @@ export class SealedSessionStore extends session.Store {
   readonly #data: Sealer;
   readonly #tokens: TokenRecordSealer;
   readonly #opener: Opener;
-  // The session objects that are known to be in the store.
-  readonly #stored = new WeakSet();
+  // The session objects that are known to be in the store, with what the host keeps in them there.
+  readonly #stored = new WeakMap<object, string>();
   #openingAs: { read: StoredSession | undefined } | undefined;
   readonly #begun = new WeakMap<object, NewSignIn>();
 
@@ -108,14 +108,15 @@ export class SealedSessionStore extends session.Store {
     if (read.signedIn) data.signedIn = { ...read.signedIn };
     // The cookie's attributes are settings, not state: they are not stored.
     data.cookie = { ...this.#cookie, originalMaxAge: this.#cookie.maxAge };
-    this.#stored.add(data);
+    this.#stored.set(data, read.rest);
     return data;
   }
 
   /** For express-session: the object on `req`, which is in the store if what it is made of was. */
   override createSession(req: Request, data: session.SessionData) {
     const created = super.createSession(req, data);
-    if (this.#stored.has(data)) this.#stored.add(created);
+    const rest = this.#stored.get(data);
+    if (rest !== undefined) this.#stored.set(created, rest);
     return created;
   }
 
@@ -126,25 +127,39 @@ export class SealedSessionStore extends session.Store {
 
   async #write(sid: string, data: session.SessionData): Promise<void> {
     const key = sessionKey(sid);
-    const sealed = this.#data.seal(JSON.stringify({ ...data, cookie: undefined }), sid);
+    const rest = JSON.stringify({ ...data, cookie: undefined, signedIn: undefined });
     const now = Date.now();
     // A cookie of the host's that ends with the browser ends here when it is not used.
     const { expires } = data.cookie;
     const expiresAt = expires ? new Date(expires).getTime() : now + this.#cookie.maxAge;
-    if (this.#stored.has(data)) {
-      // False once the session was ended meanwhile: this request is late, and nothing is written.
-      await this.#records.update(key, sealed, now, expiresAt);
+    const known = this.#stored.get(data);
+    if (known === undefined) {
+      await this.#insert(sid, data, rest, expiresAt);
       return;
     }
+    // When only use is noted, what others have put into the session since it was read stays there.
+    const latest = known === rest ? (await this.find({ sid, key, cookie: '' }))?.rest : rest;
+    // Ended meanwhile, now or below: this request is late, and nothing is written.
+    if (latest === undefined) return;
+    await this.#records.update(key, this.#seal(sid, data, latest), now, expiresAt);
+  }
+
+  async #insert(sid: string, data: session.SessionData, rest: string, expiresAt: number) {
+    const sealed = this.#seal(sid, data, rest);
+    const row: NewSession = { data: sealed, startedAt: Date.now(), expiresAt, endsAt: expiresAt };
     const begun = this.#begun.get(data);
-    const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: expiresAt };
     if (begun) {
       row.endsAt = begun.endsAt;
       const { userKey, browser, grant, tokens } = begun;
       row.signIn = { userKey, browser, ...this.#tokens.seal(sid, grant, tokens) };
     }
-    await this.#records.insert(key, row);
-    this.#stored.add(data);
+    await this.#records.insert(sessionKey(sid), row);
+    this.#stored.set(data, rest);
+  }
+
+  #seal(sid: string, { signedIn }: session.SessionData, rest: string): Buffer {
+    const content = { ...(JSON.parse(rest) as object), signedIn };
+    return this.#data.seal(JSON.stringify(content), sid);
   }
 
   /** For express-session: ends it, token record and all. */
