@@ -48,8 +48,8 @@ Written by \`npm run bench\`${quick ? ' in its quick form' : ''}; run it yoursel
 ${date}, ${cores} cores of ${cpu}, Node ${node}, load average ${load}. One process per
 server, 32 connections, production mode, the same page of ${number(pages.bytes)} bytes, everybody signed in
 at the bundled local AuthKit. Medians of interleaved rounds (least–greatest); each ratio is to the bare
-app of the same round. The peers send
-the page as the bytes it is, and so do this project's rows "as bytes"; the other two render it each time.
+app of the same round. The peers send the finished page, and so do this project's rows "as bytes"; its other
+two render it each time.
 
 ## The goals
 
