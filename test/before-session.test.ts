@@ -2,12 +2,13 @@
 // the host's own onSignIn, which may refuse or fail. Nobody arrives before both are done.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import express, { type ErrorRequestHandler } from 'express';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createAuth,
   currentUser,
@@ -19,6 +20,12 @@ import { openEmbeddedStore } from '../src/store/embedded.ts';
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { CLIENT_ID, startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    basket?: string[];
+  }
+}
 
 let folder: string;
 let issuer: SignInIssuer;
@@ -66,6 +73,10 @@ beforeAll(async () => {
   });
   const app = express();
   app.use(auth.session, auth.routes);
+  app.all('/basket', (req, res) => {
+    if (req.method === 'POST') req.session.basket = [...(req.session.basket ?? []), 'tea'];
+    res.json(req.session.basket ?? []);
+  });
   app.get('/profile', auth.requireLogin, (req, res) => res.send(currentUser(req).name));
   app.use(showCode);
   server = createServer(app).listen(port);
@@ -103,14 +114,14 @@ it('the redirect after a sign-out waits until the session is gone', async () => 
 const broken = new Error('the user table is away');
 const suspended = new SignInError('access_denied');
 it.each<[string, () => Promise<void> | void, number, string]>([
-  ['rejects', () => Promise.reject(broken), 503, 'store_unavailable'],
+  ['rejects', () => Promise.reject(broken), 503, 'on_sign_in_failed'],
   [
     'throws',
     () => {
       throw broken;
     },
     503,
-    'store_unavailable',
+    'on_sign_in_failed',
   ],
   [
     'refuses somebody',
@@ -129,4 +140,78 @@ it.each<[string, () => Promise<void> | void, number, string]>([
   expect([page.status, page.body]).toEqual([status, code]);
   expect(done).toEqual([]);
   expect(browser.jar.names()).not.toContain('session');
+});
+
+const signedInAs = async (browser: Browser, sub: string) => {
+  issuer.vary = { idToken: { sub } };
+  await browser.open(`${url}/login?return_to=/profile`);
+  issuer.vary = {};
+};
+const basket = async (browser: Browser) => (await browser.get(`${url}/basket`)).body;
+
+describe('what the host keeps in the session', () => {
+  it('comes along when a visitor signs in, under another session id', async () => {
+    const browser = new Browser();
+    await browser.post(`${url}/basket`);
+    const before = browser.jar.find('session')?.value;
+    await signedInAs(browser, 'user_01');
+    expect(await basket(browser)).toBe('["tea"]');
+    expect(browser.jar.find('session')?.value).not.toBe(before);
+    // The session of before is gone: whoever knew its cookie has nothing.
+    const copy = new Browser();
+    copy.jar.store(new URL(url), [`session=${before}; Path=/`]);
+    expect(await basket(copy)).toBe('[]');
+  });
+
+  it('stays when the same person signs in again, and its other half is the new sign-in', async () => {
+    const browser = new Browser();
+    await signedInAs(browser, 'user_01');
+    await browser.post(`${url}/basket`);
+    await signedInAs(browser, 'user_01');
+    expect(await basket(browser)).toBe('["tea"]');
+    expect((await browser.get(`${url}/profile`)).body).toBe('Nora Test');
+  });
+
+  it('is not handed to another person who signs in in its place', async () => {
+    const browser = new Browser();
+    await signedInAs(browser, 'user_01');
+    await browser.post(`${url}/basket`);
+    await signedInAs(browser, 'user_02');
+    expect((await browser.get(`${url}/profile`)).status).toBe(200);
+    expect(await basket(browser)).toBe('[]');
+  });
+});
+
+describe('a session middleware that was forgotten, or stands too late', () => {
+  it.each<[string, (app: Express) => unknown]>([
+    ['before a guard', (app) => app.get('/page', auth.requireLogin)],
+    ['before a guard for a fresh token', (app) => app.get('/page', auth.requireFreshToken)],
+    [
+      'before the routes',
+      (app) => app.use(auth.routes).get('/page', (_req, res) => res.redirect('/callback')),
+    ],
+  ])('is named, %s', async (_where, wire) => {
+    const app = express();
+    wire(app);
+    app.use(auth.session);
+    app.use(((error, _req, res, _next) => {
+      res.status(500).send(String(error));
+    }) satisfies ErrorRequestHandler);
+    const late = createServer(app).listen(0, 'localhost');
+    await once(late, 'listening');
+    const page = await new Browser().open(
+      `http://localhost:${(late.address() as AddressInfo).port}/page`,
+    );
+    expect(page.body).toContain('app.use(auth.session) is missing, or stands behind what needs it');
+    late.close();
+  });
+});
+
+it('a base URL with a path is refused, since the cookie and the routes belong to a host', () => {
+  const baseUrl = new URL('https://app.example.com/forum');
+  const options = { issuer: new URL(issuer.url), clientId: CLIENT_ID, baseUrl };
+  const secrets = ['a-secret-of-the-tests-0123456789-abcdef'];
+  const start = () =>
+    createAuth({ ...options, sessionSecrets: secrets, records: {} as SessionRecords });
+  expect(start).toThrow(/^baseUrl: .* has a path/);
 });

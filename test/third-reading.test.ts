@@ -10,7 +10,7 @@ import Database from 'libsql';
 import { afterEach, expect, it } from 'vitest';
 import type { SessionSettings } from '../src/auth/session-settings.ts';
 import { SealedSessionStore } from '../src/auth/session-store.ts';
-import { sessionMiddleware } from '../src/auth/session.ts';
+import { createSession } from '../src/auth/session.ts';
 import { openStore } from '../src/store/index.ts';
 import { readTogether } from '../src/store/together.ts';
 import { HOUR, temporaryFiles } from './support/stores.ts';
@@ -42,7 +42,7 @@ async function start() {
   const before = new SealedSessionStore(records, settingsWith([OLD]));
   const settings = settingsWith([NEW, OLD]);
   const store = new SealedSessionStore(records, settings);
-  const host = express().use(sessionMiddleware(settings, store));
+  const host = express().use(createSession(settings, store).middleware);
   host.get('/:kind', async (req, res) => {
     await delay(Math.random() * 5);
     res.json(await PAGES[req.params.kind]?.(req));

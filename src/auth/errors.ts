@@ -106,6 +106,11 @@ const CAUSES = {
     message: 'AuthKit sends people back here with GET only.',
     advice: 'Use response mode "query"; a form post would lose the SameSite=Lax cookie.',
   },
+  on_sign_in_failed: {
+    status: 503,
+    message: 'You signed in at AuthKit, but your account could not be prepared here.',
+    advice: 'Try again in a moment. If it stays, the log has the cause.',
+  },
   organization_required: {
     status: 403,
     message: 'This page belongs to an organization, and you signed in without one.',

@@ -7,6 +7,7 @@ export type SignInEvent =
   | { event: 'clock_skew'; seconds: number }
   | { event: 'sign_in_started'; attempt: string; returnTo: string }
   | { event: 'sign_in_completed'; attempt: string; sub: string; orgId?: string }
+  | { event: 'sign_in_failed'; attempt: string; code: SignInErrorCode }
   | { event: 'sign_in_continued'; code: SignInErrorCode; sub: string }
   | { event: 'tokens_refreshed'; sub: string; version: number }
   | { event: 'refresh_failed'; sub: string; code: SignInErrorCode; retryInSeconds?: number }

@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { SignInError } from './errors.ts';
 import type { Refresher } from './refresh.ts';
 import { sameOriginPath } from './return-to.ts';
-import { endSession } from './session.ts';
+import { endSession, type Session } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { isExpired } from './tokens.ts';
 import type { User } from './user.ts';
@@ -36,9 +36,14 @@ export function currentUser(req: Request): User {
 }
 
 /** What each does, and which SignInError it rejects with, is told at its name in `Guards`. */
-export function createGuards(settings: SessionSettings, refresher: Refresher): Guards {
+export function createGuards(
+  settings: SessionSettings,
+  refresher: Refresher,
+  mustBeRead: Session['mustBeRead'],
+): Guards {
   /** Whether somebody is signed in. If not, the request is answered. */
   async function isSignedIn(req: Request, res: Response): Promise<boolean> {
+    mustBeRead(req);
     if (req.sessionUnavailable) throw req.sessionUnavailable;
     const result = req.user ? await refresher.refreshIfDue(req) : 'nobody';
     if (result === 'ended') await endSession(req, res, settings);

@@ -30,7 +30,7 @@ import { createRelyingParty, type RelyingParty } from './relying-party.ts';
 import { advertisesRevocation, createTakeOver } from './revocation.ts';
 import { createSignInRoutes } from './routes.ts';
 import { rejectForeignOrigin } from './same-origin.ts';
-import { sessionMiddleware } from './session.ts';
+import { createSession } from './session.ts';
 import type { SessionSettings } from './session-settings.ts';
 import { SealedSessionStore } from './session-store.ts';
 import { createSignInSteps } from './sign-in.ts';
@@ -99,8 +99,8 @@ export interface Auth extends Guards, SignOut, Pick<RelyingParty, 'state' | 'clo
 
 /**
  * Puts sign-in together. Starts to look for the issuer at once, and does not wait for it.
- * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, or `idleSeconds` or
- * `maxSeconds` is no whole number of seconds
+ * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, `idleSeconds` or `maxSeconds`
+ * is no whole number of seconds, or `baseUrl` has a path
  */
 export function createAuth(options: AuthOptions): Auth {
   const { baseUrl, records, onSignIn = () => undefined, onEvent = () => undefined } = options;
@@ -109,13 +109,22 @@ export function createAuth(options: AuthOptions): Auth {
   const relyingParty = createRelyingParty(options, onEvent);
   const parts = { relyingParty, store, records, session, onEvent };
 
+  const { middleware, mustBeRead } = createSession(session, store);
   const redirectUri = new URL('/callback', baseUrl);
   const beginSession = createBeginSession(store, session, maxSeconds);
   const passport = createSignInPassport(relyingParty, beginSession, { ...requested, redirectUri });
   const attempts = createAttempts(session.secrets, session.secure);
   const steps = createSignInSteps(passport, attempts, relyingParty);
   const takeOver = createTakeOver(relyingParty, store, onEvent);
-  const routes = createSignInRoutes({ steps, attempts, records, takeOver, onSignIn, onEvent });
+  const routes = createSignInRoutes({
+    steps,
+    attempts,
+    records,
+    takeOver,
+    mustBeRead,
+    onSignIn,
+    onEvent,
+  });
   const out = createSignOut({ ...parts, baseUrl });
   // GET never signs out: a prefetched link or an image would do it.
   routes.post('/logout', rejectForeignOrigin(baseUrl), out.signOut);
@@ -123,9 +132,9 @@ export function createAuth(options: AuthOptions): Auth {
   const pause = createPause();
   const exchange = createExchange({ ...parts, pause, requested });
   return {
-    session: sessionMiddleware(session, store),
+    session: middleware,
     routes,
-    ...createGuards(session, createRefresher(exchange, pause, store, records)),
+    ...createGuards(session, createRefresher(exchange, pause, store, records), mustBeRead),
     requireActiveSession: (cacheSeconds) => createRequireActiveSession(parts, cacheSeconds),
     async accessToken(req) {
       const held = req.storedSession && (await store.readTokens(req.storedSession.sid));
@@ -145,6 +154,9 @@ export function createAuth(options: AuthOptions): Auth {
 
 function settingsOf(options: AuthOptions) {
   const { issuer, clientId, baseUrl, scope = DEFAULT_SCOPE, resource } = options;
+  // The cookie, /login and /callback belong to a whole host.
+  if (baseUrl.pathname !== '/')
+    throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);
   const session: SessionSettings = {
     issuer,
     clientId,

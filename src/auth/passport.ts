@@ -8,6 +8,7 @@ import type {
   TokenEndpointResponseHelpers,
 } from 'openid-client';
 import { Passport } from 'passport';
+import { dataToKeep, type Beginning } from './begin-session.ts';
 import { SignInError } from './errors.ts';
 import { storeFailure } from './failure.ts';
 import { checkIdToken } from './id-token.ts';
@@ -52,14 +53,14 @@ const asPassportUser = (completed: CompletedSignIn) => completed as unknown as E
 /** `beginSession` fills the new session, between its making and its saving. */
 export function createSignInPassport(
   relyingParty: RelyingParty,
-  beginSession: (req: Request, completed: CompletedSignIn) => void,
+  beginSession: (req: Request, beginning: Beginning) => void,
   settings: SignInSettings,
 ): SignInPassport {
   const { redirectUri, scope, resource } = settings;
   const passport = new Passport();
-  passport.serializeUser((req: Request, completed: unknown, done: Done) => {
-    beginSession(req, completed as CompletedSignIn);
-    done(null, (completed as CompletedSignIn).user.sub);
+  passport.serializeUser((req: Request, beginning: unknown, done: Done) => {
+    beginSession(req, beginning as Beginning);
+    done(null, (beginning as Beginning).user.sub);
   });
   let current: Configuration | undefined;
 
@@ -94,8 +95,9 @@ export function createSignInPassport(
     },
 
     async logIn(req, completed) {
+      const beginning = { ...completed, kept: dataToKeep(req, completed.user) };
       await new Promise<void>((resolve, reject) => {
-        req.logIn(asPassportUser(completed), (error: unknown) =>
+        req.logIn(asPassportUser(beginning), (error: unknown) =>
           error ? reject(error) : resolve(),
         );
       }).catch(storeFailure);

@@ -10,6 +10,7 @@ import { storeFailure, toSignInError } from './failure.ts';
 import { isPrefetch } from './guards.ts';
 import type { SessionRecords } from './records.ts';
 import { sameOriginPath } from './return-to.ts';
+import type { Session } from './session.ts';
 import type { SignInSteps } from './sign-in.ts';
 import type { User } from './user.ts';
 
@@ -21,6 +22,7 @@ export interface SignInRouteParts {
   records: SessionRecords;
   /** Called before a session is replaced; the function it resolves to gives its tokens back. */
   takeOver: (req: Request) => Promise<() => void>;
+  mustBeRead: Session['mustBeRead'];
   /** Called with each user before the session begins; a rejection refuses the sign-in. */
   onSignIn: (user: User) => Promise<void> | void;
   onEvent: SignInEventListener;
@@ -55,6 +57,7 @@ export function createSignInRoutes(parts: SignInRouteParts): Router {
   router.head('/callback', (_req, res) => void res.status(200).end());
 
   router.get('/callback', steps.initialize, async (req, res) => {
+    parts.mustBeRead(req);
     const answer = readAuthorizationResponse(req);
     const found = answer
       ? attempts.find(req, answer.state)
@@ -103,8 +106,7 @@ async function complete(
   }
   try {
     const completed = await steps.finish(req, res, attempt);
-    // Your database failed, or your code threw: the sign-in is refused, and the cause is in the log.
-    await (async () => onSignIn(completed.user))().catch(storeFailure);
+    await (async () => onSignIn(completed.user))().catch(hostFailure);
     const giveBackPrevious = await takeOver(req);
     // Makes a new session id (session fixation, OWASP ASVS 5, 7.2.4) and saves before redirecting:
     // a browser that is faster than the store would arrive signed out.
@@ -119,6 +121,13 @@ async function complete(
   } catch (cause) {
     // The attempt stays open: a forged or mangled answer must not burn the real one.
     await records.releaseLease(lease, owner).catch(() => undefined);
-    throw toSignInError(cause, attempt.returnTo);
+    const error = toSignInError(cause, attempt.returnTo);
+    onEvent({ event: 'sign_in_failed', attempt: id, code: error.code }, error);
+    throw error;
   }
+}
+
+/** Your database failed, or your code threw: the sign-in is refused, unless that was its purpose. */
+function hostFailure(cause: unknown): never {
+  throw cause instanceof SignInError ? cause : new SignInError('on_sign_in_failed', { cause });
 }

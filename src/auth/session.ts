@@ -15,19 +15,25 @@ import { userWithin } from './user.ts';
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
 const touchAfterMs = (idleSeconds: number) => Math.min(60_000, idleSeconds * 100);
 
+export interface Session {
+  middleware: RequestHandler;
+  /**
+   * Everybody would be a stranger where it was forgotten: sign-in without end.
+   * @throws TypeError where the middleware has not seen this request
+   */
+  mustBeRead: (req: Request) => void;
+}
+
 /**
- * Sets `req.storedSession`, and `req.user` and `req.grant` when somebody is signed in; when the store
- * cannot be read `req.sessionUnavailable`, and there is no `req.session` then.
+ * The middleware sets `req.storedSession`, and `req.user` and `req.grant` when somebody is signed in;
+ * when the store cannot be read `req.sessionUnavailable`, and there is no `req.session` then.
  */
-export function sessionMiddleware(
-  settings: SessionSettings,
-  store: SealedSessionStore,
-): RequestHandler {
+export function createSession(settings: SessionSettings, store: SealedSessionStore): Session {
   const { name, attributes } = sessionCookie(settings);
   const readCookie = createCookieReader(name, settings.secrets);
   const sessionOnUse = createSessionOnUse(expressSession(settings, store), store);
 
-  return async (req, res, next) => {
+  const middleware: RequestHandler = async (req, res, next) => {
     // express-session withholds a Secure cookie on a connection that is not TLS. Behind a proxy that
     // ends TLS none would ever be set; BASE_URL says what the browser sees.
     if (settings.secure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
@@ -55,6 +61,13 @@ export function sessionMiddleware(
     else if (cookie) res.clearCookie(name, attributes);
     return next();
   };
+
+  function mustBeRead(req: Request): void {
+    if (req.sessionUnavailable || sessionOnUse.isGiven(req)) return;
+    throw new TypeError('app.use(auth.session) is missing, or stands behind what needs it');
+  }
+
+  return { middleware, mustBeRead };
 }
 
 function expressSession(settings: SessionSettings, store: SealedSessionStore): RequestHandler {
