@@ -14,7 +14,7 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     `Open ${baseUrl.origin}${baseUrl.port === String(port) ? '' : ` (listening on port ${port})`}`,
     ...(local ? whoCanSignIn(local) : []),
     '',
-    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? '  (the bundled local AuthKit)' : ''}`,
+    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? aboutIssuer(local) : ''}`,
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
     `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,
@@ -26,10 +26,17 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
   return lines.join('\n');
 }
 
+function aboutIssuer({ takenPort }: LocalAuthKit): string {
+  const port = takenPort === undefined ? '' : `; port ${takenPort} is taken, so it has another`;
+  return `  (the bundled local AuthKit${port})`;
+}
+
 function whoCanSignIn({ people, applications }: LocalAuthKit): string[] {
+  const { commandLine, machine } = applications;
   return [
     `Sign in as ${people.map(describePerson).join(', ')}; there are no passwords.`,
-    `For examples/cli: CLI_CLIENT_ID=${applications.commandLine.clientId}`,
+    `For examples/cli: CLI_CLIENT_ID=${commandLine.clientId}`,
+    `For calls as a machine: M2M_CLIENT_ID=${machine.clientId} M2M_CLIENT_SECRET=${machine.clientSecret}`,
   ];
 }
 

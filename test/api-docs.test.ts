@@ -34,6 +34,7 @@ test('the curl lines get the answers that stand beside them', async () => {
     .replaceAll('http://localhost:4000', app.authKit.issuer);
   const { clientId, clientSecret } = app.authKit.applications.machine;
   const env = { ...process.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: clientSecret };
+  expect(script).toContain(`ISSUER=${app.authKit.issuer} `);
   const { stdout } = await run('sh', ['-ec', script], { env });
   const said = [...block.matchAll(/# (\d{3})$/gm)].map(([, status]) => status);
   const got = [...stdout.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);

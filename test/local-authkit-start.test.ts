@@ -83,6 +83,9 @@ describe('start', () => {
     const authkit = await start({ port });
     expect(new URL(authkit.issuer).port).not.toBe(String(port));
     expect((await fetch(`${authkit.issuer}/oauth2/jwks`)).status).toBe(200);
+    expect([authkit.takenPort, (await start()).takenPort]).toEqual([port, undefined]);
+    const { said } = await runUntilReady(['--port', `${port}`, '--state-file', newFile()]);
+    expect(said.output).toContain(`  (port ${port} is taken, so it has another)\n`);
     squatter.close();
   });
 

@@ -55,6 +55,19 @@ async function startedAt(port: number, env: Record<string, string> = {}): Promis
   return started;
 }
 
+/** The machine's id and secret, at the issuer printed, bring a token that the API takes. */
+async function expectMachine(stdout: string, url: string): Promise<void> {
+  const [, issuer = ''] = /Issuer {8}(\S+) /.exec(stdout) ?? [];
+  const [, client_id = '', client_secret = ''] =
+    /M2M_CLIENT_ID=(\S+) M2M_CLIENT_SECRET=(\S+)\n/.exec(stdout) ?? [];
+  const form = { grant_type: 'client_credentials', client_id, client_secret };
+  const body = new URLSearchParams(form);
+  const answer = await fetch(`${issuer}/oauth2/token`, { method: 'POST', body });
+  const { access_token } = (await answer.json()) as { access_token: string };
+  const headers = { authorization: `Bearer ${access_token}` };
+  expect((await fetch(`${url}/api/me`, { headers })).status).toBe(200);
+}
+
 describe('without a setting, in an empty folder', () => {
   it('says what to open and who can sign in; sign-in is two clicks away and outlives restarts', async () => {
     const port = await freePort();
@@ -64,6 +77,7 @@ describe('without a setting, in an empty folder', () => {
     expect(first.stdout).toMatch(/Sign in as Ada Lindqvist \(no organization\), Bruno Okafor/);
     expect(first.stdout).toMatch(/Application {3}client_\w+, a confidential application/);
     expect(first.stdout).toContain(`Redirect URI  ${url}/callback`);
+    await expectMachine(first.stdout, url);
 
     const browser = new Browser();
     await browser.open(url);
@@ -77,6 +91,17 @@ describe('without a setting, in an empty folder', () => {
     expect(await first.exitCode).toBe(0);
     await startedAt(port);
     expect((await browser.open(`${url}/profile`)).body).toContain('bruno.okafor@example.com');
+  });
+
+  it('says that the port of the local AuthKit is taken, and has another', async () => {
+    const squatter = createServer().listen(4000, '127.0.0.1');
+    // An error: somebody else has it already, which is as good.
+    await once(squatter, 'listening').catch(() => undefined);
+    const { stdout } = await startedAt(await freePort());
+    squatter.close();
+    expect(stdout).toMatch(
+      /Issuer {8}http:\/\/localhost:(?!4000 )\d+ {2}\(the bundled local AuthKit; port 4000 is taken/,
+    );
   });
 
   it('never starts a local AuthKit in production', async () => {

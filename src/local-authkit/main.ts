@@ -21,10 +21,12 @@ function print(...lines: string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function introduce({ issuer, environmentClientId, applications, people }: LocalAuthKit): void {
+function introduce(authkit: LocalAuthKit): void {
+  const { issuer, environmentClientId, applications, people, takenPort } = authkit;
   const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
   print(
     `Local AuthKit, for development: ${issuer}`,
+    ...(takenPort === undefined ? [] : [`  (port ${takenPort} is taken, so it has another)`]),
     `  environment   ${environmentClientId}  (audience of access tokens)`,
     `  first-party   ${firstParty.clientId}  secrets ${firstParty.clientSecrets.join(' or ')}`,
     `  Public        ${publicApp.clientId}`,

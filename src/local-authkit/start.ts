@@ -48,6 +48,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   let handle = notYet;
   // The port is part of the issuer: the one of the last time keeps people signed in.
   const ports = options.port === undefined ? [state.port, DEFAULT_PORT] : [options.port];
+  const wanted = ports.find((port) => port !== undefined);
   const servers = await listenOnLoopback((req, res) => handle(req, res), ports);
   state.port = portOf(servers);
   const environment = createEnvironment({
@@ -66,6 +67,8 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
 
   return {
     ...describe(environment),
+    /** The port it would have had, where another program has it: the issuer is then another. */
+    takenPort: wanted === 0 || wanted === state.port ? undefined : wanted,
     control,
     async close(): Promise<void> {
       await closeAll(servers);
