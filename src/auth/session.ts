@@ -1,6 +1,7 @@
 // The session on each request: it is read, and decided who this is. express-session itself starts
 // only where a route uses `req.session` (session-on-use.ts).
-// Sessions exist for signed-in people only; a visitor gets no session and no cookie.
+// Sessions exist for signed-in people; a visitor gets one, and a cookie, only where the host puts
+// something into it.
 import type { Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
 import { SignInError } from './errors.ts';
