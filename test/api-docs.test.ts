@@ -55,12 +55,14 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
   const env = {
     PATH: process.env['PATH'],
     AUTHKIT_ISSUER: issuer.url,
-    API_AUDIENCE: audience,
+    API_AUDIENCE: `client_other, ${audience},`,
     BASE_URL,
     PORT: port,
   };
   const child = spawn(process.execPath, ['dist/server.js'], { cwd: folder, env });
   const exited = new Promise((done) => child.once('exit', done));
+  let logged = '';
+  child.stdout.on('data', (chunk: Buffer) => (logged += chunk.toString()));
   try {
     const orders = `${BASE_URL}/orders`;
     const asked = await vi.waitUntil(() => call(orders).catch(() => undefined), {
@@ -75,6 +77,7 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
     expect((await callWith(orders, await issuer.sign())).body).toEqual({ ordersOf: 'user_01' });
     expect((await callWith(orders, await issuer.sign({ scope: 'openid' }))).status).toBe(403);
     expect((await callWith(orders, await issuer.sign({ aud: 'client_app' }))).status).toBe(401);
+    await vi.waitUntil(() => /'token_refused',\s+code: 'invalid_token'/.test(logged));
   } finally {
     child.kill('SIGKILL');
     await exited;

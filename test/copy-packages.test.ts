@@ -36,7 +36,8 @@ const copiedSources = (text: string) => copiedFolders(text).flatMap((name) => so
 const typesOf = (packages: readonly string[]) =>
   packages.map((name) => `@types/${name}`).filter((name) => existsSync(`node_modules/${name}`));
 
-const isTypes = ({ name }: { name: string }) => name.startsWith('@types/');
+/** What only the compiler needs, itself among it. */
+const isToCompile = ({ name }: { name: string }) => /^@types\/|^typescript$/.test(name);
 const namesIn = (packages: { name: string }[]) => packages.map(({ name }) => name);
 
 const { dependencies, devDependencies } = JSON.parse(readText('package.json')) as Record<
@@ -50,21 +51,21 @@ describe.each([
   ['src/bearer', api],
 ])('the install lines for %s', (_folders, text) => {
   const imported = importsIn(copiedSources(text));
-  const [packages, types] = [false, true].map((wanted) =>
-    namesIn(packagesIn(text).filter((one) => isTypes(one) === wanted)),
+  const [packages, toCompile] = [false, true].map((wanted) =>
+    namesIn(packagesIn(text).filter((one) => isToCompile(one) === wanted)),
   );
 
   test('name what they import', () => {
     expect(packages).toEqual(imported);
   });
 
-  test('name the types that those do not bring', () => {
-    expect(types).toEqual([...typesOf(imported), '@types/node'].toSorted());
+  test('name the compiler, and the types that those do not bring', () => {
+    expect(toCompile).toEqual([...typesOf(imported), '@types/node', 'typescript'].toSorted());
   });
 });
 
-test('the CommonJS copy needs the same packages, and no types', () => {
-  expect(packagesIn(commonJs)).toEqual(packagesIn(auth).filter((one) => !isTypes(one)));
+test('the CommonJS copy needs the same packages, and none to compile', () => {
+  expect(packagesIn(commonJs)).toEqual(packagesIn(auth).filter((one) => !isToCompile(one)));
   const built = copiedFolders(commonJs).map((folder) => folder.replace('dist/', 'src/'));
   expect(built).toEqual(copiedFolders(auth));
 });
