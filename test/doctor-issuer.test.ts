@@ -26,7 +26,18 @@ describe('AUTHKIT_ISSUER', () => {
       /npm run au/,
     ],
     ['no TLS there', () => app.authKit.issuer.replace('http', 'https'), /TLS/, /^AUTHKIT_ISSUER=/],
-    ['a path', () => `${app.authKit.issuer}/nothing`, /HTTP 404/, /not api\.workos\.com/],
+    [
+      'a path',
+      () => `${app.authKit.issuer}/oauth2`,
+      /path \/oauth2 is wrong: .* at http:\S+\/oauth2\/\.well-known\/openid-configuration \(HTTP 404\)/,
+      /^AUTHKIT_ISSUER=http:\/\/localhost:\d+$/,
+    ],
+    [
+      'a path where the origin has nothing either',
+      async () => `${await servers.serve((_req, res) => res.writeHead(404).end())}/oauth2`,
+      /path \/oauth2 is wrong/,
+      /^AUTHKIT_ISSUER: set .* without a path$/,
+    ],
     [
       'another name of it',
       () => app.authKit.issuer.replace('localhost', '127.0.0.1'),

@@ -25,7 +25,8 @@ export async function checkIssuer(
   const metadata = answer.json;
   const advertised = metadata?.['issuer'];
   if (answer.status !== 200 || !metadata || typeof advertised !== 'string') {
-    return { findings: [noConfiguration(issuer, answer, locationOf(answer, url))] };
+    const wrongPath = await checkPath(issuer, answer, url);
+    return { findings: [wrongPath ?? noConfiguration(issuer, answer, locationOf(answer, url))] };
   }
   if (!URL.canParse(advertised) || new URL(advertised).href !== issuer.href) {
     const found = `set to ${base}, but it calls itself ${advertised}`;
@@ -40,6 +41,23 @@ export async function checkIssuer(
   // Without its endpoints there is nothing to probe the application with.
   const isUsable = !NEEDED.some((name) => !URL.canParse(String(metadata[name])));
   return isUsable ? { findings, metadata } : { findings };
+}
+
+/**
+ * AuthKit's issuer is an origin. One copied with the path of an endpoint is told what it asked for,
+ * and the line to set where the origin alone has a configuration of that name.
+ */
+async function checkPath(issuer: URL, answer: Answer, asked: URL): Promise<Finding | undefined> {
+  const { pathname, origin } = issuer;
+  if (pathname === '/' || answer.silence !== undefined) return undefined;
+  const found = `the path ${pathname} is wrong: no OpenID configuration at ${asked.href}`;
+  const { json } = await ask(new URL('/.well-known/openid-configuration', origin));
+  const own = String(json?.['issuer']);
+  const isThere = URL.canParse(own) && new URL(own).href === `${origin}/`;
+  const change = isThere
+    ? `AUTHKIT_ISSUER=${origin}`
+    : 'AUTHKIT_ISSUER: set the AuthKit domain of the dashboard, without a path';
+  return problem('issuer', `${found} (HTTP ${answer.status})`, change);
 }
 
 function noConfiguration(issuer: URL, { silence, status }: Answer, target?: URL): Finding {
