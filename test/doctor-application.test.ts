@@ -57,7 +57,18 @@ describe('at the local AuthKit the doctor', () => {
     });
     expect(problems).toEqual(['client id']);
     // API_AUDIENCE is right: nothing sends whoever reads this to that line.
-    expect(findings.filter(({ status }) => status === 'warning')).toEqual([]);
+    const warnings = findings.filter(({ status }) => status === 'warning');
+    expect(warnings.filter(({ check }) => check !== 'app')).toEqual([]);
+  });
+
+  it('says to restart the app where it runs with the client id of before', async () => {
+    const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
+    const { found } = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
+    expect(found('app')).toMatchObject({
+      status: 'warning',
+      found: `the running app has OAUTH_APP_CLIENT_ID ${app.env['OAUTH_APP_CLIENT_ID']}, the doctor another`,
+      change: expect.stringMatching(/^restart the app/),
+    });
   });
 
   it.each([

@@ -156,6 +156,7 @@ describe('API_AUDIENCE', () => {
       expect.objectContaining({
         check: 'audience',
         status: 'warning',
+        found: expect.stringMatching(/it refuses every call$/),
         change: expect.stringMatching(/^API_AUDIENCE=<the environment’s client id/),
       }),
     ]);

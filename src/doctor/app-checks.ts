@@ -19,7 +19,7 @@ export async function checkApp(config: Config): Promise<Finding[]> {
   if (health.status !== 200) {
     return [compareSettings(config), notReached(config, health, locationOf(health, url))];
   }
-  return [await checkProxy(config), await checkSignInStart(baseUrl)];
+  return [await checkProxy(config), await checkSignInStart(config)];
 }
 
 /** BASE_URL against TRUST_PROXY (Express: `trust proxy`; RFC 7239 §8.1 on whom to believe). */
@@ -69,7 +69,7 @@ function notReached({ baseUrl, port }: Config, { silence, status }: Answer, targ
     : warning('app', found, 'start it (npm start) and run the doctor again, or correct BASE_URL');
 }
 
-async function checkSignInStart(baseUrl: URL): Promise<Finding> {
+async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> {
   const url = new URL('/login', baseUrl);
   const answer = await ask(url, { headers: ON_OWN_HOST });
   const target = locationOf(answer, url);
@@ -84,7 +84,13 @@ async function checkSignInStart(baseUrl: URL): Promise<Finding> {
   }
   if (redirectUri === undefined) {
     const found = `GET /login answers HTTP ${answer.status || 'nothing'}, no redirect to AuthKit`;
-    return warning('app', found, 'the app’s log and its page at /readyz say why');
+    const change = 'restart the app if a setting was changed; its log and its /readyz say why';
+    return warning('app', found, change);
+  }
+  const clientId = target?.searchParams.get('client_id');
+  if (authKit && clientId !== authKit.clientId) {
+    const found = `the running app has OAUTH_APP_CLIENT_ID ${clientId}, the doctor another`;
+    return warning('app', found, 'restart the app, so that it reads the settings again');
   }
   const attempt = answer.headers.getSetCookie().find((cookie) => COOKIE.test(cookie)) ?? '';
   return isKept(attempt, baseUrl)

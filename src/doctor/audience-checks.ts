@@ -15,7 +15,7 @@ export function checkAudience(config: Config, issuer: URL, accessToken?: string)
   if (accessToken !== undefined) return compare(accepted, issuer, clientId, accessToken);
   if (accepted.every((audience) => audience === clientId)) {
     const found =
-      'the API accepts the application’s client id, which AuthKit puts into no access token';
+      'the API accepts the application’s client id, which AuthKit puts into no access token: it refuses every call';
     return warning('audience', found, ENVIRONMENT);
   }
   return ok('audience', `the API accepts ${accepted.join(', ')} (--token FILE compares a token)`);

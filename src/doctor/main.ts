@@ -8,7 +8,7 @@ import { describe } from './report.ts';
 const HELP = `Checks the settings, the issuer, the application, the store and the proxy.
 
   npm run doctor                      reads the environment and .env, as the app does
-  npm run doctor -- --json            the findings as JSON
+  npm run -s doctor -- --json         the findings as bare JSON (-s: without npm's own lines)
   npm run doctor -- --token FILE      compares API_AUDIENCE with the access token in FILE, such as
                                       one that was sent to your API; it is only read
 
