@@ -47,6 +47,14 @@ describe('a page that needs an active session', () => {
     }
   });
 
+  it('was asked now, and not in the future, however long AuthKit took', async () => {
+    app.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 0.2 });
+    const page = open();
+    await vi.waitFor(() => expect(asked()).toBe(1), { interval: 1 });
+    pass(2);
+    expect((await page).body).toMatch(/was asked<[^]*?<\/time><span class="muted">, just now</);
+  });
+
   it.each([
     ['took back its grant', () => app.authKit.control.endGrant({ sub: bruno() })],
     ['revoked its tokens', () => app.authKit.control.revokeTokens({ sub: bruno() })],

@@ -19,7 +19,9 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
 
   // The one page where an answer up to five minutes old is too old.
   router.get('/moderation', auth.requireLogin, auth.requireActiveSession(3), (_req, res) => {
-    res.render('moderation', { checkedAt: new Date() });
+    // With a `now` of before the question, the answer would come out of the future.
+    const checkedAt = new Date();
+    res.render('moderation', { checkedAt, now: checkedAt });
   });
 
   router.get('/signed-out', (req, res) => {
