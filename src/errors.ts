@@ -84,7 +84,8 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
     const reference = randomBytes(6).toString('base64url');
     const answer = describe(error, req);
     const line = { event: 'request_refused', reference, code: answer.code, status: answer.status };
-    log[answer.status >= 500 ? 'error' : 'info']({ ...line, method: req.method, err: error });
+    const err = isPlain(error) ? undefined : error;
+    log[answer.status >= 500 ? 'error' : 'info']({ ...line, method: req.method, err });
     // Too late for a page: express-session reports a failed write after the answer went out.
     if (res.headersSent) return;
 
@@ -104,6 +105,9 @@ export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
     });
   };
 }
+
+/** A page that is not there, and the like: the code says it all, and no stack of ours helps. */
+const isPlain = (error: unknown) => error instanceof PageError && error.status < 500;
 
 /** The API speaks JSON to all. Tools without Sec-Fetch headers get the page unless they ask. */
 function wantsPage(req: Request): boolean {

@@ -37,6 +37,9 @@ describe('a request', () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=klingon' };
     const page = await browser.post('/sessions/end', { handle: 'x' }, { headers });
     expect([page.status, codeOn(page)]).toEqual([400, 'request_invalid']);
+    // Unlike an error page of our own, it has its cause in the log.
+    const line = app.log.findLast(({ event }) => event === 'request_refused');
+    expect(line).toMatchObject({ code: 'request_invalid', err: { stack: expect.any(String) } });
   });
 
   it('with a large form is refused by name, and changes nothing', async () => {

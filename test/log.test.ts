@@ -188,6 +188,8 @@ describe('a reference', () => {
     for (const reference of [onPage, inJson]) {
       const lines = app.log.filter((line) => line['reference'] === reference);
       expect(lines).toMatchObject([{ event: 'request_refused', code: 'not_found', status: 404 }]);
+      // The code says it all: no stack of ours beside it.
+      expect(lines[0]).not.toHaveProperty('err');
     }
   });
 });
