@@ -22,6 +22,8 @@ interface Described {
   name: string;
   message: string;
   code?: string;
+  /** What AuthKit answered, such as `invalid_client` (RFC 6749 §5.2). */
+  oauthError?: string;
   cause?: Described;
   stack?: string;
 }
@@ -30,14 +32,18 @@ interface Described {
 const SECRETS =
   /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|\b[0-9a-f]{64}\b|[\w-]{40,}|(?<=(?:code|token|secret|state|password)=)[^&\s"]+/gi;
 
+// The codes of the registry; others could be anything.
+const OAUTH_ERROR = /^[a-z_]{1,40}$/;
+
 /** Name, message, code, stack and causes of an error; none of the values libraries hang onto it. */
 export function describeError(error: unknown, depth = 0): Described {
   if (!(error instanceof Error)) return { name: typeof error, message: 'not an error' };
-  const { code } = error as { code?: unknown };
+  const { code, error: oauthError } = error as { code?: unknown; error?: unknown };
   return {
     name: error.name,
     message: messageOf(error),
     ...(typeof code === 'string' && { code: redact(code) }),
+    ...(typeof oauthError === 'string' && OAUTH_ERROR.test(oauthError) && { oauthError }),
     ...(depth === 0 && error.stack !== undefined && { stack: framesOf(error.stack) }),
     ...(error.cause instanceof Error &&
       depth < 4 && { cause: describeError(error.cause, depth + 1) }),

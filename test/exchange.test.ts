@@ -61,6 +61,8 @@ it('a wrong client secret is told apart, and is an alarm in the log', async () =
   const answer = await answerOf(app, browser);
   expect(await outcome(browser, answer)).toEqual([502, 'client_refused']);
   expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
+  // What the operator searches for.
+  expect(JSON.stringify(app.log.at(-1))).toContain('"oauthError":"invalid_client"');
   expect(JSON.stringify(app.log)).not.toContain(wrong);
   await app.close();
 });
