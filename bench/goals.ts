@@ -107,8 +107,11 @@ function growthGoals(growth: GrowthRow[]): Goal[] {
     const last = rows.at(-1);
     if (!first || !many || !last) continue;
     const held = many.memoryPerSession / kB;
+    // Of few sessions most is what the process remembers of any number: the quick form cannot tell.
+    if (many.sessions >= 100_000) {
+      list.push(atMost(`6. process memory per session, ${named(many)} (${store})`, 1, held, ' kB'));
+    }
     list.push(
-      atMost(`6. process memory per session, ${named(many)} (${store})`, 1, held, ' kB'),
       atMost(`6. store bytes per session (${store})`, 2.5, many.storePerSession / kB, ' kB'),
     );
     const growthOfTime = last.cpuPerRequest / first.cpuPerRequest;
