@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort, settingsFor } from '../test/support/app.ts';
 import { startRedis, type TestRedis } from '../test/support/redis.ts';
 import { PEERS, type Peer } from './peers.ts';

@@ -2,21 +2,21 @@
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
 import type { Auth } from './auth/index.ts';
-import { errorPages, notFound } from './errors.ts';
-import type { Log } from './log.ts';
-import { boundUrl } from './middleware/bounds.ts';
-import { securityHeaders } from './middleware/headers.ts';
-import { noStore } from './middleware/no-store.ts';
-import { diagnoseProxy, redirectToOwnHost } from './middleware/own-host.ts';
-import type { RateLimits } from './middleware/rate-limits.ts';
-import { breakSignInLoop } from './middleware/sign-in-loop.ts';
-import { addApi, type ApiOptions } from './routes/api.ts';
-import { apiCallRoutes } from './routes/api-call.ts';
-import { live, ready } from './routes/health.ts';
-import { pageRoutes } from './routes/pages.ts';
-import { sessionRoutes } from './routes/sessions.ts';
-import * as words from './routes/words.ts';
-import { createViewEngine } from './view-engine.ts';
+import { errorPages, notFound } from './demo/errors.ts';
+import type { Log } from './process/log.ts';
+import { boundUrl } from './demo/middleware/bounds.ts';
+import { securityHeaders } from './demo/middleware/headers.ts';
+import { noStore } from './demo/middleware/no-store.ts';
+import { diagnoseProxy, redirectToOwnHost } from './demo/middleware/own-host.ts';
+import type { RateLimits } from './demo/middleware/rate-limits.ts';
+import { breakSignInLoop } from './demo/middleware/sign-in-loop.ts';
+import { addApi, type ApiOptions } from './demo/routes/api.ts';
+import { apiCallRoutes } from './demo/routes/api-call.ts';
+import { live, ready } from './demo/routes/health.ts';
+import { pageRoutes } from './demo/routes/pages.ts';
+import { sessionRoutes } from './demo/routes/sessions.ts';
+import * as words from './demo/format.ts';
+import { createViewEngine } from './demo/view-engine.ts';
 
 export interface AppOptions {
   auth: Auth;

@@ -1,6 +1,6 @@
 // The entry. It hears SIGTERM and SIGINT before it loads anything: an instance may be told to stop
 // while it starts, and without a handler that would count as a crash. What starts is in main.ts.
-import { closeOnSignal } from './shutdown.ts';
+import { closeOnSignal } from './process/shutdown.ts';
 
 let starting: Promise<() => Promise<void>> | undefined;
 
@@ -9,6 +9,6 @@ closeOnSignal(async () => {
   await close?.();
 });
 
-const { main } = await import('./main.ts');
+const { main } = await import('./process/main.ts');
 starting = main();
 await starting;

@@ -2,7 +2,7 @@
 
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { signInOverHttp } from '../src/local-authkit/test-kit.ts';
+import { signInOverHttp } from '../src/development/local-authkit/test-kit.ts';
 import { signIn, startTestApp, untilReady } from './support/app.ts';
 import type { TestApp } from './support/app.ts';
 import { call, callWith } from './support/bearer-app.ts';

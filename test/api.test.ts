@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BearerError, Issuer } from '../src/bearer/index.ts';
-import { addApi } from '../src/routes/api.ts';
-import type { ApiOptions } from '../src/routes/api.ts';
+import { addApi } from '../src/demo/routes/api.ts';
+import type { ApiOptions } from '../src/demo/routes/api.ts';
 import { call, callWith, newApp, serve } from './support/bearer-app.ts';
 import type { Running } from './support/bearer-app.ts';
 import { audience, startIssuer } from './support/issuer.ts';

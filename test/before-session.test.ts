@@ -16,7 +16,7 @@ import {
   type Auth,
   type SessionRecords,
 } from '../src/auth/index.ts';
-import { openEmbeddedStore } from '../src/store/embedded.ts';
+import { openEmbeddedStore } from '../src/store/embedded/store.ts';
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { CLIENT_ID, startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';

@@ -1,6 +1,6 @@
 // Every setting of the contract: unset, empty, good, bad; all problems at once, no value quoted.
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseConfig, settings, type Config } from '../src/config.ts';
+import { ConfigError, parseConfig, settings, type Config } from '../src/config/config.ts';
 
 type Env = Record<string, string>;
 

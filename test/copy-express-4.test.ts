@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { copyForCommonJs } from './support/copied-app.ts';

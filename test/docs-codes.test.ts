@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SIGN_IN_ERROR_CODES } from '../src/auth/index.ts';
-import { PAGE_ERROR_CODES } from '../src/errors.ts';
+import { PAGE_ERROR_CODES } from '../src/demo/errors.ts';
 import { inlineCode, readText, section, tableRows } from './support/markdown.ts';
 
 const bare = (cell = '') => cell.replaceAll('`', '');

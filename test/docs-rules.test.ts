@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { settings } from '../src/config.ts';
+import { settings } from '../src/config/config.ts';
 import { inlineCode, links, markdownFiles, readText, section } from './support/markdown.ts';
 
 const filesIn = (folder: string) =>

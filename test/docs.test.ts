@@ -1,7 +1,7 @@
 // The README says what the code does: settings, steps of a sign-in, layout.
 import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, parseConfig, settings } from '../src/config.ts';
+import { ConfigError, parseConfig, settings } from '../src/config/config.ts';
 import {
   arrows,
   codeBlocks,

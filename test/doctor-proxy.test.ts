@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { selfSignedCertificate } from '../src/local-authkit/certificate.ts';
+import { selfSignedCertificate } from '../src/development/local-authkit/certificate.ts';
 import { freePort, startTestApp, type TestApp } from './support/app.ts';
 import { createServers, examined, proxyTo, runAsJson } from './support/doctor.ts';
 

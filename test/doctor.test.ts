@@ -4,7 +4,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { counted, describe as report, ok, problem, warning } from '../src/doctor/report.ts';
+import {
+  counted,
+  describe as report,
+  ok,
+  problem,
+  warning,
+} from '../src/development/doctor/report.ts';
 import { freePort, startTestApp, type TestApp } from './support/app.ts';
 import { examined, runAsJson, runDoctor } from './support/doctor.ts';
 import { EVERY_SCOPE, LocalClient } from './support/local-client.ts';

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SIGN_IN_ERROR_CODES, SignInError } from '../src/auth/index.ts';
-import { PAGE_ERROR_CODES } from '../src/errors.ts';
+import { PAGE_ERROR_CODES } from '../src/demo/errors.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { answerOf, codeOn, withParameters } from './support/callback.ts';

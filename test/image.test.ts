@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { settings } from '../src/config.ts';
-import { startLocalAuthKit } from '../src/local-authkit/start.ts';
+import { settings } from '../src/config/config.ts';
+import { startLocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort, settingsFor } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { buildImage, type Image } from './support/image.ts';
@@ -43,7 +43,7 @@ describe('the image', () => {
     };
     const tools = Object.keys(devDependencies).map((name) => `node_modules/${name}`);
     expect(tools).toContain('node_modules/oidc-provider');
-    const others = ['src', 'test', '.env', 'dist/local-authkit', 'node_modules/koa'];
+    const others = ['src', 'test', '.env', 'dist/development/local-authkit', 'node_modules/koa'];
     expect([...tools, ...others].filter(isInside)).toEqual([]);
   });
 
@@ -97,7 +97,7 @@ describe('a container', { timeout: 120_000 }, () => {
     execFileSync('chmod', ['-R', 'u+w', join(image.app, 'dist')]);
     const build = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir'];
     execFileSync(process.execPath, [...build, join(image.app, 'dist')]);
-    expect(isInside('dist/local-authkit/start.js')).toBe(true);
+    expect(isInside('dist/development/local-authkit/start.js')).toBe(true);
     answers.push(await start('production'), await start('development'));
     const refused = /^The app cannot start:\n {2}AUTHKIT_ISSUER: is not set/;
     for (const { code, output } of answers) {

@@ -1,8 +1,8 @@
 // The local AuthKit's documents and its authorization endpoint, over HTTP (authkit.md 1, 2, 8, 9).
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
-import { signInOverHttp, type CookieJar } from '../src/local-authkit/test-kit.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
+import { signInOverHttp, type CookieJar } from '../src/development/local-authkit/test-kit.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient, REDIRECT_URI } from './support/local-client.ts';

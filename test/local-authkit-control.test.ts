@@ -2,7 +2,7 @@
 
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient, REDIRECT_URI } from './support/local-client.ts';

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { decodeJwt } from 'jose';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient, REDIRECT_URI } from './support/local-client.ts';

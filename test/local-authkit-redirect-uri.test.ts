@@ -1,7 +1,7 @@
 // The local AuthKit's page for a redirect URI that is not registered: it helps to find the difference,
 // and whatever was sent is text on it (RFC 6749 §4.1.2.1: no redirect there).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient, REDIRECT_URI } from './support/local-client.ts';
 

@@ -13,8 +13,8 @@ import {
   startLocalAuthKit,
   type LocalAuthKit,
   type LocalAuthKitOptions,
-} from '../src/local-authkit/start.ts';
-import { signInOverHttp, type CookieJar } from '../src/local-authkit/test-kit.ts';
+} from '../src/development/local-authkit/start.ts';
+import { signInOverHttp, type CookieJar } from '../src/development/local-authkit/test-kit.ts';
 import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient, REDIRECT_URI } from './support/local-client.ts';
@@ -38,9 +38,13 @@ function clientOf({ issuer, applications: { firstParty } }: LocalAuthKit): Local
 
 /** The local AuthKit as a process of its own. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/local-authkit/main.ts', ...args], {
-    env: { ...process.env, NODE_ENV: 'development', ...env },
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'src/development/local-authkit/main.ts', ...args],
+    {
+      env: { ...process.env, NODE_ENV: 'development', ...env },
+    },
+  );
   children.push(child);
   return child;
 }

@@ -3,8 +3,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
-import { signInOverHttp } from '../src/local-authkit/test-kit.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
+import { signInOverHttp } from '../src/development/local-authkit/test-kit.ts';
 import { EVERY_SCOPE, LocalClient, REDIRECT_URI } from './support/local-client.ts';
 
 const RESOURCE = 'https://api.example.com';

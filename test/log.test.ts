@@ -3,8 +3,8 @@
 import { Writable } from 'node:stream';
 import express, { type Request } from 'express';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { errorPages } from '../src/errors.ts';
-import { createLog, describeError } from '../src/log.ts';
+import { errorPages } from '../src/demo/errors.ts';
+import { createLog, describeError } from '../src/process/log.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { callWith, serve } from './support/bearer-app.ts';
 import { Browser } from './support/browser.ts';

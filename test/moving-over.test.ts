@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { compileHost, copyFolders, installPackages } from './support/copied-app.ts';

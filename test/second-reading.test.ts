@@ -11,7 +11,7 @@ import { createAuth } from '../src/auth/index.ts';
 import { createPause } from '../src/auth/pause.ts';
 import { createSealer } from '../src/auth/seal.ts';
 import { safeUrl } from '../src/bearer/discovery.ts';
-import { ConfigError, parseConfig } from '../src/config.ts';
+import { ConfigError, parseConfig } from '../src/config/config.ts';
 import { openStore } from '../src/store/index.ts';
 import { signIn, startTestApp, untilReady, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';

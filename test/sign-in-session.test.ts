@@ -1,7 +1,7 @@
 // The session that a sign-in begins: its id, its cookie, and what it survives.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startLocalAuthKit } from '../src/local-authkit/start.ts';
+import { startLocalAuthKit } from '../src/development/local-authkit/start.ts';
 import {
   freePort,
   settingsFor,

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openEmbeddedStore } from '../src/store/embedded.ts';
+import { openEmbeddedStore } from '../src/store/embedded/store.ts';
 import { openStore, type Store } from '../src/store/index.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
 import { bytes, HOUR, pass, session, temporaryFiles } from './support/stores.ts';

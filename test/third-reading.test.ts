@@ -12,7 +12,7 @@ import type { SessionSettings } from '../src/auth/session-settings.ts';
 import { SealedSessionStore } from '../src/auth/session-store.ts';
 import { createSession } from '../src/auth/session.ts';
 import { openStore } from '../src/store/index.ts';
-import { readTogether } from '../src/store/together.ts';
+import { readTogether } from '../src/store/embedded/read-batch.ts';
 import { HOUR, temporaryFiles } from './support/stores.ts';
 
 const [OLD, NEW] = [

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ejs from 'ejs';
 import { describe, expect, it } from 'vitest';
-import * as words from '../src/routes/words.ts';
-import { createViewEngine } from '../src/view-engine.ts';
+import * as words from '../src/demo/format.ts';
+import { createViewEngine } from '../src/demo/view-engine.ts';
 import { FIXTURES } from './support/view-fixtures.ts';
 
 const engine = createViewEngine();

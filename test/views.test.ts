@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import express from 'express';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as words from '../src/routes/words.ts';
+import * as words from '../src/demo/format.ts';
 import { axeViolations, launchChromium, newPage } from './support/chromium.ts';
 import { FIXTURES, HOSTILE } from './support/view-fixtures.ts';
 

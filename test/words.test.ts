@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clock, displayName, initial, scopeInWords, timeInWords } from '../src/routes/words.ts';
+import { clock, displayName, initial, scopeInWords, timeInWords } from '../src/demo/format.ts';
 
 const now = new Date('2026-11-25T14:01:00Z');
 const after = (seconds: number) => new Date(now.getTime() + seconds * 1000);

@@ -3,7 +3,7 @@
 // Licence: MIT, or 0BSD for what you copy, as you like.
 import type { SessionRecords } from '../auth/records.ts';
 import type { StoreErrorCode } from './errors.ts';
-import type { RedisClient } from './redis-client.ts';
+import type { RedisClient } from './redis/client.ts';
 
 export { StoreError, type StoreErrorCode } from './errors.ts';
 
@@ -46,11 +46,11 @@ export async function openStore(
   options: StoreOptions,
 ): Promise<{ store: Store; redis?: RedisClient }> {
   if (options.redisUrl === undefined) {
-    const { openEmbeddedStore } = await import('./embedded.ts');
+    const { openEmbeddedStore } = await import('./embedded/store.ts');
     return { store: await openEmbeddedStore({ file: options.file }) };
   }
-  const { connectRedis } = await import('./redis-client.ts');
-  const { redisStore } = await import('./redis.ts');
+  const { connectRedis } = await import('./redis/client.ts');
+  const { redisStore } = await import('./redis/store.ts');
   const redis = await connectRedis(options.redisUrl, options.onEvent);
   return { store: redisStore(redis), redis };
 }

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseConfig } from '../../src/config.ts';
-import { startLocalAuthKit, type LocalAuthKit } from '../../src/local-authkit/start.ts';
-import { createLog } from '../../src/log.ts';
-import { startApp, type RunningApp } from '../../src/start.ts';
+import { parseConfig } from '../../src/config/config.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
+import { createLog } from '../../src/process/log.ts';
+import { startApp, type RunningApp } from '../../src/process/start.ts';
 import { Browser } from './browser.ts';
 import { freePort } from './free-port.ts';
 

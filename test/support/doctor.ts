@@ -4,8 +4,8 @@ import { createServer, request, type RequestListener, type Server } from 'node:h
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'vitest';
-import { examine } from '../../src/doctor/examine.ts';
-import type { Finding } from '../../src/doctor/report.ts';
+import { examine } from '../../src/development/doctor/examine.ts';
+import type { Finding } from '../../src/development/doctor/report.ts';
 import type { TestApp } from './app.ts';
 
 type Env = Record<string, string>;
@@ -29,9 +29,13 @@ function expectNoSecret(output: string, env: Env, accessToken?: string) {
 
 /** `npm run doctor` with exactly these settings. */
 export async function runDoctor(env: Env, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/doctor/main.ts', ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'src/development/doctor/main.ts', ...args],
+    {
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+    },
+  );
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
   expectNoSecret(out + err, env);

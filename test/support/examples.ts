@@ -7,9 +7,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Issuer } from '../../src/bearer/index.ts';
-import { startLocalAuthKit } from '../../src/local-authkit/start.ts';
-import type { LocalAuthKit, LocalAuthKitOptions } from '../../src/local-authkit/start.ts';
-import { addApi } from '../../src/routes/api.ts';
+import { startLocalAuthKit } from '../../src/development/local-authkit/start.ts';
+import type {
+  LocalAuthKit,
+  LocalAuthKitOptions,
+} from '../../src/development/local-authkit/start.ts';
+import { addApi } from '../../src/demo/routes/api.ts';
 import { newApp, serve } from './bearer-app.ts';
 
 export interface World {

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startLocalAuthKit, type LocalAuthKit } from '../../src/local-authkit/start.ts';
+import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
 import { startBalancer, type Balancer } from './balancer.ts';
 import { Browser, type Page, type Visit } from './browser.ts';

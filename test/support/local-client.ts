@@ -1,7 +1,10 @@
 // One application of a local AuthKit as a client sees it: builds authorization URLs, sends forms.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { signInOverHttp, type SignInChoices } from '../../src/local-authkit/test-kit.ts';
+import {
+  signInOverHttp,
+  type SignInChoices,
+} from '../../src/development/local-authkit/test-kit.ts';
 
 export const REDIRECT_URI = 'http://localhost:3000/callback';
 export const EVERY_SCOPE = 'openid profile email offline_access';

@@ -6,7 +6,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { selfSignedCertificate } from '../../src/local-authkit/certificate.ts';
+import { selfSignedCertificate } from '../../src/development/local-authkit/certificate.ts';
 import { programPath } from './provision.ts';
 
 export interface ProxySetup {

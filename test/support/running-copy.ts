@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import type { LocalAuthKit } from '../../src/local-authkit/start.ts';
+import type { LocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { settingsFor } from './app.ts';
 import { Browser } from './browser.ts';
 

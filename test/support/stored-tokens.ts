@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseCookie } from 'cookie';
 import { SealedSessionStore } from '../../src/auth/session-store.ts';
 import type { TokenSet } from '../../src/auth/tokens.ts';
-import { openEmbeddedStore } from '../../src/store/embedded.ts';
+import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
 import type { TestApp } from './app.ts';
 import type { Browser } from './browser.ts';
 

@@ -1,0 +1,124 @@
+// Each variable of the environment, and its form. The sentences are what a user reads at start: what
+// is wrong; what to set. What makes no sense together is in rules.ts.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isLoopbackHttp } from '../auth/index.ts';
+
+const wholeNumber = (least: number, most: number, what: string) =>
+  z
+    .string()
+    .regex(/^\d+$/, what)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, what)
+    .optional();
+
+const list = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  )
+  .refine((items) => items.length > 0, 'holds no value; set at least one, or leave it out')
+  .optional();
+
+const url = (what: string) =>
+  z
+    .string()
+    .refine((text) => URL.canParse(text), what)
+    .transform((text) => new URL(text))
+    .optional();
+
+const ORIGIN_ONLY =
+  'is not an origin; set scheme, host and port only, such as https://app.example.com';
+
+/** Of SESSION_MAX_SECONDS, where it is not set. */
+export const DEFAULT_MAX_SECONDS = 604_800;
+/** What is sealed with a shorter one could be opened by guessing: src/auth takes none. */
+const SHORTEST_SECRET = 16;
+
+/** One entry per variable of the contract; the README's table and .env.example repeat it. */
+export const settings = z.object({
+  AUTHKIT_ISSUER: url('is not a URL; set https://<subdomain>.authkit.app')
+    .refine((issuer) => !issuer || issuer.protocol === 'https:' || isLoopbackHttp(issuer), {
+      error: 'is not https; set an https URL (http is for loopback only)',
+    })
+    .refine((issuer) => !issuer || (issuer.search === '' && issuer.hash === ''), {
+      error: 'has a query or a fragment; set the bare issuer URL',
+    })
+    // It is quoted in the log and on pages, and no issuer is called that.
+    .refine((issuer) => !issuer || (issuer.username === '' && issuer.password === ''), {
+      error: 'has a user name or password; set the bare issuer URL',
+    }),
+  OAUTH_APP_CLIENT_ID: z.string().optional(),
+  OAUTH_APP_CLIENT_SECRET: z.string().optional(),
+  OAUTH_SCOPE: z
+    .string()
+    .refine(
+      (scope) => scope.split(/\s+/).includes('openid'),
+      'lacks openid; add it, sign-in needs an ID token',
+    )
+    .optional(),
+  OAUTH_RESOURCE: z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && !text.includes('#'),
+      'is not an absolute URL without fragment; set the resource indicator as registered',
+    )
+    .optional(),
+  API_AUDIENCE: list,
+  BASE_URL: url(ORIGIN_ONLY)
+    .refine((base) => !base || /^https?:$/.test(base.protocol), { error: ORIGIN_ONLY })
+    .refine((base) => !base || base.href === `${base.origin}/`, { error: ORIGIN_ONLY }),
+  PORT: wholeNumber(0, 65_535, 'is not a port; set a whole number from 0 to 65535'),
+  SESSION_SECRET: list.refine(
+    (secrets) => (secrets ?? []).every(({ length }) => length >= SHORTEST_SECRET),
+    'is too short; set random values of at least 32 characters each',
+  ),
+  SESSION_DB: z.string().optional(),
+  SESSION_IDLE_SECONDS: wholeNumber(
+    1,
+    31_536_000,
+    'is not a number of seconds; set a whole number from 1 to 31536000',
+  ),
+  SESSION_MAX_SECONDS: wholeNumber(
+    1,
+    31_536_000,
+    'is not a number of seconds; set a whole number from 1 to 31536000',
+  ),
+  RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
+  REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379').refine(
+    (redis) => !redis || /^rediss?:$/.test(redis.protocol),
+    { error: 'is not a Redis URL; set redis:// or rediss://' },
+  ),
+  TRUST_PROXY: z
+    .string()
+    .refine(
+      isTrustProxy,
+      'is neither a number nor a list of addresses; set the number of proxies in front, such as 1',
+    )
+    .optional(),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'is no level; set fatal, error, warn, info, debug, trace or silent',
+    })
+    .optional(),
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'], {
+      error: 'is unknown; set production, or leave it out for development',
+    })
+    .optional(),
+});
+
+export type Settings = z.infer<typeof settings>;
+
+/** Whether Express takes it: true or false, a number of hops, or addresses and subnets. */
+function isTrustProxy(text: string): boolean {
+  if (/^(?:true|false|\d{1,2})$/.test(text)) return true;
+  return text.split(',').every((item) => {
+    const [address = '', prefix = '0'] = item.trim().split('/');
+    const isRange = ['loopback', 'linklocal', 'uniquelocal'].includes(item.trim());
+    return isRange || (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix));
+  });
+}

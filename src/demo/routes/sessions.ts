@@ -1,0 +1,45 @@
+// Your sessions: a list, end one, sign out everywhere. The work is in auth/own-sessions.ts.
+import { Router, urlencoded } from 'express';
+import { rejectForeignOrigin, type Auth } from '../../auth/index.ts';
+
+/** GET /sessions, POST /sessions/end and POST /sessions/end-all. */
+export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
+  const router = Router();
+  const form = urlencoded({ extended: false, limit: '1kb', parameterLimit: 3 });
+
+  router.get('/sessions', auth.requireLogin, async (req, res) => {
+    const sessions = await auth.sessions.list(req);
+    res.render('sessions', {
+      sessions: sessions.map(({ key, startedAt, lastSeenAt, ...session }) => ({
+        ...session,
+        handle: key,
+        startedAt: new Date(startedAt),
+        lastSeenAt: new Date(lastSeenAt),
+      })),
+      revocation: auth.advertisesRevocation(),
+      notice: req.query['ended'] === 'gone' ? 'That session had already ended.' : undefined,
+    });
+  });
+
+  router.post(
+    '/sessions/end',
+    rejectForeignOrigin(baseUrl),
+    auth.requireLogin,
+    form,
+    async (req, res, next) => {
+      const { handle } = req.body as { handle?: unknown };
+      if (typeof handle !== 'string') return res.redirect(303, '/sessions?ended=gone');
+      if (auth.sessions.isCurrent(req, handle)) return auth.signOut(req, res, next);
+      const ended = await auth.sessions.end(req, handle);
+      return res.redirect(303, ended ? '/sessions' : '/sessions?ended=gone');
+    },
+  );
+
+  router.post(
+    '/sessions/end-all',
+    rejectForeignOrigin(baseUrl),
+    auth.requireLogin,
+    auth.signOutEverywhere,
+  );
+  return router;
+}

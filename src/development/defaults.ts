@@ -1,0 +1,70 @@
+// What development fills in where a setting is missing: a local AuthKit, and a secret that lasts.
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ConfigError, type Config } from '../config/config.ts';
+import type { LocalAuthKit } from './local-authkit/start.ts';
+import type { CompleteConfig } from '../process/start.ts';
+
+const SECRET_FILE = '.data/session-secret';
+const AUTHKIT_FILE = '.data/local-authkit.json';
+
+export interface Completed {
+  config: CompleteConfig;
+  /** For the caller to close. */
+  local?: LocalAuthKit;
+}
+
+/**
+ * The same config, complete. Starts the local AuthKit where no issuer is set (never in production).
+ * @throws ConfigError when that is not installed, or the file with the secret is damaged
+ */
+export async function complete(config: Config): Promise<Completed> {
+  const sessionSecrets = config.sessionSecrets ?? [await lastingSecret()];
+  if (config.authKit) {
+    const { authKit } = config;
+    const apiAudience = config.apiAudience ?? [config.resource ?? authKit.clientId];
+    return { config: { ...config, authKit, sessionSecrets, apiAudience, localAuthKit: false } };
+  }
+  const local = await startLocal(config);
+  const { clientId, clientSecrets } = local.applications.firstParty;
+  const authKit = { issuer: new URL(local.issuer), clientId, clientSecret: clientSecrets[0] };
+  const apiAudience = config.apiAudience ?? [config.resource ?? local.environmentClientId];
+  return { config: { ...config, authKit, sessionSecrets, apiAudience, localAuthKit: true }, local };
+}
+
+async function startLocal({ baseUrl, resource }: Config): Promise<LocalAuthKit> {
+  const { startLocalAuthKit } = await importLocalAuthKit();
+  return startLocalAuthKit({
+    stateFile: AUTHKIT_FILE,
+    redirectUris: [new URL('/callback', baseUrl).href],
+    postLogoutRedirectUris: [new URL('/signed-out', baseUrl).href],
+    ...(resource !== undefined && { resources: [resource] }),
+  });
+}
+
+/** The one place that reaches the local AuthKit: a development dependency may be missing. */
+async function importLocalAuthKit() {
+  try {
+    return await import('./local-authkit/start.ts');
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new ConfigError([
+      'AUTHKIT_ISSUER: is not set and the local AuthKit is not installed; set your issuer, or run "npm ci" with development dependencies',
+    ]);
+  }
+}
+
+async function lastingSecret(): Promise<string> {
+  const fresh = randomBytes(32).toString('base64url');
+  await mkdir(dirname(SECRET_FILE), { recursive: true });
+  // Written whole under a name of its own, then linked: of two instances started together one wins,
+  // and nobody ever reads a half-written secret.
+  const draft = `${SECRET_FILE}.${process.pid}`;
+  await writeFile(draft, fresh, { mode: 0o600 });
+  await link(draft, SECRET_FILE).catch(() => undefined);
+  await rm(draft);
+  const secret = (await readFile(SECRET_FILE, 'utf8')).trim();
+  if (secret.length >= fresh.length) return secret;
+  throw new ConfigError([`SESSION_SECRET: ${SECRET_FILE} is damaged; delete it, or set a secret`]);
+}

@@ -1,0 +1,33 @@
+// The application as the issuer knows it, found out with probes that need no user.
+import type { Config } from '../../config/config.ts';
+import { checkCredentials } from './credential-checks.ts';
+import type { Metadata } from './issuer-checks.ts';
+import { checkRegistration, UNKNOWN_CLIENT } from './registration-checks.ts';
+import type { Finding } from './report.ts';
+import { checkScopes } from './scope-checks.ts';
+
+/**
+ * Takes the settings and the metadata of a usable issuer; returns what its authorization and token
+ * endpoints think of client id, redirect URI, secret and scopes (RFC 6749 §4.1.2.1, §5.2).
+ */
+export async function checkClient(
+  config: Config,
+  authKit: NonNullable<Config['authKit']>,
+  metadata: Metadata,
+): Promise<Finding[]> {
+  const endpoint = (name: string) => new URL(String(metadata[name]));
+  const credentials = await checkCredentials(config, authKit, endpoint('token_endpoint'));
+  const findings = await checkRegistration(
+    config,
+    authKit.clientId,
+    endpoint('authorization_endpoint'),
+    credentials.isAuthenticated,
+  );
+  const isScopeTold = findings.some(({ check }) => check === 'scopes');
+  return [
+    ...findings,
+    // An unknown client has no secret that could be wrong, and two problems for one fault mislead.
+    ...(findings.includes(UNKNOWN_CLIENT) ? [] : [credentials.finding]),
+    ...(isScopeTold ? [] : [checkScopes(config, metadata)]),
+  ];
+}

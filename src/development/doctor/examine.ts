@@ -1,0 +1,53 @@
+// The order of the checks: settings, issuer, application, store, the app behind its proxy.
+import { ConfigError, parseConfig, type Config } from '../../config/config.ts';
+import { checkApp } from './app-checks.ts';
+import { checkAudience } from './audience-checks.ts';
+import { checkClient } from './client-checks.ts';
+import { checkIssuer } from './issuer-checks.ts';
+import { UNKNOWN_CLIENT } from './registration-checks.ts';
+import { ok, problem, warning, type Finding } from './report.ts';
+import { checkStore } from './store-checks.ts';
+
+/**
+ * Takes the environment and, where there is one, an access token, which is only read. Returns the
+ * findings of all checks, in the order in which one builds on another; never rejects for a fault
+ * that it looks for.
+ */
+export async function examine(
+  env: Record<string, string | undefined>,
+  accessToken?: string,
+): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = parseConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((line) => {
+      const [name = '', what = '', change = ''] = line.split(/: |; /);
+      return problem('settings', `${name} ${what}`, `${name}: ${change}`);
+    });
+  }
+  return [
+    ok('settings', config.production ? 'complete for production' : 'fine for development'),
+    // A missing API_AUDIENCE is told where it is compared.
+    ...config.warnings
+      .filter((line) => !line.startsWith('API_AUDIENCE:'))
+      .map((line) => warning('settings', line)),
+    ...(await checkAuthKit(config, accessToken)),
+    await checkStore(config),
+    ...(await checkApp(config)),
+  ];
+}
+
+async function checkAuthKit(config: Config, accessToken?: string): Promise<Finding[]> {
+  const { authKit } = config;
+  if (!authKit)
+    return [ok('issuer', 'AUTHKIT_ISSUER is not set: the app starts its local AuthKit')];
+  const { findings, metadata } = await checkIssuer(authKit.issuer);
+  const ofClient = metadata ? await checkClient(config, authKit, metadata) : [];
+  // With the environment's client id for the application's, API_AUDIENCE is the one that is right.
+  const isMixedUp =
+    ofClient.includes(UNKNOWN_CLIENT) && config.apiAudience?.includes(authKit.clientId);
+  const audience = isMixedUp ? [] : [checkAudience(config, authKit.issuer, accessToken)];
+  return [...findings, ...ofClient, ...audience];
+}

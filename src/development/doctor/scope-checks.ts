@@ -1,0 +1,29 @@
+// OAUTH_SCOPE against what the issuer advertises and what the app needs.
+import type { Config } from '../../config/config.ts';
+import type { Metadata } from './issuer-checks.ts';
+import { ok, problem, warning, type Finding } from './report.ts';
+
+const BUILT_IN = ['openid', 'profile', 'email', 'offline_access'];
+
+/**
+ * Takes the settings and the issuer's metadata; returns what to say of the scopes (RFC 8414 §2
+ * `scopes_supported`; OpenID Connect Core §11 for `offline_access`).
+ */
+export function checkScopes({ scope }: Config, metadata: Metadata): Finding {
+  const asked = scope.split(' ');
+  const supported = metadata['scopes_supported'];
+  const permissions = asked.filter((name) => !BUILT_IN.includes(name));
+  const unknown = Array.isArray(supported)
+    ? asked.filter((name) => BUILT_IN.includes(name) && !supported.includes(name))
+    : [];
+  if (unknown.length > 0) {
+    return problem('scopes', `not supported: ${unknown.join(' ')}`, 'OAUTH_SCOPE: leave them out');
+  }
+  if (!asked.includes('offline_access')) {
+    const found = 'without offline_access there is no fresh access token after the first';
+    return warning('scopes', found, `OAUTH_SCOPE=${scope} offline_access`);
+  }
+  if (permissions.length === 0) return ok('scopes', scope);
+  const found = `${permissions.join(' ')}: dropped unless the application and the user’s role have it`;
+  return warning('scopes', found, 'WorkOS dashboard: assign it to both, or leave it out');
+}

@@ -1,0 +1,93 @@
+// The session store: Redis, or the file of the embedded one.
+import { access, constants, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createClient } from 'redis';
+import type { Config } from '../../config/config.ts';
+import { whySilent } from './http.ts';
+import { ok, problem, type Finding } from './report.ts';
+
+const REDIS_TIMEOUT_MS = 3_000;
+
+/** Takes the settings; returns whether the store they name can be used. Writes nothing into it. */
+export function checkStore({ redisUrl, sessionDb }: Config): Promise<Finding> {
+  return redisUrl === undefined ? checkFile(sessionDb) : checkRedis(redisUrl);
+}
+
+async function checkRedis(url: string): Promise<Finding> {
+  const { host } = new URL(url);
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    // The second bound is for a server that accepts the connection and then says nothing.
+    socket: {
+      connectTimeout: REDIS_TIMEOUT_MS,
+      socketTimeout: REDIS_TIMEOUT_MS,
+      reconnectStrategy: false,
+    },
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const startedAt = performance.now();
+    await client.ping();
+    const found = `${host} answers in ${(performance.now() - startedAt).toFixed(1)} ms`;
+    return ok('Redis', found);
+  } catch (cause) {
+    const change = 'REDIS_URL: set the right user and password';
+    if (/WRONGPASS|NOAUTH/.test(String(cause))) {
+      return problem('Redis', `${host} refuses user or password`, change);
+    }
+    const scheme = 'start it, or REDIS_URL: set its host and port, rediss:// if it speaks TLS';
+    return problem('Redis', `${host}: ${whySilent(cause)}`, scheme);
+  } finally {
+    if (client.isOpen) client.destroy();
+  }
+}
+
+async function checkFile(file: string): Promise<Finding> {
+  const isFile = await stat(file).then(
+    (found) => found.isFile(),
+    () => undefined,
+  );
+  if (isFile === false)
+    return problem('session file', `${file} is a folder, not a file`, OTHER_FILE);
+  // Before the first start the folder may be missing too: the app makes it. SQLite puts two more
+  // files beside this one while it is in use (https://sqlite.org/wal.html §2.2).
+  const folder = await nearestFolder(dirname(file));
+  if (!(await stat(folder)).isDirectory()) {
+    return problem('session file', `${folder} is a file, not a folder`, OTHER_FILE);
+  }
+  for (const place of isFile ? [folder, file] : [folder]) {
+    try {
+      await access(place, constants.R_OK | constants.W_OK);
+    } catch {
+      return problem('session file', `${place} is not writable by this user`, OTHER_FILE);
+    }
+  }
+  if (isFile && !(await isSqlite(file))) {
+    const change = 'move it aside, or SESSION_DB=<another file>';
+    return problem('session file', `${file} is not a database`, change);
+  }
+  return ok('session file', isFile ? file : `${file} will be made`);
+}
+
+const OTHER_FILE = 'SESSION_DB=<a file this user may write, and its folder>';
+
+async function nearestFolder(folder: string): Promise<string> {
+  const exists = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return exists || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}
+
+/** A database starts with these bytes (https://sqlite.org/fileformat.html §1.3); a new one is empty. */
+async function isSqlite(file: string): Promise<boolean> {
+  const handle = await open(file, 'r');
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(16), 0, 16, 0);
+    return bytesRead === 0 || buffer.toString('latin1') === 'SQLite format 3\0';
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,95 @@
+// Renders the screens: own views, no script, one style sheet.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import ejs from 'ejs';
+import type { Response } from 'express';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { RedirectMismatch } from './redirect-mismatch.ts';
+
+// The compiler leaves the views where the sources are.
+const BESIDE = new URL('views', import.meta.url);
+const IN_SOURCES = new URL(BESIDE.href.replace(/\/dist\/(?!.*\/dist\/)/, '/src/'));
+/** The folder of the views, whether this file runs from the sources or compiled. */
+export const VIEWS = fileURLToPath(existsSync(BESIDE) ? BESIDE : IN_SOURCES);
+
+/** What the error page says, by error code. */
+const ERRORS: Readonly<Record<string, string>> = {
+  invalid_client: 'No application of this environment has this client ID.',
+  invalid_redirect_uri: 'This redirect URI is not registered for the application.',
+  session_expired: 'This sign-in has ended or was opened in another browser.',
+  invalid_choice: 'This choice is not on offer.',
+  cross_site: 'This request came from another site.',
+  invalid_logout: 'The sign-out request names no known application and sign-out redirect.',
+  server_error: 'The local AuthKit failed; its terminal says why.',
+};
+
+function screenHeaders(formTarget?: string): Record<string, string> {
+  const policy = [
+    "default-src 'none'",
+    "style-src 'self'",
+    "img-src 'self'",
+    // Chromium checks the whole redirect chain of a form: it ends at the application's callback.
+    `form-action 'self'${formTarget === undefined ? '' : ` ${toSource(formTarget)}`}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ];
+  return {
+    'cache-control': 'no-store',
+    'content-security-policy': policy.join('; '),
+    'content-type': 'text/html; charset=utf-8',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+  };
+}
+
+function toSource(uri: string): string {
+  const { origin, protocol } = new URL(uri);
+  return origin === 'null' ? protocol : origin;
+}
+
+function render(view: string, data: object): Promise<string> {
+  return ejs.renderFile(`${VIEWS}/${view}.ejs`, data);
+}
+
+/** Answers an Express request with a screen; `formTarget` is where its form leads in the end. */
+export async function sendScreen(
+  res: Response,
+  status: number,
+  view: string,
+  data: object,
+  formTarget?: string,
+): Promise<void> {
+  const html = await render(view, data);
+  res.status(status).set(screenHeaders(formTarget)).send(html);
+}
+
+/** The same inside oidc-provider. */
+export async function showScreen(
+  ctx: KoaContextWithOIDC,
+  view: string,
+  data: object,
+): Promise<void> {
+  const html = await render(view, data);
+  ctx.set(screenHeaders());
+  ctx.body = html;
+}
+
+const describe = (code: string) => ({
+  code,
+  sentence: ERRORS[code] ?? 'The request of the application is not valid.',
+});
+
+/** The error page, for what must not be told to a redirect URI (RFC 6749 §4.1.2.1). */
+export function sendError(res: Response, status: number, code: string): Promise<void> {
+  return sendScreen(res, status, 'error', describe(code));
+}
+
+/** The same inside oidc-provider; `mismatch` only for a redirect URI that is not registered. */
+export function showError(
+  ctx: KoaContextWithOIDC,
+  code: string,
+  mismatch?: RedirectMismatch,
+): Promise<void> {
+  return showScreen(ctx, 'error', { ...describe(code), mismatch });
+}

@@ -1,0 +1,40 @@
+// What the process does: settings, the app, a few lines for whoever started it.
+import dotenv from 'dotenv';
+import { ConfigError, parseConfig, type Config } from '../config/config.ts';
+import { complete } from '../development/defaults.ts';
+import { createLog, type Log } from './log.ts';
+import { portOf, startApp } from './start.ts';
+import { startLines } from './banner.ts';
+
+/** Resolves to what closes it all again. Ends the process with exit code 1 if it cannot start. */
+export async function main(): Promise<() => Promise<void>> {
+  try {
+    dotenv.config({ quiet: true });
+    const settings = parseConfig(process.env);
+    const { app, local } = await start(settings, createLog(settings.logLevel));
+    return async () => {
+      await app.close();
+      await local?.close();
+    };
+  } catch (error) {
+    // A settings problem is a line each; anything else is told in one sentence, never as a stack.
+    const lines = error instanceof ConfigError ? error.problems : [sentence(error)];
+    process.stderr.write(`The app cannot start:\n${lines.map((line) => `  ${line}\n`).join('')}`);
+    return process.exit(1);
+  }
+}
+
+async function start(settings: Config, log: Log) {
+  const { config, local } = await complete(settings);
+  const app = await startApp(config, log);
+  process.stdout.write(startLines(config, portOf(app.server), local));
+  return { app, local };
+}
+
+function sentence(error: unknown): string {
+  const { code, message, port } = error as { code?: string; message?: string; port?: number };
+  if (code === 'EADDRINUSE') return `PORT: ${port} is in use; set another`;
+  if (code === 'EACCES' && port !== undefined)
+    return `PORT: ${port} needs rights; set one above 1023`;
+  return message ?? 'unknown error';
+}
