@@ -70,7 +70,7 @@ export function createApp(options: AppOptions): Express {
   app.use(noStore, auth.session);
   app.use((req: Request, res, next) => {
     const { locals } = res;
-    locals['user'] = req.user ?? null;
+    locals['user'] = req.authSession?.current?.user ?? null;
     locals['path'] = req.path;
     locals['now'] = new Date();
     next();

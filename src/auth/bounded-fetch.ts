@@ -1,4 +1,4 @@
-// What an issuer sends is bounded before anything parses it: an endless or huge answer must not fill
+// What an issuer sends is bounded before anything parses it: an endless or huge response must not fill
 // the memory of this server. Redirects are not followed: metadata names every address we talk to.
 import type { CustomFetch } from 'openid-client';
 
@@ -22,7 +22,8 @@ export function boundedFetch(onClockSkew: (seconds: number) => void): CustomFetc
     for await (const chunk of response.body ?? []) {
       size += chunk.byteLength;
       // Leaving the loop cancels the body and with it the connection.
-      if (size > MOST_BYTES) throw new TypeError(`answer of ${new URL(url).pathname} is too large`);
+      if (size > MOST_BYTES)
+        throw new TypeError(`the response of ${new URL(url).pathname} is too large`);
       chunks.push(chunk);
     }
     const noBody = [101, 204, 205, 304].includes(response.status);

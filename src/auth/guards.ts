@@ -1,83 +1,97 @@
-// What stands before a page: somebody is signed in, has a fresh access token, has an organization.
+// What stands before a page: somebody is signed in, has a fresh access token, has an organization, has
+// a grant that AuthKit still calls active. Guards believe only what `auth.session` has read.
 import type { Request, RequestHandler, Response } from 'express';
+import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
-import type { Refresher } from './refresh.ts';
-import { sameOriginPath } from './return-to.ts';
-import { endSession, type Session } from './session.ts';
-import type { SessionSettings } from './session-settings.ts';
-import { isExpired } from './tokens.ts';
-import type { User } from './user.ts';
+import { isNavigation } from './navigation.ts';
+import { currentUser, type SignedInSession } from './request.ts';
+import { endSession, sessionOf } from './session/session.ts';
+import { sameOriginPath } from './sign-in/return-to.ts';
+import { isGrantActive } from './tokens/active-grant.ts';
+import type { Refresher } from './tokens/refresh.ts';
+import { isExpired } from './tokens/token-set.ts';
 
-export interface Guards {
-  /**
-   * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
-   * @throws SignInError `store_unavailable`
-   */
-  requireLogin: RequestHandler;
-  /**
-   * As requireLogin, and the access token is not expired.
-   * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
-   */
-  requireFreshToken: RequestHandler;
-  /**
-   * After requireLogin: the access token is bound to an organization.
-   * @throws SignInError `organization_required`
-   */
-  requireOrganization: RequestHandler;
+const MOST_REMEMBERED = 1_000;
+
+/**
+ * Whoever is signed in; their token set is renewed if it is due and AuthKit can be reached. Undefined:
+ * nobody is, and the request is answered.
+ * @throws SignInError `store_unavailable`
+ */
+async function signedIn(
+  context: Context,
+  refresher: Refresher,
+  req: Request,
+  res: Response,
+): Promise<SignedInSession | undefined> {
+  const session = sessionOf(context, req);
+  if (session.unavailable) throw session.unavailable;
+  if (session.current) {
+    const result = await refresher.refreshIfDue(req);
+    if (result === 'ended') await endSession(context, req, res);
+    else if (result !== 'fresh') {
+      if (result.code === 'store_unavailable') throw result;
+      session.current.refreshFailed = result;
+    }
+  }
+  if (!session.current) askToSignIn(context, req, res);
+  return session.current;
+}
+
+/** Lets signed-in people through. @throws SignInError `store_unavailable` */
+export function requireLogin(context: Context, refresher: Refresher): RequestHandler {
+  return async (req, res, next) => {
+    if (await signedIn(context, refresher, req, res)) next();
+  };
 }
 
 /**
- * The user behind `requireLogin`.
- * @throws SignInError `login_required` where the guard was forgotten
+ * As requireLogin, and the access token has not expired.
+ * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
  */
-export function currentUser(req: Request): User {
-  if (!req.user) throw new SignInError('login_required');
-  return req.user;
+export function requireFreshToken(context: Context, refresher: Refresher): RequestHandler {
+  return async (req, res, next) => {
+    const current = await signedIn(context, refresher, req, res);
+    if (!current) return;
+    const { facts, refreshFailed: cause } = current;
+    if (!isExpired(facts)) return next();
+    // Without a refresh token only a new sign-in brings a new access token.
+    if (!facts.renewable) return askToSignIn(context, req, res);
+    const wait = cause?.retryAfter !== undefined ? { retryAfter: cause.retryAfter } : {};
+    throw new SignInError('fresh_token_unavailable', { cause, ...wait });
+  };
 }
 
-/** What each does, and which SignInError it rejects with, is told at its name in `Guards`. */
-export function createGuards(
-  settings: SessionSettings,
-  refresher: Refresher,
-  mustBeRead: Session['mustBeRead'],
-): Guards {
-  /** Whether somebody is signed in. If not, the request is answered. */
-  async function isSignedIn(req: Request, res: Response): Promise<boolean> {
-    mustBeRead(req);
-    if (req.sessionUnavailable) throw req.sessionUnavailable;
-    const result = req.user ? await refresher.refreshIfDue(req) : 'nobody';
-    if (result === 'ended') await endSession(req, res, settings);
-    if (result === 'ended' || result === 'nobody') {
-      askToSignIn(req, res);
-      return false;
+/** After requireLogin: the access token is bound to an organization. @throws SignInError `organization_required` */
+export const requireOrganization: RequestHandler = (req, _res, next) => {
+  const hasOrganization = currentUser(req).orgId !== undefined;
+  next(hasOrganization ? undefined : new SignInError('organization_required'));
+};
+
+/**
+ * After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. An inactive
+ * grant ends the session; no response is no permission.
+ * @throws SignInError `introspection_unavailable`, `issuer_unreachable` and the like
+ */
+export function requireActiveSession(context: Context, cacheSeconds: number): RequestHandler {
+  const activeUntil = new Map<string, number>();
+  return async (req, res, next) => {
+    const { stored, current } = sessionOf(context, req);
+    // AuthKit calls an expired access token inactive, whatever the state of the grant.
+    const isOver = current && !current.facts.renewable && isExpired(current.facts);
+    if (!stored || !current || isOver) return askToSignIn(context, req, res);
+    const { key } = stored;
+    if ((activeUntil.get(key) ?? 0) > Date.now()) return next();
+    activeUntil.delete(key);
+    const { user } = current;
+    if (!(await isGrantActive(context, stored, user))) {
+      await endSession(context, req, res);
+      context.onEvent({ event: 'session_ended', sub: user.sub, reason: 'grant_ended' });
+      return askToSignIn(context, req, res);
     }
-    if (result !== 'fresh') {
-      if (result.code === 'store_unavailable') throw result;
-      req.authKitUnreachable = result;
-    }
-    return true;
-  }
-
-  return {
-    async requireLogin(req, res, next) {
-      if (await isSignedIn(req, res)) next();
-    },
-
-    async requireFreshToken(req, res, next) {
-      if (!(await isSignedIn(req, res))) return;
-      if (!req.grant || !isExpired(req.grant)) return next();
-      // Without a refresh token only a new sign-in brings a new access token.
-      if (!req.grant.renewable) return askToSignIn(req, res);
-      const { authKitUnreachable: cause } = req;
-      const wait = cause?.retryAfter !== undefined ? { retryAfter: cause.retryAfter } : {};
-      throw new SignInError('fresh_token_unavailable', { cause, ...wait });
-    },
-
-    requireOrganization(req, _res, next) {
-      next(
-        currentUser(req).orgId === undefined ? new SignInError('organization_required') : undefined,
-      );
-    },
+    if (activeUntil.size >= MOST_REMEMBERED) activeUntil.clear();
+    activeUntil.set(key, Date.now() + cacheSeconds * 1000);
+    return next();
   };
 }
 
@@ -85,35 +99,23 @@ export function createGuards(
  * A page navigation is sent to sign in and comes back here. A fetch is told: followed by script, a
  * redirect to another origin ends as an opaque error, and each would leave a pending sign-in behind.
  */
-export function askToSignIn(req: Request, res: Response): void {
+function askToSignIn(context: Context, req: Request, res: Response): void {
   res.set('Cache-Control', 'no-store').vary('Sec-Fetch-Mode').vary('Accept');
-  const login = `/login?return_to=${encodeURIComponent(pageToComeBackTo(req))}`;
+  const login = `${context.paths.login}?return_to=${encodeURIComponent(pageToComeBackTo(context, req))}`;
   if (isNavigation(req)) {
     // 303 after a POST, so that the browser does not send the form to /login (RFC 9700 §4.12).
-    res.redirect(req.method === 'GET' || req.method === 'HEAD' ? 302 : 303, login);
+    res.redirect(isRead(req) ? 302 : 303, login);
     return;
   }
   const { code, status, message } = new SignInError('login_required');
   res.status(status).json({ error: code, message, login });
 }
 
-/** Whether a browser wants to show the answer as a page, and not a script, prefetch or frame. */
-export function isNavigation(req: Request): boolean {
-  if (isPrefetch(req)) return false;
-  const mode = req.get('sec-fetch-mode');
-  if (mode !== undefined) return mode === 'navigate';
-  // Browsers without Sec-Fetch ask for HTML by name when they navigate, scripts for */* or JSON.
-  return req.get('accept')?.includes('text/html') === true;
-}
+const isRead = ({ method }: Request) => method === 'GET' || method === 'HEAD';
 
-/** Whether the browser only fetches ahead of a click that may never come. */
-export function isPrefetch(req: Request): boolean {
-  return /prefetch|prerender/.test(req.get('sec-purpose') ?? req.get('purpose') ?? '');
-}
-
-function pageToComeBackTo(req: Request): string {
-  if (req.method === 'GET' || req.method === 'HEAD') return sameOriginPath(req.originalUrl);
+function pageToComeBackTo({ notPages }: Context, req: Request): string {
+  if (isRead(req)) return sameOriginPath(req.originalUrl, notPages);
   // A form cannot be sent again; the page it was on can be shown again.
   const referer = req.get('referer') ?? '';
-  return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname) : '/';
+  return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname, notPages) : '/';
 }

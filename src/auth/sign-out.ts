@@ -1,78 +1,86 @@
-// Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
-import type { Request, RequestHandler, Response } from 'express';
-import { buildEndSessionUrl } from 'openid-client';
+// POST /logout. Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
+import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { buildEndSessionUrl, tokenRevocation, type Configuration } from 'openid-client';
+import type { Context } from './context.ts';
+import { storeFailure } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
-import { storeFailure } from './failure.ts';
-import type { SessionRecords } from './records.ts';
-import type { RelyingParty } from './relying-party.ts';
-import { revocationFor, revokeRefreshToken } from './revocation.ts';
-import { endSession } from './session.ts';
-import type { SessionSettings } from './session-settings.ts';
-import type { SealedSessionStore } from './session-store.ts';
-import type { TokenSet } from './tokens.ts';
-import { userKey, type User } from './user.ts';
+import { toSignInError } from './openid-errors.ts';
+import { rejectForeignOrigin } from './same-origin.ts';
+import { keysOfPerson } from './session/list.ts';
+import { endSession, sessionOf } from './session/session.ts';
+import type { User } from './sign-in/user.ts';
+import type { TokenSet } from './tokens/token-set.ts';
 
-interface Parts {
-  relyingParty: RelyingParty;
-  store: SealedSessionStore;
-  records: SessionRecords;
-  session: SessionSettings;
-  baseUrl: URL;
-  onEvent: SignInEventListener;
-}
-
-export interface SignOut {
-  /** Ends this browser's session and answers with the redirect that follows a sign-out. */
-  signOut: RequestHandler;
-  /** As `signOut`, and ends every other session of the person, at once on every instance. */
-  signOutEverywhere: RequestHandler;
+/** POST /logout, from pages of this origin. GET never signs out: a prefetched link or an image would. */
+export function signOutRoutes(context: Context): Router {
+  const { paths, baseUrl } = context;
+  return Router().post(paths.logout, rejectForeignOrigin(baseUrl), signOut(context));
 }
 
 /**
- * Both answer 303, to AuthKit's end-session endpoint where it advertises one, else to /signed-out.
+ * Ends this browser's session, and `everywhere` every other one of the person, at once on every
+ * instance. Answers 303, to AuthKit's end-session endpoint where it advertises one, else to the page
+ * for people who have signed out.
  * @throws SignInError `store_unavailable`: nobody is told to be signed out who is not
  */
-export function createSignOut(parts: Parts): SignOut {
-  const { relyingParty, store, records, session, baseUrl, onEvent } = parts;
-  const signedOut = new URL('/signed-out', baseUrl);
-
-  async function end(req: Request, res: Response, everywhere: boolean): Promise<void> {
+export function signOut(context: Context, everywhere = false): RequestHandler {
+  const { store, records, paths } = context;
+  return async (req: Request, res: Response) => {
     res.set('Cache-Control', 'no-store');
-    if (req.sessionUnavailable) throw req.sessionUnavailable;
-    const { user, storedSession } = req;
-    const held = user && storedSession && (await store.readTokens(storedSession.sid));
-    if (storedSession) await endSession(req, res, session);
-    if (everywhere && user) {
-      await records.removeAll(userKey(user.issuer, user.sub)).catch(storeFailure);
+    const { unavailable, stored, current } = sessionOf(context, req);
+    if (unavailable) throw unavailable;
+    const held = current && stored && (await store.readTokens(stored));
+    if (stored) await endSession(context, req, res);
+    if (everywhere && current) {
+      const keys = await keysOfPerson(context, current.user);
+      await Promise.all(keys.map((key) => records.remove(key))).catch(storeFailure);
     }
-    const target = user && tellAuthKit(user, held?.tokens);
+    const endSessionUrl = current && tellAuthKit(context, current.user, held?.tokens);
     // 303: what follows a POST is a GET (RFC 9700 §4.12).
-    res.redirect(303, target?.href ?? signedOut.pathname);
-  }
-
-  /** The end-session URL where there is one. Waits for nothing: AuthKit may be away or hang. */
-  function tellAuthKit({ sub }: User, tokens?: TokenSet): URL | undefined {
-    void giveBack(sub, tokens);
-    const config = relyingParty.known()?.afterwards;
-    if (!config?.serverMetadata().end_session_endpoint) return undefined;
-    // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
-    return buildEndSessionUrl(config, {
-      post_logout_redirect_uri: signedOut.href,
-      state: 'ended',
-      ...(tokens?.idToken !== undefined && { id_token_hint: tokens.idToken }),
-    });
-  }
-
-  /** Revokes the refresh token, in the background. */
-  async function giveBack(sub: string, tokens?: TokenSet): Promise<void> {
-    const config = (await relyingParty.config().catch(() => undefined))?.afterwards;
-    const revocation = config ? revocationFor(config, tokens) : 'not_advertised';
-    onEvent({ event: 'signed_out', sub, revocation });
-    if (config) await revokeRefreshToken(config, tokens, onEvent);
-  }
-
-  return {
-    signOut: (req, res) => end(req, res, false),
-    signOutEverywhere: (req, res) => end(req, res, true),
+    res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
+}
+
+/** The end-session URL where there is one. Waits for nothing: AuthKit may be away or hang. */
+function tellAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
+  const { issuer, onEvent, paths, baseUrl } = context;
+  const config = issuer.known()?.refreshConfig;
+  const revocation = config ? revocationOf(config, tokens) : 'not_advertised';
+  onEvent({ event: 'signed_out', sub, revocation });
+  if (config) void revokeRefreshToken(config, tokens, onEvent);
+  if (!config?.serverMetadata().end_session_endpoint) return undefined;
+  // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
+  return buildEndSessionUrl(config, {
+    post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href,
+    state: 'ended',
+    ...(tokens?.idToken !== undefined && { id_token_hint: tokens.idToken }),
+  });
+}
+
+/** Whether the metadata names a revocation endpoint (RFC 8414 §2). */
+export function advertisesRevocation(config: Configuration): boolean {
+  return config.serverMetadata().revocation_endpoint !== undefined;
+}
+
+function revocationOf(config: Configuration, tokens: TokenSet | undefined) {
+  if (tokens?.refreshToken === undefined) return 'no_token';
+  return advertisesRevocation(config) ? 'requested' : 'not_advertised';
+}
+
+/**
+ * Revokes a refresh token where AuthKit advertises that, and with it its whole rotation chain
+ * (RFC 7009). In the way of nothing: never rejects.
+ */
+export async function revokeRefreshToken(
+  config: Configuration,
+  tokens: TokenSet | undefined,
+  onEvent: SignInEventListener,
+): Promise<void> {
+  if (tokens?.refreshToken === undefined || !advertisesRevocation(config)) return;
+  try {
+    await tokenRevocation(config, tokens.refreshToken, { token_type_hint: 'refresh_token' });
+  } catch (cause) {
+    const error = toSignInError(cause);
+    onEvent({ event: 'revocation_failed', code: error.code }, error);
+  }
 }

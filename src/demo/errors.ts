@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { isNavigation, sameOriginPath, SignInError } from '../auth/index.ts';
+import { ADVICE } from './advice.ts';
 import type { Log } from '../process/log.ts';
 
 interface Answer {
@@ -127,12 +128,13 @@ function describe(error: unknown, req: Request): Answer {
 function describeSignIn(error: SignInError, req: Request): Answer {
   const returnTo = error.returnTo ?? (req.method === 'GET' ? sameOriginPath(req.originalUrl) : '/');
   const again = { href: `/login?return_to=${encodeURIComponent(returnTo)}` };
+  const advice = ADVICE[error.code];
   const base = {
     status: error.status,
     code: error.code,
     heading: error.message.replace(/\.$/, ''),
     // How far the clocks are apart is for whoever reads it: only the operator can set one.
-    explanation: error.code === 'clock_skew' ? `${error.hint ?? ''} ${error.advice}` : error.advice,
+    explanation: error.code === 'clock_skew' ? `${error.hint ?? ''} ${advice}` : advice,
     hint: error.hint,
     retryAfter: error.retryAfter,
   };

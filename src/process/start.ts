@@ -11,6 +11,8 @@ import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
 import { createDrain } from './shutdown.ts';
 import { openStore } from '../store/index.ts';
+import { describeBrowser } from '../demo/browser.ts';
+import { openEntries } from '../demo/entries.ts';
 import { createUserDirectory, type UserDirectory } from '../demo/user-directory.ts';
 
 /** A Config with everything the local AuthKit or a development default fills in. */
@@ -50,7 +52,8 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     onEvent: (event, cause) =>
       log[cause === undefined ? 'info' : 'error']({ ...event, err: cause }),
   });
-  const directory = createUserDirectory(store, config.sessionSecrets);
+  const entries = await openEntries(config.sessionDb, redis);
+  const directory = createUserDirectory(entries, config.sessionSecrets);
   const auth = signInFor(config, store, directory, log);
   const server = createServer(SERVER_BOUNDS);
   const drain = createDrain(server);
@@ -76,6 +79,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     async close() {
       await drain();
       auth.close();
+      await entries.close();
       await store.close();
     },
   };
@@ -97,6 +101,7 @@ function signInFor(
     idleSeconds,
     maxSeconds,
     records,
+    labelSession: (req) => describeBrowser(req.get('user-agent')),
     onSignIn: (user) => directory.upsert(user),
     onEvent: (event, cause) => log[levelOf(event.event)]({ ...event, err: cause }),
   });

@@ -1,30 +1,12 @@
 // Where sessions are kept: one SQLite file, or Redis for several machines. Copied together with
-// src/auth, whose records.ts says what a store of sessions has to do.
+// src/auth, whose session/records.ts says what a store of sessions has to do. An app that has chosen
+// one engine takes its folder, types.ts and errors.ts, and leaves out this file and the other.
 // Licence: MIT, or 0BSD for what you copy, as you like.
-import type { SessionRecords } from '../auth/records.ts';
-import type { StoreErrorCode } from './errors.ts';
 import type { RedisClient } from './redis/client.ts';
+import type { Store, StoreEventListener } from './types.ts';
 
 export { StoreError, type StoreErrorCode } from './errors.ts';
-
-/** Small values of the host's own that end by themselves, such as the demo's user directory. */
-export interface Entries {
-  /** The value; undefined once it has ended. */
-  readEntry(key: string): Promise<string | undefined>;
-  /** Writes or overwrites; `expiresAt` in milliseconds since the epoch. */
-  writeEntry(key: string, value: string, expiresAt: number): Promise<void>;
-}
-
-/** What `openStore` opens. Every method rejects with a StoreError, and with nothing else. */
-export interface Store extends SessionRecords, Entries {
-  close(): Promise<void>;
-}
-
-export type StoreEvent =
-  | { event: 'store_reachable' }
-  | { event: 'store_unreachable'; code: StoreErrorCode };
-
-export type StoreEventListener = (event: StoreEvent, cause?: unknown) => void;
+export type { Store, StoreEvent, StoreEventListener } from './types.ts';
 
 export interface StoreOptions {
   /**

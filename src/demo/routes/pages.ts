@@ -1,6 +1,12 @@
 // The demo's pages. Each is a guard and a view; the words are in words.ts, the look in views/.
 import { Router, type Request } from 'express';
-import { currentUser, renewsAt, type Auth, type Grant } from '../../auth/index.ts';
+import {
+  currentSession,
+  isExpired,
+  renewsAt,
+  type Auth,
+  type TokenFacts,
+} from '../../auth/index.ts';
 
 /** GET /, /profile, /organization, /moderation and /signed-out; each page an example of one guard. */
 export function pageRoutes(auth: Auth, idleSeconds: number): Router {
@@ -13,8 +19,9 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   });
 
   router.get('/organization', auth.requireLogin, auth.requireOrganization, (req, res) => {
-    const { orgId } = currentUser(req);
-    res.render('organization', { orgId, authkitUnreachable: req.authKitUnreachable !== undefined });
+    const { user, refreshFailed } = currentSession(req);
+    const { orgId } = user;
+    res.render('organization', { orgId, authkitUnreachable: refreshFailed !== undefined });
   });
 
   // The one page where an answer up to five minutes old is too old.
@@ -26,7 +33,7 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
 
   router.get('/signed-out', (req, res) => {
     // AuthKit sends `state` back after it ended its own session (RP-Initiated Logout 1.0 §3).
-    const ended = req.user === undefined && req.query['state'] === 'ended';
+    const ended = req.authSession?.current === undefined && req.query['state'] === 'ended';
     res.render('signed-out', { authkitSession: ended ? 'ended' : 'may-remain' });
   });
 
@@ -34,30 +41,29 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
 }
 
 function profileData(req: Request, idleSeconds: number) {
-  const { grant, storedSession: { signedIn } = {} } = req;
-  if (!signedIn || !grant) throw new TypeError('requireLogin comes before the profile page');
-  const { user, startedAt, lastSeenAt, endsAt, claims } = signedIn;
-  const { issuer: iss, emailVerified: email_verified, ...profile } = user;
+  const session = currentSession(req);
+  const { user, facts, startedAt, lastSeenAt, endsAt, claims, refreshFailed } = session;
+  const { issuer: iss, emailVerified: email_verified, orgId: _inTheToken, ...profile } = user;
   return {
     // Not the one that app.ts gave to all views: a refresh may have changed the organization since.
-    user: currentUser(req),
+    user,
     claims: { iss, ...profile, ...(profile.email && { email_verified }), ...claims },
-    scopes: grant.scope,
+    scopes: facts.scope,
     session: {
       startedAt: new Date(startedAt),
       idleEndsAt: new Date(Math.min(lastSeenAt + idleSeconds * 1000, endsAt)),
       endsAt: new Date(endsAt),
     },
-    accessToken: accessTokenData(grant),
-    authkitUnreachable: req.authKitUnreachable !== undefined,
+    accessToken: accessTokenData(facts),
+    authkitUnreachable: refreshFailed !== undefined,
   };
 }
 
-function accessTokenData(grant: Grant) {
+function accessTokenData(facts: TokenFacts) {
   return {
-    expiresAt: new Date(grant.expiresAt),
-    renewsAt: grant.renewable ? new Date(renewsAt(grant)) : null,
-    renewable: grant.renewable,
-    expired: Date.now() >= grant.expiresAt,
+    expiresAt: new Date(facts.expiresAt),
+    renewsAt: facts.renewable ? new Date(renewsAt(facts)) : null,
+    renewable: facts.renewable,
+    expired: isExpired(facts),
   };
 }

@@ -10,8 +10,9 @@ export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
   router.get('/sessions', auth.requireLogin, async (req, res) => {
     const sessions = await auth.sessions.list(req);
     res.render('sessions', {
-      sessions: sessions.map(({ key, startedAt, lastSeenAt, ...session }) => ({
-        ...session,
+      sessions: sessions.map(({ key, label, startedAt, lastSeenAt, current }) => ({
+        browser: label,
+        current,
         handle: key,
         startedAt: new Date(startedAt),
         lastSeenAt: new Date(lastSeenAt),

@@ -9,7 +9,7 @@ const BATCH = 100;
 
 /** Starts it; the result stops it, and resolves when no statement runs any more. */
 export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: number) {
-  const expired = ['sessions', 'entries', 'leases'].map((table) =>
+  const expired = ['sessions', 'leases'].map((table) =>
     sqlite.write(
       `DELETE FROM ${table} WHERE rowid IN
        (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH})`,

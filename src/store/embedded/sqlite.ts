@@ -7,6 +7,7 @@ import Database from 'libsql';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 import { readTogether } from './read-batch.ts';
 
+type MakeTables = (db: Database.Database) => void;
 type Value = string | number | Buffer | null;
 
 export interface Sqlite {
@@ -25,13 +26,13 @@ const LOCK_WAIT_MS = 20;
 const LOCK_PATIENCE_MS = 2_000;
 
 /**
- * Opens the file, or makes it (readable by its owner only) with its folder. `schema` is run each
+ * Opens the file, or makes it (readable by its owner only) with its folder. `makeTables` is called each
  * time and must be harmless where it has run before, or runs in another process right now.
  *
  * @throws StoreError `store_damaged`, `store_readonly`, `store_full`, `store_unreachable`
  */
-export async function openSqlite(file: string, schema: string): Promise<Sqlite> {
-  const db = await attempt(file, () => open(file, schema));
+export async function openSqlite(file: string, makeTables: MakeTables): Promise<Sqlite> {
+  const db = await attempt(file, () => open(file, makeTables));
   return {
     row(sql) {
       const statement = prepare(file, db, sql).raw();
@@ -60,7 +61,7 @@ export async function openSqlite(file: string, schema: string): Promise<Sqlite> 
   };
 }
 
-function open(file: string, schema: string): Database.Database {
+function open(file: string, makeTables: MakeTables): Database.Database {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Before SQLite touches it: its -wal and -shm files take over the mode.
   closeSync(openSync(file, 'a', 0o600));
@@ -73,7 +74,7 @@ function open(file: string, schema: string): Database.Database {
     // it was told is written. (A power cut may take the last moments: people sign in again.)
     db.exec('PRAGMA journal_mode = WAL');
     db.exec('PRAGMA synchronous = NORMAL');
-    db.exec(schema);
+    makeTables(db);
     return db;
   } catch (error) {
     db.close();

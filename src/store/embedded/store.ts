@@ -1,34 +1,14 @@
 // Sessions in one SQLite file, for one machine: it survives restarts and kill -9, several processes
 // may share it, and it needs nothing installed. One statement per call; no transaction spans two.
-import { MOST_SESSIONS_PER_PERSON } from '../../auth/records.ts';
+import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
+import type { Store } from '../types.ts';
 import { startPruning } from './pruning.ts';
-import type { Store } from '../index.ts';
+import { migrate } from './schema.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
 
-export interface EmbeddedStoreOptions {
-  file: string;
-  /** Beyond this many sessions, those nearest their end are dropped. Default: 1,000,000. */
-  maxSessions?: number;
-  /** How often what has expired is deleted, in milliseconds. Default: 60,000. */
-  pruneEveryMs?: number;
-}
-
-// The tokens are the last column: a read without them does not touch them.
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT NOT NULL UNIQUE, user_key TEXT, data NOT NULL, "grant", version INTEGER NOT NULL,
-    browser TEXT, started_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, ends_at INTEGER NOT NULL, tokens
-  );
-  CREATE INDEX IF NOT EXISTS sessions_by_user ON sessions (user_key) WHERE user_key IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS sessions_by_expiry ON sessions (expires_at);
-  CREATE TABLE IF NOT EXISTS leases (
-    name TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS entries (
-    key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL
-  );
-  CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at);`;
+/** Beyond this many sessions, those nearest their end are dropped. */
+const MOST_SESSIONS = 1_000_000;
+const PRUNE_EVERY_MS = 60_000;
 
 /**
  * Opens the file, or makes it and its folder.
@@ -36,15 +16,14 @@ const SCHEMA = `
  * @throws StoreError `store_damaged` when the file is not one of ours: it is left as it is, and
  *   moving it aside starts afresh; `store_readonly`, `store_full`, `store_unreachable`
  */
-export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
-  const { maxSessions = 1_000_000, pruneEveryMs = 60_000 } = options;
-  const sqlite = await openSqlite(options.file, SCHEMA);
-  const stopPruning = startPruning(sqlite, maxSessions, pruneEveryMs);
+export async function openEmbeddedStore({ file }: { file: string }): Promise<Store> {
+  const sqlite = await openSqlite(file, migrate);
+  const stopPruning = startPruning(sqlite, MOST_SESSIONS, PRUNE_EVERY_MS);
   return {
     ...sessions(sqlite),
-    ...sessionsOfUser(sqlite),
+    ...tokens(sqlite),
+    ...indexes(sqlite),
     ...leases(sqlite),
-    ...entries(sqlite),
     async close() {
       await stopPruning();
       await sqlite.close();
@@ -54,77 +33,106 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 function sessions(
   sqlite: Sqlite,
-): Pick<Store, 'read' | 'readTokens' | 'insert' | 'update' | 'replaceTokens' | 'remove' | 'ping'> {
+): Pick<Store, 'read' | 'insert' | 'update' | 'touch' | 'remove' | 'ping'> {
   const read = sqlite.rowTogether(
-    'SELECT data, "grant", version FROM sessions WHERE key = ? AND expires_at > ?',
-  );
-  const readTokens = sqlite.row(
-    'SELECT "grant", tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
+    'SELECT data, facts, version, last_seen_at FROM sessions WHERE key = ? AND expires_at > ?',
   );
   const insert = sqlite.write(
-    'INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT OR REPLACE INTO sessions (key, person, organization, issuer_session, data, facts, version,
+       label, started_at, last_seen_at, expires_at, ends_at, tokens)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const endOldest = sqlite.write(
-    `DELETE FROM sessions WHERE user_key = ? AND key IN (SELECT key FROM sessions
-     WHERE user_key = ? ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+    `DELETE FROM sessions WHERE person = ? AND key IN (SELECT key FROM sessions
+     WHERE person = ? ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
   );
   const update = sqlite.write(
     `UPDATE sessions SET data = ?, last_seen_at = ?, expires_at = min(?, ends_at)
      WHERE key = ? AND expires_at > ?`,
   );
-  const replaceTokens = sqlite.write(
-    `UPDATE sessions SET "grant" = ?, tokens = ?, version = version + 1
-     WHERE key = ? AND version = ? AND expires_at > ?`,
+  const touch = sqlite.write(
+    `UPDATE sessions SET last_seen_at = ?, expires_at = min(?, ends_at)
+     WHERE key = ? AND expires_at > ?`,
   );
-  const remove = sqlite.write('DELETE FROM sessions WHERE key = ?');
+  const remove = sqlite.write('DELETE FROM sessions WHERE key = ? AND expires_at > ?');
   const ping = sqlite.row('SELECT 1 FROM sessions LIMIT 1');
   return {
     async read(key) {
       const row = await read(key, Date.now());
-      return row && { data: bytes(row[0]), grant: optionalBytes(row[1]), version: Number(row[2]) };
-    },
-    async readTokens(key) {
-      const row = await readTokens(key, Date.now());
-      return row && { grant: bytes(row[0]), tokens: bytes(row[1]), version: Number(row[2]) };
+      if (!row) return undefined;
+      const [data, facts, version, lastSeenAt] = row;
+      return {
+        data: bytes(data),
+        facts: optionalBytes(facts),
+        version: Number(version),
+        lastSeenAt: Number(lastSeenAt),
+      };
     },
     async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
-      const { userKey = null, grant = null, browser = null, tokens = null } = signIn ?? {};
+      const { keys, facts = null, label = null, tokens: sealed = null } = signIn ?? {};
+      const { person = null, organization = null, issuerSession = null } = keys ?? {};
       const ends = Math.min(expiresAt, endsAt);
       const version = signIn ? 1 : 0;
-      const facts = [browser, startedAt, startedAt, ends, endsAt] as const;
-      await insert(key, userKey, data, grant, version, ...facts, tokens);
-      if (userKey !== null) await endOldest(userKey, userKey, MOST_SESSIONS_PER_PERSON);
+      const times = [startedAt, startedAt, ends, endsAt] as const;
+      const found = [person, organization, issuerSession] as const;
+      await insert(key, ...found, data, facts, version, label, ...times, sealed);
+      if (person !== null) await endOldest(person, person, MOST_SESSIONS_PER_PERSON);
     },
     update: async (key, data, lastSeenAt, expiresAt) =>
       (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,
-    replaceTokens: async (key, fromVersion, { grant, tokens }) =>
-      (await replaceTokens(grant, tokens, key, fromVersion, Date.now())) === 1,
-    remove: async (key) => void (await remove(key)),
+    touch: async (key, lastSeenAt, expiresAt) =>
+      (await touch(lastSeenAt, expiresAt, key, Date.now())) === 1,
+    remove: async (key) => (await remove(key, Date.now())) === 1,
     ping: async () => void (await ping()),
   };
 }
 
-function sessionsOfUser(sqlite: Sqlite): Pick<Store, 'sessionsOf' | 'removeOne' | 'removeAll'> {
-  const list = sqlite.rows(
-    `SELECT key, started_at, last_seen_at, browser FROM sessions
-     WHERE user_key = ? AND expires_at > ? ORDER BY last_seen_at DESC`,
+function tokens(sqlite: Sqlite): Pick<Store, 'readTokens' | 'replaceTokens'> {
+  const read = sqlite.row(
+    'SELECT facts, tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
   );
-  const removeOne = sqlite.write(
-    'DELETE FROM sessions WHERE user_key = ? AND key = ? AND expires_at > ?',
+  const replace = sqlite.write(
+    `UPDATE sessions SET facts = ?, tokens = ?, organization = ?, version = version + 1
+     WHERE key = ? AND version = ? AND expires_at > ?`,
   );
-  const removeAll = sqlite.write('DELETE FROM sessions WHERE user_key = ? AND expires_at > ?');
   return {
-    async sessionsOf(userKey) {
-      const rows = await list(userKey, Date.now());
-      return rows.map(([key, startedAt, lastSeenAt, browser]) => ({
+    async readTokens(key) {
+      const row = await read(key, Date.now());
+      return row && { facts: bytes(row[0]), tokens: bytes(row[1]), version: Number(row[2]) };
+    },
+    replaceTokens: async (key, fromVersion, next) => {
+      const values = [next.facts, next.tokens, next.organization ?? null] as const;
+      return (await replace(...values, key, fromVersion, Date.now())) === 1;
+    },
+  };
+}
+
+function indexes(sqlite: Sqlite): Pick<Store, 'sessionsOf' | 'keysBy'> {
+  const list = sqlite.rows(
+    `SELECT key, started_at, last_seen_at, label FROM sessions
+     WHERE person = ? AND expires_at > ? ORDER BY last_seen_at DESC`,
+  );
+  const keysBy = (column: string) =>
+    sqlite.rows(`SELECT key FROM sessions WHERE ${column} = ? AND expires_at > ?`);
+  const byIndex = {
+    person: keysBy('person'),
+    organization: keysBy('organization'),
+    issuerSession: keysBy('issuer_session'),
+  };
+  return {
+    async sessionsOf(person) {
+      const rows = await list(person, Date.now());
+      return rows.map(([key, startedAt, lastSeenAt, label]) => ({
         key: text(key),
         startedAt: Number(startedAt),
         lastSeenAt: Number(lastSeenAt),
-        browser: text(browser),
+        label: text(label),
       }));
     },
-    removeOne: async (userKey, key) => (await removeOne(userKey, key, Date.now())) === 1,
-    removeAll: (userKey) => removeAll(userKey, Date.now()),
+    async keysBy(index, indexKey) {
+      const rows = await byIndex[index](indexKey, Date.now());
+      return rows.map(([key]) => text(key));
+    },
   };
 }
 
@@ -147,15 +155,6 @@ function leases(sqlite: Sqlite): Pick<Store, 'acquireLease' | 'renewLease' | 're
   };
 }
 
-function entries(sqlite: Sqlite): Pick<Store, 'readEntry' | 'writeEntry'> {
-  const read = sqlite.row('SELECT value FROM entries WHERE key = ? AND expires_at > ?');
-  const write = sqlite.write('INSERT OR REPLACE INTO entries VALUES (?, ?, ?)');
-  return {
-    readEntry: async (key) => optionalText((await read(key, Date.now()))?.[0]),
-    writeEntry: async (key, value, expiresAt) => void (await write(key, value, expiresAt)),
-  };
-}
-
 function bytes(column: unknown): Buffer {
   return optionalBytes(column) ?? Buffer.alloc(0);
 }
@@ -165,9 +164,5 @@ function optionalBytes(column: unknown): Buffer | undefined {
 }
 
 function text(column: unknown): string {
-  return optionalText(column) ?? '';
-}
-
-function optionalText(column: unknown): string | undefined {
-  return typeof column === 'string' ? column : undefined;
+  return typeof column === 'string' ? column : '';
 }

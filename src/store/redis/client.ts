@@ -1,7 +1,7 @@
 // The connection to Redis: it comes back by itself, and while it is away every command fails at once.
 import { createClient, ErrorReply } from 'redis';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
-import type { StoreEventListener } from '../index.ts';
+import type { StoreEventListener } from '../types.ts';
 
 export type RedisClient = ReturnType<typeof createClient>;
 

@@ -2,7 +2,7 @@
 // on a Redis Cluster. Times are the caller's, in milliseconds; unless said, ARGV[1] is now, and the
 // other arguments are listed above each.
 
-// The field "about" of a session, see metadata.ts: `expiresAt version lastSeenAt`, then what never
+// The field "about" of a session, see metadata.ts: `expiresAt version lastSeenAt`, then what seldom
 // changes, which starts with `endsAt`.
 const IF_ALIVE = `
   local about = redis.call('HGET', KEYS[1], 'about')
@@ -15,20 +15,26 @@ export const PUT = `
   redis.call('HSET', KEYS[1], unpack(ARGV, 2))
   redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
-/** data, lastSeenAt, expiresAt. Never creates the key: a session that has ended stays ended. */
+/**
+ * lastSeenAt, expiresAt and, unless they stay as they are, the data. Never creates the key: a session
+ * that has ended stays ended.
+ */
 export const UPDATE = `${IF_ALIVE}
   if not isAlive then return 0 end
   local endsAt = string.match(fixed, '^%d+')
-  expiresAt = tonumber(ARGV[4]) < tonumber(endsAt) and ARGV[4] or endsAt
-  lastSeenAt = ARGV[3]
-  redis.call('HSET', KEYS[1], 'data', ARGV[2], 'about', aboutIt())
+  expiresAt = tonumber(ARGV[3]) < tonumber(endsAt) and ARGV[3] or endsAt
+  lastSeenAt = ARGV[2]
+  redis.call('HSET', KEYS[1], 'about', aboutIt())
+  if ARGV[4] then redis.call('HSET', KEYS[1], 'data', ARGV[4]) end
   redis.call('PEXPIRE', KEYS[1], math.max(1, expiresAt - ARGV[1]))
   return 1`;
 
-/** fromVersion, its successor, grant, tokens. */
+/** fromVersion, its successor, facts, tokens, the organization's index key or ''. */
 export const REPLACE_TOKENS = `${IF_ALIVE}
   if not isAlive or version ~= ARGV[2] then return 0 end
   version = ARGV[3]
+  local times, person, _, sid, label = string.match(fixed, '^(%d+ %d+ )([^ ,]*),?([^ ,]*),?([^ ,]*) (.*)$')
+  fixed = times .. person .. ',' .. ARGV[6] .. ',' .. sid .. ' ' .. label
   redis.call('HSET', KEYS[1], 'about', aboutIt(), 'grant', ARGV[4], 'tokens', ARGV[5])
   return 1`;
 

@@ -1,49 +1,27 @@
 // Sessions in Redis, for several machines: one hash per session, read in one round trip, and one
 // sorted set per person that names their sessions. Redis itself lets go of what has expired.
 import { RESP_TYPES } from 'redis';
-import type { Store } from '../index.ts';
-import { createDeadline, type RedisClient } from './client.ts';
-import { readAbout, writeAbout } from './metadata.ts';
-import { endSession, nameInIndex, redisSessionsOfUser } from './indexes.ts';
+import type { Store } from '../types.ts';
+import type { RedisClient } from './client.ts';
+import { createCommands, type Commands } from './commands.ts';
+import { endSession, nameInIndexes, readAlive, redisIndexes } from './indexes.ts';
+import { readMetadata, writeMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
 
-export interface RedisStoreOptions {
-  /** How long one command may take. Default: 1,000. */
-  commandTimeoutMs?: number;
-}
-
 /** The store on a client of `connectRedis`, which `close` ends. Rejects with StoreError only. */
-export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): Store {
-  const commands = createCommands(client, options.commandTimeoutMs ?? 1_000);
+export function redisStore(client: RedisClient): Store {
+  const commands = createCommands(client);
   return {
     ...reads(commands),
     ...writes(commands),
-    ...redisSessionsOfUser(commands),
+    ...redisIndexes(commands),
     ...leases(commands),
-    ...entries(commands),
     ping: async () => void (await commands.within(() => client.ping())),
     async close() {
       if (client.isOpen) client.destroy();
     },
   };
 }
-
-export type Commands = ReturnType<typeof createCommands>;
-
-function createCommands(client: RedisClient, timeoutMs: number) {
-  const within = createDeadline(timeoutMs);
-  return {
-    client,
-    within,
-    // The hash tag keeps a key and the scripts on it in one slot of a Redis Cluster.
-    at: (kind: string, name: string) => `${kind}:{${name}}`,
-    run: (script: string, key: string, ...args: (string | number | Buffer)[]) =>
-      within(() => client.eval(script, { keys: [key], arguments: args.map(asArgument) })),
-  };
-}
-
-const asArgument = (value: string | number | Buffer) =>
-  typeof value === 'number' ? String(value) : value;
 
 function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readTokens'> {
   // Sealed values are bytes, not text.
@@ -52,53 +30,65 @@ function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readToke
   const alive = async (key: string, ...names: string[]) => {
     const fields = () => binary.hmGet(at('session', key), ['about', ...names]);
     const [line, ...values] = await within(fields);
-    const about = readAbout(line?.toString());
-    return about && about.expiresAt > Date.now() ? { version: about.version, values } : undefined;
+    const metadata = readMetadata(line?.toString());
+    return metadata && metadata.expiresAt > Date.now() ? { ...metadata, values } : undefined;
   };
   return {
     async read(key) {
       const row = await alive(key, 'data', 'grant');
-      const [data, grant] = row?.values ?? [];
-      return row && data != null
-        ? { data, grant: grant ?? undefined, version: row.version }
-        : undefined;
+      const [data, facts] = row?.values ?? [];
+      if (!row || data == null) return undefined;
+      const { version, lastSeenAt } = row;
+      return { data, facts: facts ?? undefined, version, lastSeenAt };
     },
     async readTokens(key) {
       const row = await alive(key, 'grant', 'tokens');
-      const [grant, tokens] = row?.values ?? [];
-      return row && grant != null && tokens != null
-        ? { grant, tokens, version: row.version }
+      const [facts, tokens] = row?.values ?? [];
+      return row && facts != null && tokens != null
+        ? { facts, tokens, version: row.version }
         : undefined;
     },
   };
 }
 
-function writes(commands: Commands): Pick<Store, 'insert' | 'update' | 'replaceTokens' | 'remove'> {
+function writes(
+  commands: Commands,
+): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
   const { at, run } = commands;
   return {
     async insert(key, { data, signIn, startedAt, endsAt, ...session }) {
-      const { userKey = '', browser = '', grant, tokens } = signIn ?? {};
+      const { keys = { person: '' }, label = '', facts, tokens } = signIn ?? {};
       const expiresAt = Math.min(session.expiresAt, endsAt);
       const version = signIn ? 1 : 0;
-      const about = { expiresAt, version, lastSeenAt: startedAt, endsAt, startedAt };
+      const times = { expiresAt, lastSeenAt: startedAt, endsAt, startedAt };
       const hash = {
         data,
-        about: writeAbout({ ...about, userKey, browser }),
-        ...(grant !== undefined && tokens !== undefined && { grant, tokens }),
+        about: writeMetadata({ ...times, version, keys, label }),
+        // The facts, by the name that the field had in version 0.1.0.
+        ...(facts !== undefined && tokens !== undefined && { grant: facts, tokens }),
       };
       const life = Math.max(1, expiresAt - Date.now());
       const put = () => run(scripts.PUT, at('session', key), life, ...Object.entries(hash).flat());
-      await (signIn ? nameInIndex(commands, userKey, key, endsAt, put) : put());
+      await (signIn ? nameInIndexes(commands, keys, key, endsAt, put) : put());
     },
     async update(key, data, lastSeenAt, expiresAt) {
-      const args = [Date.now(), data, lastSeenAt, expiresAt];
+      const args = [Date.now(), lastSeenAt, expiresAt, data];
       return (await run(scripts.UPDATE, at('session', key), ...args)) === 1;
     },
-    async replaceTokens(key, fromVersion, { grant, tokens }) {
-      const args = [Date.now(), fromVersion, fromVersion + 1, grant, tokens];
-      return (await run(scripts.REPLACE_TOKENS, at('session', key), ...args)) === 1;
+    async touch(key, lastSeenAt, expiresAt) {
+      const args = [Date.now(), lastSeenAt, expiresAt];
+      return (await run(scripts.UPDATE, at('session', key), ...args)) === 1;
     },
-    remove: async (key) => void (await endSession(commands, key)),
+    async replaceTokens(key, fromVersion, { facts, tokens, organization }) {
+      const previous = await readAlive(commands, key);
+      if (!previous) return false;
+      const args = [Date.now(), fromVersion, fromVersion + 1, facts, tokens, organization ?? ''];
+      const replace = () => run(scripts.REPLACE_TOKENS, at('session', key), ...args);
+      const isSame = organization === previous.keys.organization;
+      const names = isSame || organization === undefined ? {} : { organization };
+      return (await nameInIndexes(commands, names, key, previous.endsAt, replace)) === 1;
+    },
+    remove: (key) => endSession(commands, key),
   };
 }
 
@@ -113,19 +103,5 @@ function leases({
       (await run(scripts.RENEW_LEASE, at('lease', name), owner, ms)) === 1,
     releaseLease: async (name, owner) =>
       void (await run(scripts.RELEASE_LEASE, at('lease', name), owner)),
-  };
-}
-
-function entries({ client, within, at }: Commands): Pick<Store, 'readEntry' | 'writeEntry'> {
-  return {
-    async readEntry(key) {
-      const entry = await within(() => client.get(at('entry', key)));
-      const [expiresAt = '', value] = entry?.split(/ (.*)/s) ?? [];
-      return Number(expiresAt) > Date.now() ? value : undefined;
-    },
-    async writeEntry(key, value, expiresAt) {
-      const PX = Math.max(1, expiresAt - Date.now());
-      await within(() => client.set(at('entry', key), `${expiresAt} ${value}`, { PX }));
-    },
   };
 }

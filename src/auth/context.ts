@@ -1,0 +1,136 @@
+// The one object that every part of sign-in gets: the options with their defaults, the issuer and
+// the sessions.
+import type { Request, RequestHandler } from 'express';
+import type { SignInEventListener } from './events.ts';
+import { Issuer, type ClientOptions } from './issuer.ts';
+import { SessionCookie } from './session/cookie.ts';
+import { expressSession } from './session/express-session.ts';
+import type { SessionRecords } from './session/records.ts';
+import { createSealer, type Sealer } from './session/seal.ts';
+import { SealedSessionStore } from './session/store.ts';
+import type { User } from './sign-in/user.ts';
+
+/** Where the routes of sign-in are, each a path on the origin of `baseUrl`. */
+export interface Paths {
+  /** GET; default `/login`. */
+  login: string;
+  /** GET, the redirect URI; default `/callback`. */
+  callback: string;
+  /** POST; default `/logout`. */
+  logout: string;
+  /** A public page of yours, where a sign-out leads; default `/signed-out`. */
+  signedOut: string;
+}
+
+export interface AuthOptions extends ClientOptions {
+  /** The public origin of this app; the redirect URI is `paths.callback` on it. */
+  baseUrl: URL;
+  paths?: Partial<Paths>;
+  /** Scopes asked for, `openid` among them; default: `openid profile email offline_access`. */
+  scope?: string;
+  /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
+  resource?: string;
+  /** The first signs and seals, all verify and open. Random, of at least 32 characters each. */
+  sessionSecrets: readonly string[];
+  /** A session not used for this long ends; default: a day. */
+  idleSeconds?: number;
+  /** A session ends at the latest after this long; default: seven days. */
+  maxSeconds?: number;
+  /** Where sessions are kept: src/store has two. */
+  records: SessionRecords;
+  /** What a person's list of sessions calls the one that begins with this request. */
+  labelSession?: (req: Request) => string;
+  /** Your own user table: called with each user before the session begins. */
+  onSignIn?: (user: User) => Promise<void> | void;
+  /** Your log. */
+  onEvent?: SignInEventListener;
+}
+
+export interface Context extends Pick<AuthOptions, 'clientId' | 'records'> {
+  issuer: Issuer;
+  /** As configured; `issuer` is what it says about itself. */
+  issuerUrl: URL;
+  baseUrl: URL;
+  /** Whether browsers reach the app by https: decides `Secure`, whatever a proxy's connection is. */
+  isSecure: boolean;
+  paths: Paths;
+  /** Paths that no sign-in leads back to. */
+  notPages: string[];
+  redirectUri: URL;
+  scope: string;
+  resource: string | undefined;
+  idleMs: number;
+  maxMs: number;
+  cookie: SessionCookie;
+  store: SealedSessionStore;
+  expressSession: RequestHandler;
+  attemptSealer: Sealer;
+  labelSession: (req: Request) => string;
+  onSignIn: (user: User) => Promise<void> | void;
+  onEvent: SignInEventListener;
+}
+
+const DEFAULT_PATHS: Paths = {
+  login: '/login',
+  callback: '/callback',
+  logout: '/logout',
+  signedOut: '/signed-out',
+};
+const DEFAULT_SCOPE = 'openid profile email offline_access';
+const YEAR_S = 31_536_000;
+const DAY_S = 86_400;
+
+/**
+ * Puts the parts together and begins to look for the issuer.
+ * @throws RangeError for a secret, a time, a path or a base URL that cannot be right
+ */
+export function createContext(options: AuthOptions): Context {
+  const { clientId, baseUrl, records, sessionSecrets: secrets, onEvent = () => {} } = options;
+  // A cookie belongs to a whole host, and `paths` say where on it the routes are.
+  if (baseUrl.pathname !== '/')
+    throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);
+  const paths = checkedPaths({ ...DEFAULT_PATHS, ...options.paths });
+  const idleSeconds = seconds('idleSeconds', options.idleSeconds ?? DAY_S);
+  const maxSeconds = seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S);
+  const isSecure = baseUrl.protocol === 'https:';
+  const cookie = new SessionCookie(secrets, isSecure);
+  const attemptSealer = createSealer(secrets, 'sign-in attempt');
+  const store = new SealedSessionStore({ records, cookie, secrets, idleSeconds });
+  return {
+    clientId,
+    records,
+    issuer: new Issuer(options, onEvent),
+    issuerUrl: options.issuer,
+    baseUrl,
+    isSecure,
+    paths,
+    notPages: [paths.login, paths.callback, paths.logout],
+    redirectUri: new URL(paths.callback, baseUrl),
+    scope: options.scope ?? DEFAULT_SCOPE,
+    resource: options.resource,
+    idleMs: idleSeconds * 1000,
+    maxMs: maxSeconds * 1000,
+    cookie,
+    store,
+    expressSession: expressSession({ store, cookie, secrets, idleSeconds }),
+    attemptSealer,
+    labelSession: options.labelSession ?? (() => ''),
+    onSignIn: options.onSignIn ?? (() => {}),
+    onEvent,
+  };
+}
+
+/** One spelling each: what stands there is compared with, and ends up in a Location header. */
+function checkedPaths(paths: Paths): Paths {
+  const values = Object.values(paths);
+  const wrong = values.find((path) => !/^(?:\/[\w.~-]+)+$/.test(path));
+  if (wrong !== undefined) throw new RangeError(`paths: ${wrong} is no plain path such as /login`);
+  if (new Set(values).size < values.length) throw new RangeError('paths: two of them are the same');
+  return paths;
+}
+
+// A fraction would be a time that Redis refuses, and Infinity one that no cookie has.
+function seconds(name: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value <= YEAR_S) return value;
+  throw new RangeError(`${name}: ${value} is not a whole number of seconds from 1 to ${YEAR_S}`);
+}

@@ -1,0 +1,11 @@
+// Types `req.user` as the signed-in user. Leave this file out where your app has an `Express.User` of
+// its own; `currentUser(req)` is typed without it.
+import type { User as SignedInUser } from './sign-in/user.ts';
+
+declare global {
+  // oxlint-disable-next-line typescript/no-namespace
+  namespace Express {
+    // oxlint-disable-next-line typescript/no-empty-object-type
+    interface User extends SignedInUser {}
+  }
+}

@@ -1,0 +1,102 @@
+// From what openid-client throws to one of our codes. Only the code and our own sentence reach a page;
+// the library's error travels along as `cause`, for the log.
+import {
+  AuthorizationResponseError,
+  ClientError,
+  ResponseBodyError,
+  WWWAuthenticateChallengeError,
+} from 'openid-client';
+import { SignInError, type SignInErrorCode } from './errors.ts';
+
+/** The SignInError for anything that a step with AuthKit threw. */
+export function toSignInError(cause: unknown, returnTo?: string): SignInError {
+  if (cause instanceof SignInError) {
+    const { code, retryAfter, hint } = cause;
+    return new SignInError(code, {
+      cause: cause.cause,
+      ...(returnTo !== undefined && { returnTo }),
+      ...(retryAfter !== undefined && { retryAfter }),
+      ...(hint !== undefined && { hint }),
+    });
+  }
+  return new SignInError(codeOf(cause), { cause, ...(returnTo !== undefined && { returnTo }) });
+}
+
+function codeOf(cause: unknown): SignInErrorCode {
+  if (cause instanceof AuthorizationResponseError) return authorizationCode(cause.error);
+  if (cause instanceof WWWAuthenticateChallengeError) return statusCode(cause.status, undefined);
+  if (cause instanceof ResponseBodyError) return statusCode(cause.status, cause.error);
+  if (cause instanceof ClientError) return clientCode(cause);
+  // fetch reports a refused connection, a failed lookup or a cut answer as a TypeError with a cause.
+  return cause instanceof TypeError && cause.cause !== undefined
+    ? 'issuer_unreachable'
+    : 'response_invalid';
+}
+
+/** RFC 6749 §4.1.2.1: errors AuthKit sends with the browser. */
+function authorizationCode(error: string): SignInErrorCode {
+  if (error === 'access_denied') return 'access_denied';
+  const away = error === 'server_error' || error === 'temporarily_unavailable';
+  return away ? 'issuer_unreachable' : 'authorization_refused';
+}
+
+/** RFC 6749 §5.2: errors of the token endpoint. 408, 429 and 5xx say nothing about the grant. */
+function statusCode(status: number, error: string | undefined): SignInErrorCode {
+  if (status >= 500 || status === 429 || status === 408) return 'issuer_unreachable';
+  if (error === 'invalid_grant') return 'exchange_refused';
+  if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
+    return 'client_refused';
+  }
+  if (error === 'invalid_scope' || error === 'invalid_target') return 'authorization_refused';
+  return 'response_invalid';
+}
+
+function clientCode(error: ClientError): SignInErrorCode {
+  switch (error.code) {
+    case 'OAUTH_TIMEOUT':
+    case 'OAUTH_ABORT':
+      return 'issuer_timeout';
+    case 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED':
+      return 'clock_skew';
+    case 'OAUTH_JWT_CLAIM_COMPARISON_FAILED':
+    case 'OAUTH_KEY_SELECTION_FAILED':
+      return 'id_token_invalid';
+    case 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED':
+      return 'issuer_mismatch';
+    case 'OAUTH_RESPONSE_IS_NOT_CONFORM':
+    // The status says more than the type: a proxy answers 408 and 429 in plain text.
+    case 'OAUTH_RESPONSE_IS_NOT_JSON':
+      return responseCode(error.cause);
+    case 'OAUTH_UNSUPPORTED_OPERATION':
+    case 'OAUTH_INVALID_RESPONSE':
+      return invalidResponseCode(error);
+    case undefined:
+      return codeOf(error.cause);
+    default:
+      return 'response_invalid';
+  }
+}
+
+function responseCode(response: unknown): SignInErrorCode {
+  return response instanceof Response ? statusCode(response.status, undefined) : 'response_invalid';
+}
+
+/** RFC 9207 §2.4 and the checks of the ID token share one code in the library. */
+function invalidResponseCode(error: ClientError): SignInErrorCode {
+  const reason = error.cause instanceof Error ? error.cause.message : '';
+  if (reason.includes('"iss" (issuer) missing') || reason.includes('"iss" (issuer) response')) {
+    return 'issuer_response_mismatch';
+  }
+  return /ID Token|JW[TSE]|"state"|signature/i.test(reason)
+    ? 'id_token_invalid'
+    : 'response_invalid';
+}
+
+/** For how many seconds the issuer asked to be left alone (Retry-After, RFC 9110 §10.2.3), or 0. */
+export function secondsToWait({ cause }: SignInError): number {
+  const response = cause instanceof ResponseBodyError ? cause.response : causeOf(cause);
+  const seconds = response instanceof Response ? Number(response.headers.get('retry-after')) : 0;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
+}
+
+const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);

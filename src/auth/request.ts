@@ -1,0 +1,72 @@
+// What sign-in puts on a request, in one property: `req.authSession`. Guards believe nothing else, so
+// that somebody whom another login put into `req.user` gets no further than there.
+import type { Request } from 'express';
+import { SignInError } from './errors.ts';
+import type { StoredSession } from './session/store.ts';
+import type { SignedIn, User } from './sign-in/user.ts';
+import type { TokenFacts, Tokens } from './tokens/token-set.ts';
+
+/** What `auth.session` read for this request. */
+export interface AuthSession {
+  /** The createAuth that read it: two of them in one app do not believe each other's. */
+  readonly readBy: object;
+  /** The session of this browser's cookie; absent when there is none. */
+  stored?: StoredSession;
+  /** Who is signed in, and what they have; absent when nobody is. */
+  current?: SignedInSession;
+  /** Set when the session could not be read: who this is, is not known. */
+  unavailable?: SignInError;
+}
+
+/** The session of somebody who is signed in. */
+export interface SignedInSession extends SignedIn {
+  /** With the organization of the access token. */
+  user: User;
+  facts: TokenFacts;
+  /** When the session was last noted to be in use, in milliseconds since the epoch. */
+  lastSeenAt: number;
+  /** Set when the access token is due and AuthKit could not be asked for a new one. */
+  refreshFailed?: SignInError;
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    signedIn?: SignedIn;
+    /** Only while a sign-in is saved: the store keeps it in a record of its own. */
+    newTokens?: Tokens & { label: string };
+  }
+}
+
+declare global {
+  // oxlint-disable-next-line typescript/no-namespace
+  namespace Express {
+    interface Request {
+      authSession?: AuthSession;
+    }
+  }
+}
+
+/** Sets who is signed in; `undefined`: nobody. `req.user` follows, unless somebody else has set it. */
+export function setCurrent(req: Request, current: SignedInSession | undefined): void {
+  const { authSession, user }: { authSession?: AuthSession; user?: unknown } = req;
+  if (!authSession) return;
+  if (user === authSession.current?.user) Object.assign(req, { user: current?.user });
+  if (current) authSession.current = current;
+  else delete authSession.current;
+}
+
+/**
+ * The session of the signed-in user, behind `requireLogin`.
+ * @throws SignInError `login_required` where the guard was forgotten
+ */
+export function currentSession(req: Request): SignedInSession {
+  const current = req.authSession?.current;
+  if (!current) throw new SignInError('login_required');
+  return current;
+}
+
+/**
+ * The signed-in user, behind `requireLogin`.
+ * @throws SignInError `login_required` where the guard was forgotten
+ */
+export const currentUser = (req: Request): User => currentSession(req).user;

@@ -1,0 +1,163 @@
+// Who is this request from? The cookie names a session, its record says who signed in. And how a
+// session begins and ends. Sessions are for signed-in people; a visitor gets one only where the host
+// puts something into `req.session`.
+import type { Request, RequestHandler, Response } from 'express';
+import type { Context } from '../context.ts';
+import { SignInError, storeFailure } from '../errors.ts';
+import { setCurrent, type AuthSession } from '../request.ts';
+import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
+import { hasOurSession, withNewSession } from './express-session.ts';
+import type { StoredSession } from './store.ts';
+
+/** Use of a session is noted once a minute, or ten times within a short idle limit. */
+const noteAfterMs = (idleMs: number) => Math.min(60_000, idleMs / 10);
+
+/** For every request: reads its session into `req.authSession`, and sets `req.user` for who signed in. */
+export function readSession(context: Context): RequestHandler {
+  return async (req, res, next) => {
+    // Mounted twice, it reads once.
+    if (req.authSession?.readBy === context) return next();
+    const authSession: AuthSession = { readBy: context };
+    req.authSession = authSession;
+    const id = context.cookie.read(req);
+    if (!id) return next();
+    try {
+      const stored = id === 'unknown' ? undefined : await context.store.find(id);
+      // Of a rotated secret, or of a session that has ended: the browser would send it for ever.
+      if (!stored) context.cookie.clear(res);
+      else await recognize(context, req, res, stored);
+    } catch (cause) {
+      // Pages that need nobody go on; guards answer 503.
+      authSession.unavailable = new SignInError('store_unavailable', { cause });
+    }
+    return next();
+  };
+}
+
+/**
+ * What `auth.session` read for this request.
+ * @throws TypeError where it was forgotten: every request would look anonymous, and sign-in loop forever
+ */
+export function sessionOf(context: Context, req: Request): AuthSession {
+  if (req.authSession?.readBy === context) return req.authSession;
+  throw new TypeError('app.use(auth.session) is missing, or stands behind what needs it');
+}
+
+/** Sets who is signed in if they are so here, with this application, and not for too long. */
+async function recognize(
+  context: Context,
+  req: Request,
+  res: Response,
+  stored: StoredSession,
+): Promise<void> {
+  const { signedIn, facts, user, lastSeenAt } = stored;
+  const { idleMs, store, cookie } = context;
+  if (req.authSession) req.authSession.stored = stored;
+  if (!signedIn || !facts || !user || !belongsHere(context, signedIn)) return;
+  const now = Date.now();
+  const unusedMs = now - lastSeenAt;
+  // The store ends unused sessions too, by the idle limit that was set when they were last used.
+  if (now >= signedIn.endsAt || unusedMs > idleMs + noteAfterMs(idleMs)) return;
+  const current = { ...signedIn, user: { ...user }, facts, lastSeenAt };
+  setCurrent(req, current);
+  if (unusedMs < noteAfterMs(idleMs)) return;
+  // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
+  const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
+  const isNoted = await store.noteUse(stored, now, now + maxAgeMs);
+  if (!isNoted) return forget(context, req, res);
+  current.lastSeenAt = now;
+  cookie.renew(res, stored.sid, maxAgeMs);
+}
+
+function belongsHere({ issuerUrl, clientId }: Context, signedIn: SignedIn): boolean {
+  const { issuer } = signedIn.user;
+  // Equal but for the slash that URL adds, as a rule; only otherwise is it worth parsing.
+  const isSameText = issuerUrl.href === issuer || issuerUrl.href === `${issuer}/`;
+  const isSameIssuer = isSameText || issuerUrl.href === new URL(issuer).href;
+  return isSameIssuer && signedIn.clientId === clientId;
+}
+
+/**
+ * Begins the session of a completed sign-in in place of the one that the browser came with, token
+ * record and all in one write. It is saved before any redirect: a browser that is faster than the
+ * store would arrive signed out.
+ * @throws SignInError `store_unavailable`; nobody is signed in then
+ */
+export async function beginSession(
+  context: Context,
+  req: Request,
+  res: Response,
+  { user, claims, tokens, facts }: CompletedSignIn,
+): Promise<void> {
+  const hostData = hostDataFor(context, req, user);
+  const { stored } = sessionOf(context, req);
+  if (stored) await endSession(context, req, res);
+  const request = await withNewSession(context.expressSession, req, res);
+  const signedIn = signedInNow(context, user, claims);
+  const label = context.labelSession(req);
+  const { session } = request;
+  Object.assign(session, hostData, { signedIn, newTokens: { tokens, facts, label } });
+  session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
+  try {
+    await promised((done) => session.save(done));
+  } catch (error) {
+    // Without a session on its request, express-session sends no cookie.
+    Object.assign(request, { session: undefined });
+    throw error;
+  }
+  setCurrent(req, { ...signedIn, user, facts, lastSeenAt: signedIn.startedAt });
+}
+
+function signedInNow(
+  { clientId, maxMs }: Context,
+  { orgId: _followsTheToken, ...user }: User,
+  claims: CompletedSignIn['claims'],
+): SignedIn {
+  const startedAt = Date.now();
+  // What the user has already, and the nonce, which is spent, need no second place.
+  const elsewhere = new Set(['nonce', 'iss', 'sub', 'name', 'email', 'email_verified']);
+  const others = Object.entries(claims).filter(([name]) => !elsewhere.has(name));
+  const endsAt = startedAt + maxMs;
+  return { user, clientId, claims: Object.fromEntries(others), startedAt, endsAt };
+}
+
+/**
+ * What the host kept in `req.session` and the new session takes over: a visitor's basket comes along,
+ * and so does what the same person left. Of somebody else nothing does, not on a shared computer.
+ */
+function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): object {
+  const { stored } = req.authSession ?? {};
+  const previous = stored?.signedIn?.user;
+  const isOther = previous && (previous.issuer !== issuer || previous.sub !== sub);
+  if (isOther) return {};
+  const data: object = hasOurSession(store, req)
+    ? req.session
+    : JSON.parse(stored?.hostData ?? '{}');
+  const own = new Set(['cookie', 'signedIn', 'newTokens']);
+  return Object.fromEntries(Object.entries(data).filter(([name]) => !own.has(name)));
+}
+
+/**
+ * Ends this browser's session: nobody is signed in for the rest of this request either.
+ * @throws SignInError `store_unavailable`, with the session and its cookie as they were
+ */
+export async function endSession(context: Context, req: Request, res: Response): Promise<void> {
+  const { stored } = sessionOf(context, req);
+  if (stored) await promised((done) => context.store.destroy(stored.sid, done));
+  forget(context, req, res);
+}
+
+function forget({ cookie, store }: Context, req: Request, res: Response): void {
+  setCurrent(req, undefined);
+  delete req.authSession?.stored;
+  cookie.clear(res);
+  // Else express-session, where the host has it on this request, would send the cookie again.
+  if (hasOurSession(store, req)) Object.assign(req, { session: undefined });
+}
+
+/** express-session speaks callbacks. */
+function promised(work: (done: (error?: unknown) => void) => void): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    work((error) => (error ? reject(error) : resolve()));
+  }).catch(storeFailure);
+}

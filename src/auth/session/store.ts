@@ -1,0 +1,229 @@
+// The store of express-session on top of SessionRecords, and the token record beside each session. It
+// adds what every engine needs alike: keys are hashes of session ids, values are sealed, and a session
+// that has ended stays ended.
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import session from 'express-session';
+import type { Request } from 'express';
+import { LRUCache } from 'lru-cache';
+import { storeFailure } from '../errors.ts';
+import { userWithin, type SignedIn, type User } from '../sign-in/user.ts';
+import type { TokenFacts, Tokens, TokenSet } from '../tokens/token-set.ts';
+import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
+import { SessionIndex } from './index-keys.ts';
+import type { NewSession, SessionRecords, SessionRow } from './records.ts';
+import { createSealer } from './seal.ts';
+
+/** What was in a row: shared by the requests of a session, hence frozen. */
+interface Opened {
+  signedIn: Readonly<SignedIn> | undefined;
+  facts: TokenFacts | undefined;
+  /** Each request takes a copy of its own. */
+  user: Readonly<User> | undefined;
+  /** What the host keeps in `req.session`, as JSON: each request may change its own. */
+  hostData: string;
+}
+
+/** A session as a request read it. */
+export interface StoredSession extends SessionId, Opened {
+  /** The version of the token record. */
+  version: number;
+  lastSeenAt: number;
+}
+
+/** The token record as the store holds it. */
+export interface StoredTokens extends Tokens {
+  version: number;
+}
+
+interface StoreOptions {
+  records: SessionRecords;
+  cookie: SessionCookie;
+  secrets: readonly string[];
+  idleSeconds: number;
+}
+
+type Callback<T> = (error: unknown, value?: T) => void;
+
+/** express-session speaks callbacks, the records promises. */
+function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
+  promise.then(
+    (value) => callback?.(null, value),
+    (error: unknown) => callback?.(error),
+  );
+}
+
+/** At some 2 kB each. */
+const MOST_REMEMBERED = 5_000;
+const LARGEST_REMEMBERED = 4_096;
+
+/** Its methods reject with what the records reject with, where nothing else is said. */
+export class SealedSessionStore extends session.Store {
+  readonly #records: SessionRecords;
+  readonly #cookie: SessionCookie;
+  readonly #idleMs: number;
+  readonly #data;
+  readonly #facts;
+  readonly #tokens;
+  /** By what the sessions are found. */
+  readonly index: SessionIndex;
+  // Each request reads its row, so a session that has ended is never served from here; but bytes that
+  // have not changed are not decrypted and parsed again.
+  readonly #opened = new LRUCache<string, { row: SessionRow; opened: Opened }>({
+    max: MOST_REMEMBERED,
+  });
+
+  constructor({ records, cookie, secrets, idleSeconds }: StoreOptions) {
+    super();
+    this.#records = records;
+    this.#cookie = cookie;
+    this.#idleMs = idleSeconds * 1000;
+    this.#data = createSealer(secrets, 'session data');
+    this.#facts = createSealer(secrets, 'session grant');
+    this.#tokens = createSealer(secrets, 'session tokens');
+    this.index = new SessionIndex(secrets);
+  }
+
+  /** Reads a session, now. */
+  async find({ sid, key }: SessionId): Promise<StoredSession | undefined> {
+    const row = await this.#records.read(key);
+    const opened = row && this.#open(key, sid, row);
+    // The session has ended: nothing of it stays in memory.
+    if (!opened) this.#opened.delete(key);
+    return opened && { sid, key, ...opened, version: row.version, lastSeenAt: row.lastSeenAt };
+  }
+
+  #open(key: string, sid: string, row: SessionRow): Opened | undefined {
+    const known = this.#opened.get(key);
+    if (known && isSame(known.row.data, row.data) && isSame(known.row.facts, row.facts)) {
+      return known.opened;
+    }
+    const content = this.#data.open(row.data, sid);
+    if (!content) return undefined;
+    const { signedIn, ...host } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
+    const factsContent = row.facts && this.#facts.open(row.facts, sid);
+    const facts = factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts);
+    const opened = {
+      signedIn: signedIn && freeze(signedIn),
+      facts,
+      user: signedIn && facts && freeze(userWithin(signedIn.user, facts)),
+      hostData: JSON.stringify(host),
+    };
+    // A copy, since a row from Redis is a slice of all that came in one go.
+    const copy = {
+      ...row,
+      data: Buffer.from(row.data),
+      facts: row.facts && Buffer.from(row.facts),
+    };
+    if (content.length <= LARGEST_REMEMBERED) this.#opened.set(key, { row: copy, opened });
+    return opened;
+  }
+
+  /** Notes that a session is in use, to end at `expiresAt`; false once it has ended. */
+  noteUse({ key }: SessionId, now: number, expiresAt: number): Promise<boolean> {
+    return this.#records.touch(key, now, expiresAt);
+  }
+
+  /** For express-session: null when there is no such session. */
+  override get(sid: string, callback: Callback<session.SessionData | null>) {
+    const found = this.find({ sid, key: sessionKey(sid) }).then((stored) => {
+      if (!stored) return null;
+      const data = JSON.parse(stored.hostData) as session.SessionData;
+      const { endsAt = Infinity } = stored.signedIn ?? {};
+      if (stored.signedIn) data.signedIn = { ...stored.signedIn };
+      // The cookie's attributes are settings, not state: they are not stored.
+      const maxAge = Math.min(this.#idleMs, endsAt - Date.now());
+      data.cookie = {
+        ...this.#cookie.attributes,
+        maxAge,
+        originalMaxAge: maxAge,
+      } as session.Cookie;
+      return data;
+    });
+    settle(found, callback);
+  }
+
+  /** For express-session: the object on `req` for what `get` found. */
+  override createSession(req: Request, data: session.SessionData) {
+    return markStored(super.createSession(req, data));
+  }
+
+  /** For express-session: writes a new session, or what has changed; one that has ended stays ended. */
+  override set(sid: string, data: session.SessionData, callback?: Callback<void>) {
+    settle(this.#write(sid, data), callback);
+  }
+
+  async #write(sid: string, data: session.SessionData): Promise<void> {
+    const { cookie, newTokens, ...content } = data;
+    const key = sessionKey(sid);
+    const now = Date.now();
+    // A cookie of the host's that ends with the browser ends here when it is not used.
+    const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + this.#idleMs;
+    const sealed = this.#data.seal(JSON.stringify(content), sid);
+    if (isStored(data)) return void (await this.#records.update(key, sealed, now, expiresAt));
+    const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: expiresAt };
+    const { signedIn } = content;
+    if (signedIn && newTokens) {
+      const { label, facts, tokens } = newTokens;
+      const keys = this.index.keysFor(signedIn, facts);
+      row.signIn = { keys, label, ...this.#sealTokens(sid, { facts, tokens }) };
+      row.endsAt = signedIn.endsAt;
+    }
+    await this.#records.insert(key, row);
+    markStored(data);
+  }
+
+  override destroy(sid: string, callback?: Callback<void>) {
+    const key = sessionKey(sid);
+    this.#opened.delete(key);
+    settle(this.#records.remove(key), (error) => callback?.(error));
+  }
+
+  /** The token record: undefined once the session has ended. @throws SignInError `store_unavailable` */
+  async readTokens({ sid, key }: SessionId): Promise<StoredTokens | undefined> {
+    const row = await this.#records.readTokens(key).catch(storeFailure);
+    const tokens = row && this.#tokens.open(row.tokens, sid);
+    const facts = row && this.#facts.open(row.facts, sid);
+    if (!tokens || !facts) return undefined;
+    // IMPORTANT: only what our own key opened gets here.
+    return {
+      tokens: JSON.parse(inflateRawSync(tokens).toString()) as TokenSet,
+      facts: JSON.parse(facts.toString()) as TokenFacts,
+      version: row.version,
+    };
+  }
+
+  /**
+   * Compare-and-set of the token record with version `from`; false when the session has ended or
+   * somebody else was faster. @throws SignInError `store_unavailable`
+   */
+  replaceTokens({ sid, key }: SessionId, from: number, next: Tokens, issuer: string) {
+    const { orgId } = next.facts;
+    const organization = orgId && this.index.ofOrganization(issuer, orgId)[0];
+    const sealed = { ...this.#sealTokens(sid, next), organization };
+    return this.#records.replaceTokens(key, from, sealed).catch(storeFailure);
+  }
+
+  #sealTokens(sid: string, { facts, tokens }: Tokens) {
+    return {
+      facts: this.#facts.seal(JSON.stringify(facts), sid),
+      // Token sets are most of what a session takes in the store, and a JWT deflates well.
+      tokens: this.#tokens.seal(deflateRawSync(JSON.stringify(tokens)), sid),
+    };
+  }
+}
+
+// Not enumerable: it is neither part of what is saved nor of what express-session compares.
+const STORED = 'isStored';
+const isStored = (data: object) => Object.hasOwn(data, STORED);
+function markStored<T extends object>(data: T): T {
+  return Object.defineProperty(data, STORED, { value: true, configurable: true });
+}
+
+function isSame(one: Buffer | undefined, other: Buffer | undefined): boolean {
+  return one && other ? one.equals(other) : one === other;
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner) freeze(inner);
+  return Object.freeze(value);
+}

@@ -1,0 +1,213 @@
+// The access token, renewed before it expires: one refresh per session, however many requests, processes
+// and machines see it due. A refresh token works once (rotation, RFC 9700 §2.2.2); a second refresh with
+// it may cost the whole session.
+// In order: refreshIfDue -> one promise per process -> one lease for all -> RFC 6749 §6 -> compare-and-set.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Request } from 'express';
+import { refreshTokenGrant } from 'openid-client';
+import type { Context } from '../context.ts';
+import { SignInError, storeFailure, type SignInErrorCode } from '../errors.ts';
+import type { SessionEnd } from '../events.ts';
+import { secondsToWait, toSignInError } from '../openid-errors.ts';
+import { setCurrent } from '../request.ts';
+import type { SessionId } from '../session/cookie.ts';
+import type { StoredTokens } from '../session/store.ts';
+import { revokeRefreshToken } from '../sign-out.ts';
+import { userWithin, type User } from '../sign-in/user.ts';
+import { Backoff } from './backoff.ts';
+import { refreshLease, withLease } from './lease.ts';
+import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
+
+/** The facts as they are now; why the session goes on without new ones; or that it is over. */
+type Outcome = { facts: TokenFacts } | { failed: SignInError } | 'ended';
+
+/** The session whose access token is due. */
+interface Due extends SessionId {
+  user: User;
+  /** The version of the token record that was seen to be due. */
+  version: number;
+}
+
+interface Unsaved extends Tokens {
+  /** The version that these tokens replace. */
+  from: number;
+}
+
+/**
+ * The only refusals that say the session is over; with any other it goes on. RFC 6749 §5.2
+ * invalid_grant: expired, revoked or already used. The others: tokens of somebody else, or for
+ * another application.
+ */
+const ENDS_THE_SESSION: { [code in SignInErrorCode]?: SessionEnd } = {
+  exchange_refused: 'grant_ended',
+  id_token_invalid: 'identity_changed',
+  user_mismatch: 'identity_changed',
+};
+
+/** Failures that affect every session. */
+const CONCERNS_ALL = new Set<SignInErrorCode>([
+  'issuer_unreachable',
+  'issuer_timeout',
+  'client_refused',
+]);
+
+const TRY_AGAIN_MS = 200;
+const LONGEST_UNSAVED_MS = 600_000;
+
+export class Refresher {
+  readonly #context: Context;
+  readonly #backoff = new Backoff();
+  /** The refreshes of this process that are under way, by session key. */
+  readonly #running = new Map<string, Promise<Outcome>>();
+  /** Renewed tokens that the store did not take, by session key. */
+  readonly #unsaved = new Map<string, Unsaved>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /**
+   * Renews the token set of the request's session if it is due. Resolves to 'fresh'; to 'ended' when
+   * the session is over; to the SignInError when AuthKit, or the store, could not be asked. Never
+   * rejects.
+   */
+  async refreshIfDue(req: Request): Promise<'fresh' | 'ended' | SignInError> {
+    const { stored, current } = req.authSession ?? {};
+    if (!stored || !current || !isDue(current.facts)) return 'fresh';
+    const retryAfter = this.#backoff.remaining(stored.key);
+    if (retryAfter !== undefined) return new SignInError('issuer_unreachable', { retryAfter });
+    const outcome = await this.#once({ ...stored, user: current.user });
+    if (outcome === 'ended') return 'ended';
+    if ('failed' in outcome) return outcome.failed;
+    const { facts } = outcome;
+    const { orgId: _previous, ...identity } = current.user;
+    setCurrent(req, { ...current, user: userWithin(identity, facts), facts });
+    return 'fresh';
+  }
+
+  /** All requests of this process that see the same session due share one refresh. */
+  #once(due: Due): Promise<Outcome> {
+    const running = this.#running.get(due.key);
+    if (running) return running;
+    const outcome = withLease(this.#context.records, refreshLease(due.key), () =>
+      this.#refresh(due),
+    )
+      .catch((cause: unknown) => ({ failed: toSignInError(cause) }))
+      .finally(() => this.#running.delete(due.key));
+    this.#running.set(due.key, outcome);
+    return outcome;
+  }
+
+  /** With the lease in hand. */
+  async #refresh(due: Due): Promise<Outcome> {
+    const held = await this.#context.store.readTokens(due);
+    if (!held) return 'ended';
+    // The store, not this request's copy: whoever held the lease before may have renewed it.
+    if (held.version > due.version || !isDue(held.facts)) return { facts: held.facts };
+    let next: Tokens;
+    try {
+      next = this.#takeUnsaved(due.key, held.version) ?? (await this.#askAuthKit(due, held));
+    } catch (cause) {
+      return this.#failed(due, held, toSignInError(cause));
+    }
+    return this.#save(due, held, next);
+  }
+
+  /** The one request to AuthKit (RFC 6749 §6; OpenID Connect Core §12). */
+  async #askAuthKit({ key, user }: Due, { tokens }: StoredTokens): Promise<Tokens> {
+    const { issuer, scope, resource, onEvent } = this.#context;
+    const { refreshConfig } = await issuer.config();
+    // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
+    const parameters = resource !== undefined ? { resource } : undefined;
+    const response = await refreshTokenGrant(refreshConfig, tokens.refreshToken ?? '', parameters);
+    this.#backoff.reset(key);
+    const next = toTokens(response, scope, tokens);
+    const sub = response.claims()?.sub ?? user.sub;
+    if (sub === user.sub && isAbout(user, next.tokens.accessToken)) return next;
+    void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
+    throw new SignInError('user_mismatch');
+  }
+
+  /** Compare-and-set: a sign-out wins, and so does an instance that was faster. */
+  async #save(due: Due, held: StoredTokens, next: Tokens): Promise<Outcome> {
+    const { store, issuer, onEvent } = this.#context;
+    const { sub, issuer: iss } = due.user;
+    const write = () => store.replaceTokens(due, held.version, next, iss);
+    const isSaved = await write().catch((cause: unknown) => {
+      this.#keepUnsaved(due.key, { ...next, from: held.version }, write);
+      throw cause;
+    });
+    if (!isSaved) {
+      const outcome = (await this.#overtaken(due, held)) ?? 'ended';
+      // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
+      // revoking it takes its whole chain along, also what a faster instance has just saved.
+      const config = outcome === 'ended' ? issuer.known()?.refreshConfig : undefined;
+      if (config) void revokeRefreshToken(config, next.tokens, onEvent);
+      return outcome;
+    }
+    const [from, to] = [held.facts.orgId, next.facts.orgId];
+    if (from !== to) {
+      const change = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+      onEvent({ event: 'organization_changed', sub, ...change });
+    }
+    onEvent({ event: 'tokens_refreshed', sub, version: held.version + 1 });
+    return { facts: next.facts };
+  }
+
+  async #failed(due: Due, held: StoredTokens, error: SignInError): Promise<Outcome> {
+    const { records, onEvent } = this.#context;
+    const { sub } = due.user;
+    const { code } = error;
+    const reason = ENDS_THE_SESSION[code];
+    if (!reason) {
+      const retryInSeconds = CONCERNS_ALL.has(code)
+        ? this.#backoff.beginForAll(secondsToWait(error))
+        : this.#backoff.beginFor(due.key);
+      onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
+      if (code === 'client_refused') onEvent({ event: 'client_refused', code });
+      return { failed: error };
+    }
+    // A refusal may be the other side of a sign-out, or of a faster instance's success.
+    const outcome = await this.#overtaken(due, held);
+    if (outcome) return outcome;
+    onEvent({ event: 'refresh_failed', sub, code }, error);
+    await records.remove(due.key).catch(storeFailure);
+    onEvent({ event: 'session_ended', sub, reason });
+    return 'ended';
+  }
+
+  /** What happened to the session since its tokens were read; undefined: nothing. */
+  async #overtaken(due: Due, held: StoredTokens): Promise<Outcome | undefined> {
+    const now = await this.#context.store.readTokens(due);
+    if (!now) return 'ended';
+    return now.version > held.version ? { facts: now.facts } : undefined;
+  }
+
+  #takeUnsaved(key: string, from: number): Tokens | undefined {
+    const found = this.#unsaved.get(key);
+    this.#unsaved.delete(key);
+    return found?.from === from ? found : undefined;
+  }
+
+  /**
+   * AuthKit gives tokens once, and what they replace is spent: an outage of the store between its
+   * response and our write must not lose them. They wait in memory, for ten minutes at most, and are
+   * written as soon as the store answers, even that somebody else was faster.
+   */
+  #keepUnsaved(key: string, mine: Unsaved, write: () => Promise<boolean>): void {
+    this.#unsaved.set(key, mine);
+    const until = performance.now() + LONGEST_UNSAVED_MS;
+    const writeLater = async (): Promise<void> => {
+      await delay(TRY_AGAIN_MS, undefined, { ref: false });
+      // Taken by a request, or the next outage brought newer ones.
+      if (this.#unsaved.get(key) !== mine) return;
+      const isOver = await write().then(
+        () => true,
+        () => performance.now() > until,
+      );
+      if (!isOver) return writeLater();
+      if (this.#unsaved.get(key) === mine) this.#unsaved.delete(key);
+    };
+    void writeLater();
+  }
+}
