@@ -1,5 +1,5 @@
-// Access tokens as AuthKit issues them (authkit.md section 4): a JWT without `typ`, with `jti` a
-// ULID, `sid` a consent id and `org_id` only when there is an organization. Issued tokens are
+// Access tokens. AuthKit issues JWTs and sets no `typ` header on them; `jti` is a ULID, `sid` names a
+// consent rather than a session, and `org_id` is absent without an organization. Issued tokens are
 // remembered until they expire, so that one can be revoked although it is a JWT.
 
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
@@ -7,13 +7,6 @@ import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provide
 import type { Environment } from './environment.ts';
 import { ulid } from './identifiers.ts';
 import { toPublicJwk } from './signing-keys.ts';
-
-export interface IssuedToken {
-  sub: string;
-  clientId: string;
-  /** Absent on the token of a machine. */
-  consentId?: string;
-}
 
 const isOfPerson = (token: AccessToken | ClientCredentials): token is AccessToken =>
   token.kind === 'AccessToken';

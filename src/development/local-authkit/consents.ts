@@ -1,30 +1,16 @@
 // What one authorization grants: to which application, for which organization, which scopes.
 // A consent is kept per person, application and organization; its id is the `sid` of access tokens.
-// Each authorization gets a grant of its own, so that revoking one refresh token ends one rotation
-// chain and no other device (authkit.md section 5).
+// Each authorization gets a grant of its own: revoking a refresh token at AuthKit ends the rotation
+// chain of that token and leaves the person's other devices alone.
 
 import type { Grant, InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
 import type { Application } from './applications.ts';
 import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
 import { ulid } from './identifiers.ts';
 import type { Membership, Person } from './people.ts';
+import type { Consent } from './state-file.ts';
 
-export interface Consent {
-  id: string;
-  sub: string;
-  clientId: string;
-  orgId?: string;
-  scopes: readonly string[];
-}
-
-export interface Authorization {
-  consentId: string;
-  sub: string;
-  clientId: string;
-  orgId?: string;
-}
-
-/** What is still to be asked before an authorization can be answered, and what is known. */
+/** What is still to be asked before the authorization response, and what is known. */
 export interface Decision {
   question?: 'organization' | 'consent';
   person: Person;
@@ -37,7 +23,7 @@ export interface Decision {
 /** Lives as long as the longest session of an application. */
 export const GRANT_SECONDS = 30 * 86_400;
 
-/** Decides from the signed-in person, the request and the answers given on the screens so far. */
+/** Decides from the signed-in person, the request and what was chosen on the screens so far. */
 export function decide(environment: Environment, ctx: KoaContextWithOIDC): Decision | undefined {
   const { session, client, result, requestParamScopes } = ctx.oidc;
   const person = environment.findPerson(session?.accountId);
@@ -60,10 +46,10 @@ export function decide(environment: Environment, ctx: KoaContextWithOIDC): Decis
   return decision;
 }
 
-function chosenOrganization(person: Person, answers: InteractionResults | undefined) {
+function chosenOrganization(person: Person, choices: InteractionResults | undefined) {
   const [first, ...others] = person.organizations;
   if (others.length === 0) return first;
-  return person.organizations.find(({ id }) => id === answers?.['organization']);
+  return person.organizations.find(({ id }) => id === choices?.['organization']);
 }
 
 type Parties = Pick<Decision, 'person' | 'application' | 'organization'>;

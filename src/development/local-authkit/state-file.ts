@@ -4,13 +4,35 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AdapterPayload } from 'oidc-provider';
-import type { Authorization, Consent } from './consents.ts';
-import type { IssuedToken } from './access-token.ts';
 import { LocalAuthKitError } from './errors.ts';
 import { ExpiringMap, type Entry } from './expiring-map.ts';
 import { newSecret, ulid } from './identifiers.ts';
 import { newSigningKey, type SigningKey } from './signing-keys.ts';
 import { lock } from './state-lock.ts';
+
+/** What a person has allowed an application to do in one organization. */
+export interface Consent {
+  id: string;
+  sub: string;
+  clientId: string;
+  orgId?: string;
+  scopes: readonly string[];
+}
+
+/** What one authorization was for. */
+export interface Authorization {
+  consentId: string;
+  sub: string;
+  clientId: string;
+  orgId?: string;
+}
+
+export interface IssuedToken {
+  sub: string;
+  clientId: string;
+  /** Absent on the token of a machine. */
+  consentId?: string;
+}
 
 interface Snapshot {
   version: 1;
@@ -29,7 +51,7 @@ export class State {
   /** Everything oidc-provider keeps, by `Model:id`. */
   readonly records: ExpiringMap<AdapterPayload>;
   readonly consents: ExpiringMap<Consent>;
-  /** By the id of oidc-provider's grant: what one authorization was for. */
+  /** By the id of oidc-provider's grant. */
   readonly authorizations: ExpiringMap<Authorization>;
   /** By `jti`: access tokens that are neither expired nor revoked. */
   readonly issuedTokens: ExpiringMap<IssuedToken>;
