@@ -1,4 +1,4 @@
-// The local AuthKit's documents and its authorization endpoint, over HTTP (authkit.md 1, 2, 8, 9).
+// The local AuthKit's documents and its authorization endpoint, over HTTP.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';

@@ -1,4 +1,4 @@
-// Device authorization at the local AuthKit (RFC 8628; authkit.md section 3).
+// Device authorization at the local AuthKit (RFC 8628).
 
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { decodeJwt } from 'jose';

@@ -1,4 +1,4 @@
-// The local AuthKit's tokens and the endpoints that take them (authkit.md 3, 4 and 5).
+// The local AuthKit's tokens and the endpoints that take them.
 
 import { X509Certificate } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';

@@ -1,6 +1,6 @@
-// oidc-provider's storage interface over the state. Two things differ from a plain store:
-// a refresh token spent a moment ago is shown as unspent, because AuthKit tolerates a short replay
-// (authkit.md section 3); and a code can be spent once only, also by two requests at the same time.
+// oidc-provider's storage interface over the state. Two things differ from a plain store: a refresh
+// token spent a moment ago is shown as unspent, because AuthKit tolerates a replay for a short while;
+// and a code can be spent only once, even by two requests at the same time.
 
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider';
 import { InvalidGrant } from 'oidc-provider/lib/helpers/errors.js';

@@ -52,7 +52,7 @@ export function createLocalApp(environment: Environment) {
   app.use(createInteractions(environment, current));
   app.use(createSignOut(environment, current));
   app.use((req, res) => provider.callback()(req, res));
-  app.use(answerFailure);
+  app.use(sendFailure);
   return { app, control };
 }
 
@@ -74,7 +74,7 @@ function onlyFromLoopback({ issuer }: Environment): RequestHandler {
   };
 }
 
-const answerFailure: express.ErrorRequestHandler = async (error, _req, res, next) => {
+const sendFailure: express.ErrorRequestHandler = async (error, _req, res, next) => {
   if (res.headersSent) return next(error);
   process.stderr.write(`local AuthKit: ${error instanceof Error ? error.stack : String(error)}\n`);
   await sendError(res, 500, 'server_error');

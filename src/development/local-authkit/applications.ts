@@ -1,4 +1,5 @@
-// The applications of this environment, one of each kind (authkit.md sections 6, 7 and 9).
+// The applications of this environment, one of each kind. At AuthKit an application may have several
+// secrets at a time, and a Public one has none; a third-party one belongs to an organization.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ClientMetadata } from 'oidc-provider';

@@ -1,5 +1,5 @@
-// Which scopes a request is about and which audience its access token gets (authkit.md sections 2,
-// 4, 9 and 12; RFC 8707).
+// Which scopes a request is about, and which audience its access token gets. AuthKit puts the requested
+// resource there (RFC 8707), else the client id of the environment, never that of the application.
 
 import type { KoaContextWithOIDC, ResourceServer } from 'oidc-provider';
 import { InvalidScope, InvalidTarget } from 'oidc-provider/lib/helpers/errors.js';
@@ -37,7 +37,7 @@ export function describeResource(
     resource === ENVIRONMENT_RESOURCE ||
     resources.length === 0 ||
     isMachine ||
-    // A refresh that does not repeat `resource` falls back (authkit.md section 12).
+    // Without `resource` on the refresh, AuthKit falls back to the environment's client id.
     (params['grant_type'] === 'refresh_token' && params['resource'] === undefined);
   if (!isOwn && !resources.includes(resource)) throw new InvalidTarget();
   const scopes = isMachine

@@ -1,6 +1,6 @@
-// Keeps of an authorization request what AuthKit documents (authkit.md section 2) and drops the
-// rest, as an unknown parameter must be ignored (RFC 6749 §3.1): oidc-provider would act on
-// max_age, claims or id_token_hint, which AuthKit does not promise.
+// Keeps the parameters of an authorization request that AuthKit is known to accept and drops the
+// rest, because unknown parameters must be ignored (RFC 6749 §3.1): oidc-provider would act on
+// max_age, claims and id_token_hint, none of which AuthKit documents.
 
 import type { RequestHandler } from 'express';
 

@@ -11,7 +11,7 @@ const GRACE_SECONDS = 0.5;
 
 const lastPolls = new WeakMap<Provider, Map<string, number>>();
 
-/** Tells the interval, and answers `slow_down` to a device that polls faster (§3.2, §3.5). */
+/** Tells the interval, and sends `slow_down` to a device that polls faster (§3.2, §3.5). */
 export function paceDevice(ctx: KoaContextWithOIDC): void {
   const body: unknown = ctx.body;
   if (typeof body !== 'object' || body === null) return;

@@ -41,7 +41,7 @@ type Fixed = Omit<
   'clientId' | 'people' | 'applications' | 'findPerson' | 'findApplication' | 'accessTokenSeconds'
 >;
 
-/** AuthKit's access tokens live five minutes (authkit.md section 3). */
+/** AuthKit's access tokens live five minutes. */
 export const ACCESS_TOKEN_SECONDS = 300;
 
 export function createEnvironment(fixed: Fixed): Environment {

@@ -26,8 +26,8 @@ export const faultSchema = z.strictObject({
     'device_authorization',
   ]),
   /**
-   * slow: answers `seconds` later. status: that HTTP status. garbage: 200 with what is no JSON.
-   * silent: no answer at all. cut: the connection is closed.
+   * slow: responds `seconds` later. status: that HTTP status. garbage: 200 with what is no JSON.
+   * silent: no response at all. cut: the connection is closed.
    */
   kind: z.enum(['slow', 'status', 'garbage', 'silent', 'cut']),
   seconds: z.number().positive().max(600).default(5),
@@ -36,7 +36,7 @@ export const faultSchema = z.strictObject({
   retryAfter: z.int().positive().optional(),
   /** For this many requests; absent: until reset. */
   requests: z.int().positive().optional(),
-  /** The request is carried out, only its answer is lost; not for slow. */
+  /** The request is carried out, only its response is lost; not for slow. */
   afterwards: z.boolean().default(false),
 });
 

@@ -1,5 +1,5 @@
-// The screens between an authorization request and its answer: sign in, choose an organization,
-// consent. Each is a form of buttons; one click answers it.
+// The screens between an authorization request and its response: sign in, choose an organization,
+// consent. Each is a form of buttons; one click completes it.
 
 import { urlencoded, Router, type Request, type Response } from 'express';
 import type { InteractionResults, Provider } from 'oidc-provider';
@@ -31,9 +31,9 @@ export function createInteractions(environment: Environment, provider: () => Pro
   router.post(path, urlencoded({ extended: false }), async (req, res) => {
     const interaction = await find(provider(), req, res);
     if (!interaction) return sendError(res, 400, 'session_expired');
-    const answer = await settle(environment, provider(), interaction, req.body);
-    if (!answer) return sendError(res, 400, 'invalid_choice');
-    return provider().interactionFinished(req, res, answer);
+    const result = await settle(environment, provider(), interaction, req.body);
+    if (!result) return sendError(res, 400, 'invalid_choice');
+    return provider().interactionFinished(req, res, result);
   });
 
   return router;

@@ -1,5 +1,5 @@
-// Introspection (RFC 7662) with AuthKit's answers (authkit.md section 5): `token_type` is
-// `access_token` or `refresh_token`, and what must not be known is `{"active":false}`.
+// Introspection (RFC 7662). In AuthKit's response `token_type` is `access_token` or `refresh_token`,
+// not `Bearer`; a token that the caller may not know about is `{"active":false}`.
 
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';

@@ -48,7 +48,7 @@ export function portOf([server]: readonly Server[]): number {
   return address.port;
 }
 
-/** Stops listening and cuts the connections that are left, also those never answered. */
+/** Stops listening and cuts the connections that are left, even those that await a response. */
 export async function closeAll(servers: readonly Server[]): Promise<void> {
   await Promise.all(
     servers.map((server) => {

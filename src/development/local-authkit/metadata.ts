@@ -1,5 +1,5 @@
-// The two discovery documents, member for member as a live AuthKit serves them, absences included
-// (authkit.md sections 1a and 1b): what is not here, a client must not count on.
+// The two discovery documents, member for member as a live AuthKit serves them. What it leaves out,
+// such as `code_challenge_methods_supported` in the first, a client must not count on.
 
 import type { Environment } from './environment.ts';
 
@@ -19,7 +19,7 @@ function endpoints({ issuer }: Environment) {
   };
 }
 
-/** A newer feature of AuthKit, behind a switch (section 1c). */
+/** AuthKit added revocation late; the switch imitates one that does not offer it. */
 function revocation({ issuer, revocation: isOn }: Environment) {
   if (!isOn) return {};
   return {

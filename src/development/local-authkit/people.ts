@@ -1,4 +1,5 @@
-// Who can sign in: people without, with one and with three organizations (authkit.md section 9).
+// Who can sign in: people with none, one and three organizations. AuthKit asks only those with several
+// which one it is, and the tokens of those with none have no `org_id`.
 // Add your own people here; their ids are made at the first start.
 
 import type { State } from './state-file.ts';

@@ -1,12 +1,11 @@
-// The configuration of oidc-provider that makes it answer as AuthKit does; what it cannot be told
-// is answered by handlers of our own in front of it (start.ts). Reasons: authkit.md section 15.
+// Configures oidc-provider to behave as AuthKit does. What it cannot be configured to do is left to
+// our own handlers in front of it (app.ts) and to corrections of its responses (responses.ts).
 
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { base, Check, Prompt } from 'oidc-provider/lib/helpers/interaction_policy/index.js';
 import { Provider } from 'oidc-provider/lib/provider.js';
 import { accessTokenFormat } from './access-token.ts';
 import { createAdapterFactory } from './adapter.ts';
-import { answerAsAuthKit } from './answers.ts';
 import { hasSecret, toClientMetadata } from './applications.ts';
 import { describeResource, ENVIRONMENT_RESOURCE, settleScope } from './audience.ts';
 import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
@@ -14,6 +13,7 @@ import { deviceScreens } from './device.ts';
 import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
 import { claimsOf } from './people.ts';
 import { redirectMismatch } from './redirect-mismatch.ts';
+import { respondAsAuthKit } from './responses.ts';
 import { showError } from './screens.ts';
 
 const DAY = 86_400;
@@ -51,11 +51,11 @@ export function createProvider(environment: Environment): Provider {
     const application = environment.findApplication(this.clientId);
     return application !== undefined && hasSecret(application, secret);
   };
-  provider.use(answerAsAuthKit(environment));
+  provider.use(respondAsAuthKit(environment));
   return provider;
 }
 
-/** Off, or answered by handlers of our own. */
+/** Off, or handled by ourselves. */
 const UNUSED_FEATURES = [
   'devInteractions',
   'dPoP',

@@ -1,5 +1,5 @@
-// Revocation (RFC 7009) as AuthKit offers it (authkit.md section 5): refresh tokens only. It ends
-// the whole rotation chain of the token; issued access tokens and the consent stay.
+// Revocation (RFC 7009). AuthKit revokes refresh tokens only. It ends the whole rotation chain of the
+// token; issued access tokens and the consent stay.
 
 import type { RequestHandler } from 'express';
 import type { Provider } from 'oidc-provider';
@@ -25,7 +25,7 @@ export function revocation(environment: Environment, provider: () => Provider): 
       return;
     }
     if (found?.grantId !== undefined) revokeChain(environment, found.grantId);
-    // Unknown, expired and already revoked tokens get the same answer (§2.2).
+    // Unknown, expired and already revoked tokens get the same response (§2.2).
     res.status(200).end();
   };
 }

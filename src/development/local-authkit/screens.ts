@@ -52,7 +52,7 @@ function render(view: string, data: object): Promise<string> {
   return ejs.renderFile(`${VIEWS}/${view}.ejs`, data);
 }
 
-/** Answers an Express request with a screen; `formTarget` is where its form leads in the end. */
+/** Responds to an Express request with a screen; `formTarget` is where its form leads in the end. */
 export async function sendScreen(
   res: Response,
   status: number,

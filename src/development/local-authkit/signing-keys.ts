@@ -1,5 +1,5 @@
-// The keys that sign tokens, as AuthKit publishes them (authkit.md section 5). The first key in
-// the list signs; every key in the list is published.
+// The keys that sign tokens. AuthKit publishes RSA keys, each with a certificate and a `kid` made of a
+// prefix and a ULID. The first key in the list signs; every key in the list is published.
 
 import { createHash, generateKeyPair, type JsonWebKey } from 'node:crypto';
 import { promisify } from 'node:util';

@@ -40,7 +40,7 @@ export async function signInOverHttp(authorizationUrl: string | URL, choices: Si
   return url;
 }
 
-/** One request with the cookies of this jar, which keeps those of the answer; follows no redirect. */
+/** One request with the cookies of this jar, which keeps those of the response; follows no redirect. */
 export async function request(url: URL, jar: CookieJar, init: RequestInit = {}): Promise<Response> {
   const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
   const headers = new Headers(init.headers);

@@ -12,7 +12,7 @@ export interface Visitor {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /**
    * Signs in; again, with another organization, to switch. `path` is where the app starts it.
-   * @returns the app's answer at its redirect URI
+   * @returns the app's response at its redirect URI
    * Errors: LocalAuthKitError `test_kit` where the app starts none, or a screen lacks the choices.
    */
   signIn(choices: Omit<SignInChoices, 'jar'> & { path?: string }): Promise<Response>;
@@ -34,7 +34,10 @@ export function newVisitor(app: string | URL): Visitor {
       const start = await request(new URL(path, origin), cookies);
       const location = start.headers.get('location');
       if (location === null) {
-        throw new LocalAuthKitError('test_kit', `${path} answers ${start.status}, no redirect`);
+        throw new LocalAuthKitError(
+          'test_kit',
+          `${path} responds with ${start.status}, no redirect`,
+        );
       }
       const callback = await signInOverHttp(location, { ...choices, jar: atAuthKit });
       return request(callback, cookies);
@@ -49,8 +52,8 @@ export function newVisitor(app: string | URL): Visitor {
 export async function untilReady(app: string | URL, path = '/login'): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (performance.now() < deadline) {
-    const answer = await request(new URL(path, app), new Map()).catch(() => undefined);
-    if (answer && answer.status >= 300 && answer.status < 400) return;
+    const response = await request(new URL(path, app), new Map()).catch(() => undefined);
+    if (response && response.status >= 300 && response.status < 400) return;
     await delay(50);
   }
   throw new LocalAuthKitError('test_kit', `${path} sends nobody to AuthKit within ten seconds`);

@@ -1,11 +1,12 @@
-// Last corrections to what oidc-provider answers (authkit.md sections 3 and 15).
+// Last corrections to oidc-provider's responses. AuthKit's token response has the token type `bearer`
+// and no `scope`, and its authorization response has no `iss`.
 
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { paceDevice } from './device.ts';
 import type { Environment } from './environment.ts';
 
-/** `bearer` without `scope`; a grant type that the application may not use has its own error. */
-function correctTokenAnswer(ctx: KoaContextWithOIDC): void {
+/** A grant type that the application may not use has an error of its own (RFC 6749 §5.2). */
+function correctTokenResponse(ctx: KoaContextWithOIDC): void {
   const body: unknown = ctx.body;
   if (typeof body !== 'object' || body === null) return;
   if ('access_token' in body) Object.assign(body, { token_type: 'bearer', scope: undefined });
@@ -17,8 +18,8 @@ function correctTokenAnswer(ctx: KoaContextWithOIDC): void {
   }
 }
 
-/** Removes `iss` from redirects, which AuthKit does not send, and corrects other answers. */
-export function answerAsAuthKit({ issuer }: Environment) {
+/** Middleware behind oidc-provider's own. */
+export function respondAsAuthKit({ issuer }: Environment) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
     const location = URL.parse(ctx.response.get('location'));
@@ -26,7 +27,7 @@ export function answerAsAuthKit({ issuer }: Environment) {
       location.searchParams.delete('iss');
       ctx.redirect(location.href);
     }
-    if (ctx.path === '/oauth2/token') correctTokenAnswer(ctx);
+    if (ctx.path === '/oauth2/token') correctTokenResponse(ctx);
     paceDevice(ctx);
   };
 }
