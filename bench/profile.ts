@@ -47,7 +47,7 @@ function packageOf({ functionName, url }: CpuProfile['nodes'][number]['callFrame
   if (functionName === '(idle)') return 'idle';
   const [, scoped] = /node_modules\/((?:@[^/]+\/)?[^/]+)(?!.*node_modules)/.exec(url) ?? [];
   if (scoped !== undefined) return scoped;
-  if (url.includes('/dist/')) return `src/${/\/dist\/([^./]+)/.exec(url)?.[1] ?? ''}`;
+  if (url.includes('/dist/')) return `src/${/\/dist\/((?:demo\/)?[^./]+)/.exec(url)?.[1] ?? ''}`;
   if (url.startsWith('node:')) return 'node';
   return functionName === '(garbage collector)' ? 'garbage collector' : 'node (native), views';
 }

@@ -9,13 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const OXLINT = resolve('node_modules/oxlint/bin/oxlint');
 const planted = [
-  "import { config } from '../config.ts';",
-  "import { pages } from '../routes/pages.ts';",
+  "import { config } from '../config/config.ts';",
+  "import { pages } from '../demo/routes/pages.ts';",
   "import { version } from '../../package.json';",
   "import { env } from 'node:process';",
-  "export * from '../log.ts';",
-  "export type { RunningApp } from '../start.ts';",
-  "export const late = await import('../development.ts');",
+  "export * from '../process/log.ts';",
+  "export type { RunningApp } from '../process/start.ts';",
+  "export const late = await import('../development/defaults.ts');",
   "export const all = [config, pages, version, env, process.env['PORT']];",
 ];
 let folder: string;

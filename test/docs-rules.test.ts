@@ -60,7 +60,8 @@ describe('the changelog', () => {
     expect(last).toMatch(/^Copy again: /);
     const named = inlineCode(last);
     if (!last.startsWith('Copy again: nothing')) expect(named).not.toEqual([]);
-    for (const path of named) expect(path).toMatch(/^src\/(?:auth|store|bearer|local-authkit)\b/);
+    for (const path of named)
+      expect(path).toMatch(/^src\/(?:auth|store|bearer|development\/local-authkit)\b/);
   });
 });
 

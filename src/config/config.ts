@@ -1,5 +1,5 @@
-// Settings: environment -> one frozen Config, every problem reported at once. Pure; only main.ts
-// and the doctor read process.env and .env.
+// Settings: environment -> one frozen Config, every problem reported at once. Pure: the
+// environment and .env are read by process/main.ts and the doctor.
 import { contradictions } from './rules.ts';
 import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
 

@@ -1,5 +1,5 @@
 // Bounds on what a request may bring, before anything looks at it. Headers are bounded by the
-// server (start.ts), bodies by the one route that reads one.
+// server (process/start.ts), bodies by the one route that reads one.
 import type { RequestHandler } from 'express';
 import { PageError } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-// The demo's pages. Each is a guard and a view; the words are in words.ts, the look in views/.
+// The demo's pages. Each is a guard and a view; the words are in format.ts, the look in views/.
 import { Router, type Request } from 'express';
 import {
   currentSession,

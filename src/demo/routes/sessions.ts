@@ -1,4 +1,4 @@
-// Your sessions: a list, end one, sign out everywhere. The work is in auth/own-sessions.ts.
+// Your sessions: a list, end one, sign out everywhere. `auth.sessions` does the work.
 import { Router, urlencoded } from 'express';
 import { rejectForeignOrigin, type Auth } from '../../auth/index.ts';
 

@@ -5,7 +5,7 @@ import { ask, locationOf, type Answer } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
-/** As the app marks a browser that it has just sent to its own host (middleware/own-host.ts). */
+/** As the app marks a browser that it has just sent to its own host (demo/middleware/own-host.ts). */
 const ON_OWN_HOST = { ...NAVIGATION, cookie: 'own-host=1' };
 
 /**
