@@ -1,12 +1,11 @@
 // The one object that every part of sign-in gets: the options with their defaults, the issuer and
 // the sessions.
-import type { Request, RequestHandler } from 'express';
+import type { Request } from 'express';
 import type { SignInEventListener } from './events.ts';
 import { Issuer, type ClientOptions } from './issuer.ts';
 import { SessionCookie } from './session/cookie.ts';
-import { expressSession } from './session/express-session.ts';
 import type { SessionRecords } from './session/records.ts';
-import { createSealer, type Sealer } from './session/seal.ts';
+import { createSealer } from './session/seal.ts';
 import { SealedSessionStore } from './session/store.ts';
 import type { User } from './sign-in/user.ts';
 
@@ -46,29 +45,7 @@ export interface AuthOptions extends ClientOptions {
   onEvent?: SignInEventListener;
 }
 
-export interface Context extends Pick<AuthOptions, 'clientId' | 'records'> {
-  issuer: Issuer;
-  /** As configured; `issuer` is what it says about itself. */
-  issuerUrl: URL;
-  baseUrl: URL;
-  /** Whether browsers reach the app by https: decides `Secure`, whatever a proxy's connection is. */
-  isSecure: boolean;
-  paths: Paths;
-  /** Paths that no sign-in leads back to. */
-  notPages: string[];
-  redirectUri: URL;
-  scope: string;
-  resource: string | undefined;
-  idleMs: number;
-  maxMs: number;
-  cookie: SessionCookie;
-  store: SealedSessionStore;
-  expressSession: RequestHandler;
-  attemptSealer: Sealer;
-  labelSession: (req: Request) => string;
-  onSignIn: (user: User) => Promise<void> | void;
-  onEvent: SignInEventListener;
-}
+export type Context = ReturnType<typeof createContext>;
 
 const DEFAULT_PATHS: Paths = {
   login: '/login',
@@ -84,38 +61,39 @@ const DAY_S = 86_400;
  * Puts the parts together and begins to look for the issuer.
  * @throws RangeError for a secret, a time, a path or a base URL that cannot be right
  */
-export function createContext(options: AuthOptions): Context {
-  const { clientId, baseUrl, records, sessionSecrets: secrets, onEvent = () => {} } = options;
-  // A cookie belongs to a whole host, and `paths` say where on it the routes are.
+export function createContext(options: AuthOptions) {
+  const { clientId, baseUrl, records, sessionSecrets: secrets } = options;
+  const { labelSession = () => '', onSignIn = () => {}, onEvent = () => {} }: AuthOptions = options;
+  // A cookie belongs to a whole host; where on it the routes are, `paths` says.
   if (baseUrl.pathname !== '/')
     throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);
   const paths = checkedPaths({ ...DEFAULT_PATHS, ...options.paths });
   const idleSeconds = seconds('idleSeconds', options.idleSeconds ?? DAY_S);
   const maxSeconds = seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S);
+  // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
   const isSecure = baseUrl.protocol === 'https:';
   const cookie = new SessionCookie(secrets, isSecure);
-  const attemptSealer = createSealer(secrets, 'sign-in attempt');
-  const store = new SealedSessionStore({ records, cookie, secrets, idleSeconds });
   return {
     clientId,
-    records,
-    issuer: new Issuer(options, onEvent),
+    /** As configured; `issuer` is what it says about itself. */
     issuerUrl: options.issuer,
+    issuer: new Issuer(options, onEvent),
     baseUrl,
     isSecure,
     paths,
+    /** Paths that no sign-in leads back to. */
     notPages: [paths.login, paths.callback, paths.logout],
     redirectUri: new URL(paths.callback, baseUrl),
     scope: options.scope ?? DEFAULT_SCOPE,
     resource: options.resource,
     idleMs: idleSeconds * 1000,
     maxMs: maxSeconds * 1000,
+    records,
     cookie,
-    store,
-    expressSession: expressSession({ store, cookie, secrets, idleSeconds }),
-    attemptSealer,
-    labelSession: options.labelSession ?? (() => ''),
-    onSignIn: options.onSignIn ?? (() => {}),
+    store: new SealedSessionStore({ records, cookie, secrets, idleSeconds }),
+    attemptSealer: createSealer(secrets, 'sign-in attempt'),
+    labelSession,
+    onSignIn,
     onEvent,
   };
 }

@@ -14,32 +14,20 @@ const ERRORS = {
   clock_skew: [502, 'The clocks of this server and of AuthKit disagree too much.'],
   cross_site_request: [403, 'This request came from another site and was not carried out.'],
   exchange_refused: [400, 'AuthKit did not accept the code that came back from the sign-in.'],
-  fresh_token_unavailable: [
-    503,
-    'AuthKit cannot be reached, and this page needs a fresh access token.',
-  ],
+  fresh_token_unavailable: [503, 'AuthKit cannot be reached, and this page needs a fresh token.'],
   id_token_invalid: [502, 'The ID token that AuthKit sent did not pass its checks.'],
   introspection_unavailable: [
     501,
-    'This page asks AuthKit whether your grant still stands, which is not possible here.',
+    'AuthKit cannot be asked here whether your grant is still active.',
   ],
   issuer_mismatch: [502, 'AuthKit’s metadata names a different issuer than configured.'],
-  issuer_response_mismatch: [
-    400,
-    'The answer to this sign-in came from another issuer than it was sent to.',
-  ],
+  issuer_response_mismatch: [400, 'Another issuer responded than the one that was asked.'],
   issuer_timeout: [504, 'AuthKit did not answer in time.'],
   issuer_unreachable: [503, 'AuthKit cannot be reached.'],
   login_required: [401, 'You are not signed in.'],
   method_not_allowed: [405, 'AuthKit sends people back here with GET only.'],
-  on_sign_in_failed: [
-    503,
-    'You signed in at AuthKit, but your account could not be prepared here.',
-  ],
-  organization_required: [
-    403,
-    'This page belongs to an organization, and you signed in without one.',
-  ],
+  on_sign_in_failed: [503, 'You signed in, but your account could not be prepared here.'],
+  organization_required: [403, 'This page needs an organization, and you signed in without one.'],
   response_invalid: [502, 'AuthKit’s answer could not be understood.'],
   state_mismatch: [400, 'The answer belongs to another sign-in than those this browser has open.'],
   store_unavailable: [503, 'The session store cannot be reached.'],
@@ -53,11 +41,11 @@ export const SIGN_IN_ERROR_CODES = Object.keys(ERRORS).toSorted();
 interface Details {
   cause?: unknown;
   /** Where "Sign in again" should lead. */
-  returnTo?: string;
+  returnTo?: string | undefined;
   /** Seconds, for the Retry-After header. */
-  retryAfter?: number;
+  retryAfter?: number | undefined;
   /** For the log and for developers, never for users: may quote configuration, never a secret. */
-  hint?: string;
+  hint?: string | undefined;
 }
 
 /**

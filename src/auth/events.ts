@@ -3,15 +3,25 @@ import type { SignInErrorCode } from './errors.ts';
 
 export type SignInEvent =
   | { event: 'issuer_discovered'; issuer: string; supportsPkce: boolean }
-  | { event: 'issuer_unavailable'; code: SignInErrorCode; hint?: string; retryInSeconds: number }
+  | {
+      event: 'issuer_unavailable';
+      code: SignInErrorCode;
+      hint?: string | undefined;
+      retryInSeconds: number;
+    }
   | { event: 'clock_skew'; seconds: number }
   | { event: 'sign_in_started'; attempt: string; returnTo: string }
-  | { event: 'sign_in_completed'; attempt: string; sub: string; orgId?: string }
+  | { event: 'sign_in_completed'; attempt: string; sub: string; orgId?: string | undefined }
   | { event: 'sign_in_failed'; attempt: string; code: SignInErrorCode }
   | { event: 'sign_in_continued'; code: SignInErrorCode; sub: string }
   | { event: 'tokens_refreshed'; sub: string; version: number }
   | { event: 'refresh_failed'; sub: string; code: SignInErrorCode; retryInSeconds?: number }
-  | { event: 'organization_changed'; sub: string; from?: string; to?: string }
+  | {
+      event: 'organization_changed';
+      sub: string;
+      from?: string | undefined;
+      to?: string | undefined;
+    }
   /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
   | { event: 'client_refused'; code: SignInErrorCode }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }

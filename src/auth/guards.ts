@@ -4,8 +4,8 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
 import { isNavigation } from './navigation.ts';
-import { currentUser, type SignedInSession } from './request.ts';
-import { endSession, sessionOf } from './session/session.ts';
+import type { SignedInSession } from './request.ts';
+import { currentUser, endSession, sessionOf } from './session/session.ts';
 import { sameOriginPath } from './sign-in/return-to.ts';
 import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
@@ -57,8 +57,7 @@ export function requireFreshToken(context: Context, refresher: Refresher): Reque
     if (!isExpired(facts)) return next();
     // Without a refresh token only a new sign-in brings a new access token.
     if (!facts.renewable) return askToSignIn(context, req, res);
-    const wait = cause?.retryAfter !== undefined ? { retryAfter: cause.retryAfter } : {};
-    throw new SignInError('fresh_token_unavailable', { cause, ...wait });
+    throw new SignInError('fresh_token_unavailable', { cause, retryAfter: cause?.retryAfter });
   };
 }
 

@@ -12,7 +12,6 @@
 // sign-in/attempts.ts, (AuthKit), sign-in/user.ts, tokens/token-set.ts, session/session.ts.
 // One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts.
 // One sign-out: sign-out.ts, session/session.ts.
-import './request.ts';
 import { Router, type Request, type RequestHandler } from 'express';
 import { createContext, type AuthOptions, type Paths } from './context.ts';
 import { SignInError } from './errors.ts';
@@ -22,7 +21,7 @@ import {
   requireLogin,
   requireOrganization,
 } from './guards.ts';
-import { readSession, sessionOf } from './session/session.ts';
+import { hostSession, readSession, sessionOf } from './session/session.ts';
 import { ownSessions, type OwnSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';
@@ -33,11 +32,12 @@ export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors
 export type { SignInEvent, SignInEventListener } from './events.ts';
 export { isLoopbackHttp } from './issuer.ts';
 export { isNavigation, isPrefetch } from './navigation.ts';
-export { currentSession, currentUser, type SignedInSession } from './request.ts';
+export type { SignedInSession } from './request.ts';
 export { rejectForeignOrigin } from './same-origin.ts';
 export type { OwnSession } from './session/list.ts';
 export type { SessionRecords } from './session/records.ts';
 export { createSealer } from './session/seal.ts';
+export { currentSession, currentUser } from './session/session.ts';
 export { sameOriginPath } from './sign-in/return-to.ts';
 export type { User } from './sign-in/user.ts';
 export { isExpired, renewsAt, type TokenFacts } from './tokens/token-set.ts';
@@ -98,7 +98,7 @@ export function createAuth(options: AuthOptions): Auth {
   const { issuer, store, paths } = context;
   return {
     session: readSession(context),
-    hostSession: context.expressSession,
+    hostSession: hostSession(context),
     routes: Router().use(signInRoutes(context), signOutRoutes(context)),
     paths,
     requireLogin: requireLogin(context, refresher),
@@ -114,10 +114,7 @@ export function createAuth(options: AuthOptions): Auth {
       if (!held) throw new SignInError('login_required');
       return held.tokens.accessToken;
     },
-    advertisesRevocation() {
-      const config = issuer.known()?.refreshConfig;
-      return config !== undefined && advertisesRevocation(config);
-    },
+    advertisesRevocation: () => advertisesRevocation(issuer.known()?.refreshConfig),
     state: () => issuer.state(),
     close: () => issuer.close(),
   };

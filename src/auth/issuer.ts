@@ -3,7 +3,6 @@
 // OpenID Connect Discovery 1.0 §4: https://openid.net/specs/openid-connect-discovery-1_0.html
 import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
-import { boundedFetch } from './bounded-fetch.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './openid-errors.ts';
@@ -27,6 +26,7 @@ export interface Discovered {
 export const CLOCK_TOLERANCE_S = 30;
 
 const TIMEOUT_S = 5;
+const MOST_BYTES = 512 * 1024;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const FRESH_MS = 3_000;
@@ -121,8 +121,7 @@ export class Issuer {
         Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++) *
         (0.5 + Math.random() / 2);
       const retryInSeconds = Math.ceil(waitMs / 1000);
-      const about = { code, retryInSeconds, ...(hint !== undefined && { hint }) };
-      this.#onEvent({ event: 'issuer_unavailable', ...about }, error);
+      this.#onEvent({ event: 'issuer_unavailable', code, hint, retryInSeconds }, error);
       this.#timer = setTimeout(() => void this.#discoverUntilFound(), waitMs).unref();
     }
   }
@@ -182,6 +181,37 @@ async function discoverOnce(
   refreshConfig.timeout = TIMEOUT_S;
   if (isLoopbackHttp(issuer)) client.allowInsecureRequests(refreshConfig);
   return { verifyingConfig, refreshConfig };
+}
+
+/**
+ * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill the
+ * memory of this server. Redirects are not followed: the metadata names every address we talk to. It tells `onClockSkew` by how many seconds
+ * this server's clock is ahead of the issuer's `Date` header.
+ */
+function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetch {
+  return async (url, options) => {
+    // A copy only for the types: where the DOM's are in use too, they allow no shared memory.
+    const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
+    const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
+    const response = await fetch(url, init);
+    const date = Date.parse(response.headers.get('date') ?? '');
+    if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));
+
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the body and with it the connection.
+      if (size > MOST_BYTES)
+        throw new TypeError(`the response of ${new URL(url).pathname} is too large`);
+      chunks.push(chunk);
+    }
+    const noBody = [101, 204, 205, 304].includes(response.status);
+    return new Response(noBody ? null : Buffer.concat(chunks), {
+      status: response.status,
+      headers: response.headers,
+    });
+  };
 }
 
 /** §4.3: the issuer must match exactly, and whoever configured it must see both values. */

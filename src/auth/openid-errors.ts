@@ -10,16 +10,9 @@ import { SignInError, type SignInErrorCode } from './errors.ts';
 
 /** The SignInError for anything that a step with AuthKit threw. */
 export function toSignInError(cause: unknown, returnTo?: string): SignInError {
-  if (cause instanceof SignInError) {
-    const { code, retryAfter, hint } = cause;
-    return new SignInError(code, {
-      cause: cause.cause,
-      ...(returnTo !== undefined && { returnTo }),
-      ...(retryAfter !== undefined && { retryAfter }),
-      ...(hint !== undefined && { hint }),
-    });
-  }
-  return new SignInError(codeOf(cause), { cause, ...(returnTo !== undefined && { returnTo }) });
+  if (!(cause instanceof SignInError)) return new SignInError(codeOf(cause), { cause, returnTo });
+  const { code, retryAfter, hint } = cause;
+  return new SignInError(code, { cause: cause.cause, returnTo, retryAfter, hint });
 }
 
 function codeOf(cause: unknown): SignInErrorCode {
@@ -51,18 +44,18 @@ function statusCode(status: number, error: string | undefined): SignInErrorCode 
   return 'response_invalid';
 }
 
+/** What an error code of the library says without a further look. */
+const CLIENT_CODES: { [code: string]: SignInErrorCode } = {
+  OAUTH_TIMEOUT: 'issuer_timeout',
+  OAUTH_ABORT: 'issuer_timeout',
+  OAUTH_JWT_TIMESTAMP_CHECK_FAILED: 'clock_skew',
+  OAUTH_JWT_CLAIM_COMPARISON_FAILED: 'id_token_invalid',
+  OAUTH_KEY_SELECTION_FAILED: 'id_token_invalid',
+  OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED: 'issuer_mismatch',
+};
+
 function clientCode(error: ClientError): SignInErrorCode {
   switch (error.code) {
-    case 'OAUTH_TIMEOUT':
-    case 'OAUTH_ABORT':
-      return 'issuer_timeout';
-    case 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED':
-      return 'clock_skew';
-    case 'OAUTH_JWT_CLAIM_COMPARISON_FAILED':
-    case 'OAUTH_KEY_SELECTION_FAILED':
-      return 'id_token_invalid';
-    case 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED':
-      return 'issuer_mismatch';
     case 'OAUTH_RESPONSE_IS_NOT_CONFORM':
     // The status says more than the type: a proxy answers 408 and 429 in plain text.
     case 'OAUTH_RESPONSE_IS_NOT_JSON':
@@ -73,7 +66,7 @@ function clientCode(error: ClientError): SignInErrorCode {
     case undefined:
       return codeOf(error.cause);
     default:
-      return 'response_invalid';
+      return CLIENT_CODES[error.code] ?? 'response_invalid';
   }
 }
 

@@ -1,7 +1,6 @@
 // What sign-in puts on a request, in one property: `req.authSession`. Guards believe nothing else, so
 // that somebody whom another login put into `req.user` gets no further than there.
-import type { Request } from 'express';
-import { SignInError } from './errors.ts';
+import type { SignInError } from './errors.ts';
 import type { StoredSession } from './session/store.ts';
 import type { SignedIn, User } from './sign-in/user.ts';
 import type { TokenFacts, Tokens } from './tokens/token-set.ts';
@@ -45,28 +44,3 @@ declare global {
     }
   }
 }
-
-/** Sets who is signed in; `undefined`: nobody. `req.user` follows, unless somebody else has set it. */
-export function setCurrent(req: Request, current: SignedInSession | undefined): void {
-  const { authSession, user }: { authSession?: AuthSession; user?: unknown } = req;
-  if (!authSession) return;
-  if (user === authSession.current?.user) Object.assign(req, { user: current?.user });
-  if (current) authSession.current = current;
-  else delete authSession.current;
-}
-
-/**
- * The session of the signed-in user, behind `requireLogin`.
- * @throws SignInError `login_required` where the guard was forgotten
- */
-export function currentSession(req: Request): SignedInSession {
-  const current = req.authSession?.current;
-  if (!current) throw new SignInError('login_required');
-  return current;
-}
-
-/**
- * The signed-in user, behind `requireLogin`.
- * @throws SignInError `login_required` where the guard was forgotten
- */
-export const currentUser = (req: Request): User => currentSession(req).user;

@@ -45,9 +45,9 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
 function tellAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
   const config = issuer.known()?.refreshConfig;
-  const revocation = config ? revocationOf(config, tokens) : 'not_advertised';
+  const revocation = revocationOf(config, tokens);
   onEvent({ event: 'signed_out', sub, revocation });
-  if (config) void revokeRefreshToken(config, tokens, onEvent);
+  void revokeRefreshToken(config, tokens, onEvent);
   if (!config?.serverMetadata().end_session_endpoint) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
   return buildEndSessionUrl(config, {
@@ -58,11 +58,11 @@ function tellAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | 
 }
 
 /** Whether the metadata names a revocation endpoint (RFC 8414 §2). */
-export function advertisesRevocation(config: Configuration): boolean {
-  return config.serverMetadata().revocation_endpoint !== undefined;
+export function advertisesRevocation(config: Configuration | undefined): boolean {
+  return config?.serverMetadata().revocation_endpoint !== undefined;
 }
 
-function revocationOf(config: Configuration, tokens: TokenSet | undefined) {
+function revocationOf(config: Configuration | undefined, tokens: TokenSet | undefined) {
   if (tokens?.refreshToken === undefined) return 'no_token';
   return advertisesRevocation(config) ? 'requested' : 'not_advertised';
 }
@@ -72,11 +72,11 @@ function revocationOf(config: Configuration, tokens: TokenSet | undefined) {
  * (RFC 7009). In the way of nothing: never rejects.
  */
 export async function revokeRefreshToken(
-  config: Configuration,
+  config: Configuration | undefined,
   tokens: TokenSet | undefined,
   onEvent: SignInEventListener,
 ): Promise<void> {
-  if (tokens?.refreshToken === undefined || !advertisesRevocation(config)) return;
+  if (!config || tokens?.refreshToken === undefined || !advertisesRevocation(config)) return;
   try {
     await tokenRevocation(config, tokens.refreshToken, { token_type_hint: 'refresh_token' });
   } catch (cause) {

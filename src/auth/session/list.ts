@@ -4,9 +4,9 @@
 import type { Request } from 'express';
 import type { Context } from '../context.ts';
 import { storeFailure } from '../errors.ts';
-import { currentUser } from '../request.ts';
 import type { User } from '../sign-in/user.ts';
 import type { SessionSummary } from './records.ts';
+import { currentUser } from './session.ts';
 
 export interface OwnSession extends SessionSummary {
   /** This is the session of the request. */

@@ -1,7 +1,18 @@
-// Sealing: AES-256-GCM under a key that takes two things to derive, a secret of the app and a context
+// What the store gets in place of what it must not know: sealed values, and keyed hashes to find sessions
+// by. Sealing is AES-256-GCM under a key that takes two things to derive, a secret of the app and a context
 // that only the browser's cookie holds (the session id). A copied store opens nothing, and neither does
 // a leaked secret alone.
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+} from 'node:crypto';
+import type { SignedIn, User } from '../sign-in/user.ts';
+import type { TokenFacts } from '../tokens/token-set.ts';
+import type { IndexKeys } from './records.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -71,15 +82,47 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
 }
 
 /**
- * A keyed hash, by which the store finds records without learning what they are about. The function
- * returns one hash a secret: the first to write, all of them to look up after a rotation.
- * @throws RangeError as `createSealer`
+ * By what sessions are found beside their own keys: keyed hashes, so that a copied store does not tell
+ * whose sessions it holds. Each function returns one a secret: the current one to write, all of them to
+ * look up, since sessions outlive a rotation.
  */
-export function createKeyedHash(secrets: readonly string[], purpose: string) {
-  const roots = rootsFor(secrets, purpose);
-  return (content: string): [string, ...string[]] => {
-    const [first, ...others] = roots;
-    const hashed = (root: Buffer) => keyFor(root, content).toString('base64url');
-    return [hashed(first), ...others.map(hashed)];
-  };
+export class SessionIndex {
+  readonly #roots;
+
+  /** @throws RangeError as `createSealer` */
+  constructor(secrets: readonly string[]) {
+    this.#roots = rootsFor(secrets, 'session index');
+  }
+
+  ofPerson({ issuer, sub }: Pick<User, 'issuer' | 'sub'>): string[] {
+    // The last is that of version 0.1.0, whose sessions are still found.
+    const unkeyed = hash('sha256', `${issuer}\n${sub}`, 'base64url');
+    return [...this.#keys('person', issuer, sub), unkeyed];
+  }
+
+  ofOrganization(issuer: string, orgId: string): [string, ...string[]] {
+    return this.#keys('organization', issuer, orgId);
+  }
+
+  /** `sid` of an ID token or a logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4). */
+  ofIssuerSession(issuer: string, sid: string): [string, ...string[]] {
+    return this.#keys('sid', issuer, sid);
+  }
+
+  #keys(...parts: string[]): [string, ...string[]] {
+    const [current, ...others] = this.#roots;
+    const keyed = (root: Buffer) => keyFor(root, JSON.stringify(parts)).toString('base64url');
+    return [keyed(current), ...others.map(keyed)];
+  }
+
+  /** What a new session is to be found by. */
+  keysFor({ user, claims: { sid } }: SignedIn, { orgId }: TokenFacts): IndexKeys {
+    const [person = ''] = this.ofPerson(user);
+    return {
+      person,
+      organization: orgId && this.ofOrganization(user.issuer, orgId)[0],
+      issuerSession:
+        typeof sid === 'string' ? this.ofIssuerSession(user.issuer, sid)[0] : undefined,
+    };
+  }
 }

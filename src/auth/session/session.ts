@@ -4,10 +4,10 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
-import { setCurrent, type AuthSession } from '../request.ts';
+import type { AuthSession, SignedInSession } from '../request.ts';
 import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
-import { hasOurSession, withNewSession } from './express-session.ts';
-import type { StoredSession } from './store.ts';
+import type { TokenFacts } from '../tokens/token-set.ts';
+import type { SealedSessionStore, StoredSession } from './store.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
 const noteAfterMs = (idleMs: number) => Math.min(60_000, idleMs / 10);
@@ -19,7 +19,7 @@ export function readSession(context: Context): RequestHandler {
     if (req.authSession?.readBy === context) return next();
     const authSession: AuthSession = { readBy: context };
     req.authSession = authSession;
-    const id = context.cookie.read(req);
+    const id = req.headers.cookie === undefined ? undefined : context.cookie.read(req);
     if (!id) return next();
     try {
       const stored = id === 'unknown' ? undefined : await context.store.find(id);
@@ -50,23 +50,61 @@ async function recognize(
   res: Response,
   stored: StoredSession,
 ): Promise<void> {
-  const { signedIn, facts, user, lastSeenAt } = stored;
+  const { signedIn, facts, lastSeenAt } = stored;
   const { idleMs, store, cookie } = context;
   if (req.authSession) req.authSession.stored = stored;
-  if (!signedIn || !facts || !user || !belongsHere(context, signedIn)) return;
+  if (!signedIn || !facts || !belongsHere(context, signedIn)) return;
   const now = Date.now();
   const unusedMs = now - lastSeenAt;
   // The store ends unused sessions too, by the idle limit that was set when they were last used.
   if (now >= signedIn.endsAt || unusedMs > idleMs + noteAfterMs(idleMs)) return;
-  const current = { ...signedIn, user: { ...user }, facts, lastSeenAt };
-  setCurrent(req, current);
+  setCurrent(req, currentFrom(signedIn, facts, lastSeenAt));
   if (unusedMs < noteAfterMs(idleMs)) return;
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
   const isNoted = await store.noteUse(stored, now, now + maxAgeMs);
   if (!isNoted) return forget(context, req, res);
-  current.lastSeenAt = now;
+  setCurrent(req, currentFrom(signedIn, facts, now));
   cookie.renew(res, stored.sid, maxAgeMs);
+}
+
+/**
+ * The session of the signed-in user, behind `requireLogin`.
+ * @throws SignInError `login_required` where the guard was forgotten
+ */
+export function currentSession(req: Request): SignedInSession {
+  const current = req.authSession?.current;
+  if (current) return current;
+  throw new SignInError('login_required');
+}
+
+/**
+ * The signed-in user, behind `requireLogin`.
+ * @throws SignInError `login_required` where the guard was forgotten
+ */
+export const currentUser = (req: Request): User => currentSession(req).user;
+
+/** Whose organization follows the access token: it may be another after each refresh. */
+function currentFrom(signedIn: SignedIn, facts: TokenFacts, lastSeenAt: number): SignedInSession {
+  const { orgId } = facts;
+  const user = orgId === undefined ? { ...signedIn.user } : { ...signedIn.user, orgId };
+  return { ...signedIn, user, facts, lastSeenAt };
+}
+
+/** Sets who is signed in; `undefined`: nobody. `req.user` follows, unless somebody else has set it. */
+function setCurrent(req: Request, current: SignedInSession | undefined): void {
+  const { authSession, user }: { authSession?: AuthSession; user?: unknown } = req;
+  if (!authSession) return;
+  if (user === authSession.current?.user) Object.assign(req, { user: current?.user });
+  if (current) authSession.current = current;
+  else delete authSession.current;
+}
+
+/** After a refresh: the facts of the new tokens, and the user with the organization in them. */
+export function setFacts(req: Request, facts: TokenFacts): void {
+  const { stored, current } = req.authSession ?? {};
+  if (!stored?.signedIn || !current) return;
+  setCurrent(req, currentFrom(stored.signedIn, facts, current.lastSeenAt));
 }
 
 function belongsHere({ issuerUrl, clientId }: Context, signedIn: SignedIn): boolean {
@@ -92,7 +130,7 @@ export async function beginSession(
   const hostData = hostDataFor(context, req, user);
   const { stored } = sessionOf(context, req);
   if (stored) await endSession(context, req, res);
-  const request = await withNewSession(context.expressSession, req, res);
+  const request = await withNewSession(context, req, res);
   const signedIn = signedInNow(context, user, claims);
   const label = context.labelSession(req);
   const { session } = request;
@@ -105,7 +143,50 @@ export async function beginSession(
     Object.assign(request, { session: undefined });
     throw error;
   }
-  setCurrent(req, { ...signedIn, user, facts, lastSeenAt: signedIn.startedAt });
+  setCurrent(req, currentFrom(signedIn, facts, signedIn.startedAt));
+}
+
+/**
+ * A request like `req` that has no session yet, for express-session to make one with a new id: it sees
+ * no cookie (session fixation, OWASP ASVS 5, 7.2.4), and whatever session the host has on `req` stays
+ * untouched.
+ */
+async function withNewSession({ store, isSecure }: Context, req: Request, res: Response) {
+  const own = { writable: true, configurable: true, value: undefined };
+  const request = Object.create(req, {
+    session: own,
+    sessionID: own,
+    sessionStore: own,
+    cookies: own,
+    signedCookies: own,
+    secure: { value: isSecure },
+    headers: { value: { ...req.headers, cookie: undefined } },
+  }) as Request;
+  await promised((done) => void store.expressSession(request, res, done));
+  return request;
+}
+
+/**
+ * express-session, for the host's routes that use `req.session`.
+ * @throws SignInError `store_unavailable`
+ */
+export function hostSession({ store, isSecure }: Context): RequestHandler {
+  return (req, res, next) => {
+    // express-session silently passes over a request that has a session already.
+    if (req.session !== undefined && !hasOurSession(store, req))
+      throw new TypeError('auth.hostSession stands behind another session(): use one of them here');
+    // It withholds a Secure cookie on a connection that is not TLS. A proxy may have ended TLS.
+    if (isSecure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
+    void store.expressSession(req, res, (cause?: unknown) => {
+      next(cause === undefined ? undefined : new SignInError('store_unavailable', { cause }));
+    });
+  };
+}
+
+/** Whether `req.session` is of our store, and not another session layer's. */
+function hasOurSession(store: SealedSessionStore, req: Request): boolean {
+  const { session: found, sessionStore }: { session?: unknown; sessionStore?: unknown } = req;
+  return found !== undefined && sessionStore === store;
 }
 
 function signedInNow(

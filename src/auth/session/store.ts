@@ -3,22 +3,19 @@
 // that has ended stays ended.
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
-import type { Request } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { LRUCache } from 'lru-cache';
 import { storeFailure } from '../errors.ts';
-import { userWithin, type SignedIn, type User } from '../sign-in/user.ts';
+import type { SignedIn } from '../sign-in/user.ts';
 import type { TokenFacts, Tokens, TokenSet } from '../tokens/token-set.ts';
 import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
-import { SessionIndex } from './index-keys.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
-import { createSealer } from './seal.ts';
+import { createSealer, SessionIndex } from './seal.ts';
 
 /** What was in a row: shared by the requests of a session, hence frozen. */
 interface Opened {
   signedIn: Readonly<SignedIn> | undefined;
   facts: TokenFacts | undefined;
-  /** Each request takes a copy of its own. */
-  user: Readonly<User> | undefined;
   /** What the host keeps in `req.session`, as JSON: each request may change its own. */
   hostData: string;
 }
@@ -64,6 +61,8 @@ export class SealedSessionStore extends session.Store {
   readonly #data;
   readonly #facts;
   readonly #tokens;
+  /** express-session on this store. */
+  readonly expressSession: RequestHandler;
   /** By what the sessions are found. */
   readonly index: SessionIndex;
   // Each request reads its row, so a session that has ended is never served from here; but bytes that
@@ -81,6 +80,15 @@ export class SealedSessionStore extends session.Store {
     this.#facts = createSealer(secrets, 'session grant');
     this.#tokens = createSealer(secrets, 'session tokens');
     this.index = new SessionIndex(secrets);
+    this.expressSession = session({
+      name: cookie.name,
+      store: this,
+      secret: [...secrets],
+      cookie: { ...cookie.attributes, maxAge: this.#idleMs },
+      // A request that changed nothing writes nothing: it could only write old data back.
+      resave: false,
+      saveUninitialized: false,
+    });
   }
 
   /** Reads a session, now. */
@@ -101,11 +109,9 @@ export class SealedSessionStore extends session.Store {
     if (!content) return undefined;
     const { signedIn, ...host } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
     const factsContent = row.facts && this.#facts.open(row.facts, sid);
-    const facts = factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts);
     const opened = {
       signedIn: signedIn && freeze(signedIn),
-      facts,
-      user: signedIn && facts && freeze(userWithin(signedIn.user, facts)),
+      facts: factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts),
       hostData: JSON.stringify(host),
     };
     // A copy, since a row from Redis is a slice of all that came in one go.

@@ -82,12 +82,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   try {
     const { sub, orgId } = (await signIn(context, req, res, attempt)).user;
     finishAttempt(context, res, attempt);
-    onEvent({
-      event: 'sign_in_completed',
-      attempt: id,
-      sub,
-      ...(orgId !== undefined && { orgId }),
-    });
+    onEvent({ event: 'sign_in_completed', attempt: id, sub, orgId });
     // 303: the browser must not treat the code's URL as the page (RFC 9700 §4.12).
     res.redirect(303, attempt.returnTo);
   } catch (cause) {
@@ -137,11 +132,11 @@ function continueOrRefuse(
   res: Response,
   found: Exclude<FoundAttempt, { status: 'open' }>,
 ): void {
-  const returnTo = 'returnTo' in found ? { returnTo: found.returnTo } : {};
+  const returnTo = 'returnTo' in found ? found.returnTo : undefined;
   const user = req.authSession?.current?.user;
-  if (!user) throw new SignInError(found.status, returnTo);
+  if (!user) throw new SignInError(found.status, { returnTo });
   onEvent({ event: 'sign_in_continued', code: found.status, sub: user.sub });
-  res.redirect(303, returnTo.returnTo ?? '/');
+  res.redirect(303, returnTo ?? '/');
 }
 
 /** Measured by the Date header; a wrong clock at AuthKit's end shows the same way. */
@@ -153,6 +148,6 @@ function withClockHint({ issuer }: Context, error: SignInError): SignInError {
     seconds < 2
       ? 'AuthKit’s responses carry the same time as this server’s clock.'
       : `This server’s clock is ${seconds} seconds ${direction} AuthKit’s.`;
-  const { cause, returnTo = '/' } = error;
+  const { cause, returnTo } = error;
   return new SignInError('clock_skew', { cause, returnTo, hint });
 }

@@ -3,13 +3,7 @@
 import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
 import { SignInError } from '../errors.ts';
 import { CLOCK_TOLERANCE_S } from '../issuer.ts';
-import {
-  isAbout,
-  toTokens,
-  type TokenFacts,
-  type TokenResponse,
-  type Tokens,
-} from '../tokens/token-set.ts';
+import { isAbout, toTokens, type TokenResponse, type Tokens } from '../tokens/token-set.ts';
 
 /**
  * A signed-in person. The identity is `issuer` and `sub` together, never the e-mail address: that
@@ -47,10 +41,6 @@ export interface CompletedSignIn extends Tokens {
 const OLDEST_S = 600;
 const LONGEST_SUB = 255;
 
-/** The user as this token set has them: the organization may be another after each refresh. */
-export const userWithin = (identity: Readonly<User>, { orgId }: TokenFacts): User =>
-  orgId === undefined ? { ...identity } : { ...identity, orgId };
-
 /**
  * Checks a token response whose ID token has a valid signature, issuer, expiry and nonce, and takes
  * from it who signed in.
@@ -68,7 +58,8 @@ export async function completeSignIn(
   const { tokens, facts } = toTokens(response, scope, undefined, hasEndSession);
   const user = await userFromClaims(config, claims, tokens.accessToken, scope);
   if (!isAbout(user, tokens.accessToken)) throw new SignInError('user_mismatch');
-  return { user: userWithin(user, facts), claims, tokens, facts };
+  if (facts.orgId !== undefined) user.orgId = facts.orgId;
+  return { user, claims, tokens, facts };
 }
 
 /** What OpenID Connect Core §3.1.3.7 asks of an ID token and the library leaves open. */

@@ -9,11 +9,11 @@ import type { Context } from '../context.ts';
 import { SignInError, storeFailure, type SignInErrorCode } from '../errors.ts';
 import type { SessionEnd } from '../events.ts';
 import { secondsToWait, toSignInError } from '../openid-errors.ts';
-import { setCurrent } from '../request.ts';
 import type { SessionId } from '../session/cookie.ts';
+import { setFacts } from '../session/session.ts';
 import type { StoredTokens } from '../session/store.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
-import { userWithin, type User } from '../sign-in/user.ts';
+import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
 import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
@@ -28,10 +28,8 @@ interface Due extends SessionId {
   version: number;
 }
 
-interface Unsaved extends Tokens {
-  /** The version that these tokens replace. */
-  from: number;
-}
+/** `from`: the version that these tokens replace. */
+type Unsaved = Tokens & { from: number };
 
 /**
  * The only refusals that say the session is over; with any other it goes on. RFC 6749 §5.2
@@ -79,9 +77,7 @@ export class Refresher {
     const outcome = await this.#once({ ...stored, user: current.user });
     if (outcome === 'ended') return 'ended';
     if ('failed' in outcome) return outcome.failed;
-    const { facts } = outcome;
-    const { orgId: _previous, ...identity } = current.user;
-    setCurrent(req, { ...current, user: userWithin(identity, facts), facts });
+    setFacts(req, outcome.facts);
     return 'fresh';
   }
 
@@ -142,14 +138,11 @@ export class Refresher {
       // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
       // revoking it takes its whole chain along, also what a faster instance has just saved.
       const config = outcome === 'ended' ? issuer.known()?.refreshConfig : undefined;
-      if (config) void revokeRefreshToken(config, next.tokens, onEvent);
+      void revokeRefreshToken(config, next.tokens, onEvent);
       return outcome;
     }
     const [from, to] = [held.facts.orgId, next.facts.orgId];
-    if (from !== to) {
-      const change = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-      onEvent({ event: 'organization_changed', sub, ...change });
-    }
+    if (from !== to) onEvent({ event: 'organization_changed', sub, from, to });
     onEvent({ event: 'tokens_refreshed', sub, version: held.version + 1 });
     return { facts: next.facts };
   }

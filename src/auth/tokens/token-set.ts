@@ -9,9 +9,9 @@ export type TokenResponse = TokenEndpointResponse & TokenEndpointResponseHelpers
 /** What a page never needs and a browser never sees. */
 export interface TokenSet {
   accessToken: string;
-  refreshToken?: string;
+  refreshToken?: string | undefined;
   /** Kept for `id_token_hint` at an advertised end_session endpoint. */
-  idToken?: string;
+  idToken?: string | undefined;
 }
 
 /** Facts about the token set, opened on each request. Times are milliseconds since the epoch. */
@@ -23,7 +23,7 @@ export interface TokenFacts {
   /** False without `offline_access`: the session then lives on, but gets no fresh token. */
   renewable: boolean;
   /** The organization that the access token is bound to. */
-  orgId?: string;
+  orgId?: string | undefined;
 }
 
 /** What one token response brought. */
@@ -75,18 +75,14 @@ export function toTokens(
   const orgId = claims['org_id'];
   const scope = response.scope ?? claims['scope'];
   return {
-    tokens: {
-      accessToken: response.access_token,
-      ...(refreshToken !== undefined && { refreshToken }),
-      ...(idToken !== undefined && { idToken }),
-    },
+    tokens: { accessToken: response.access_token, refreshToken, idToken },
     facts: {
       // RFC 6749 §5.1: without `scope`, what was asked for was granted.
       scope: (typeof scope === 'string' ? scope : requestedScope).split(' ').filter(Boolean),
       obtainedAt: now,
       expiresAt: now + (lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS),
       renewable: refreshToken !== undefined,
-      ...(typeof orgId === 'string' && orgId !== '' && { orgId }),
+      orgId: typeof orgId === 'string' && orgId !== '' ? orgId : undefined,
     },
   };
 }
