@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SIGN_IN_ERROR_CODES, SignInError } from '../src/auth/index.ts';
+import { ADVICE } from '../src/demo/advice.ts';
 import { PAGE_ERROR_CODES } from '../src/demo/errors.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -26,7 +27,8 @@ describe('an error page', () => {
     const browser = new Browser();
     const answer = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
     const page = await browser.get(withParameters(answer, { code: 'not-the-code' }));
-    const { message, advice } = new SignInError('exchange_refused');
+    const { message } = new SignInError('exchange_refused');
+    const advice = ADVICE['exchange_refused'];
     const heading = message.replace(/\.$/, '');
     const shown = plainText(page.body);
     expect(shown).toContain(`${heading} ${advice} Sign in again Go to the home page`);

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createAuth } from '../src/auth/index.ts';
-import { createPause } from '../src/auth/pause.ts';
-import { createSealer } from '../src/auth/seal.ts';
+import { Backoff } from '../src/auth/tokens/backoff.ts';
+import { createSealer } from '../src/auth/session/seal.ts';
 import { safeUrl } from '../src/bearer/discovery.ts';
 import { ConfigError, parseConfig } from '../src/config/config.ts';
 import { openStore } from '../src/store/index.ts';
@@ -36,14 +36,14 @@ const problemsOf = (env: Record<string, string>): string[] => {
 
 describe('a refresh that fails', () => {
   it('over one grant holds back that session alone, over an absent AuthKit all of them', () => {
-    const pause = createPause();
-    pause.beginFor('odd');
-    expect(pause.remaining('odd')).toBeGreaterThan(0);
-    expect(pause.remaining('other')).toBeUndefined();
-    pause.beginForAll(0);
-    expect(pause.remaining('other')).toBeGreaterThan(0);
-    pause.over('other');
-    expect(pause.remaining('other')).toBeUndefined();
+    const backoff = new Backoff();
+    backoff.beginFor('odd');
+    expect(backoff.remaining('odd')).toBeGreaterThan(0);
+    expect(backoff.remaining('other')).toBeUndefined();
+    backoff.beginForAll(0);
+    expect(backoff.remaining('other')).toBeGreaterThan(0);
+    backoff.reset('other');
+    expect(backoff.remaining('other')).toBeUndefined();
   });
 });
 

@@ -44,7 +44,7 @@ async function startHost() {
     sessionSecrets: [app.env['SESSION_SECRET'] ?? ''],
     records: store,
   });
-  const host = express().use(auth.session);
+  const host = express().use(auth.session, auth.hostSession);
   host.get('/visits', (req, res) => void res.json(req.session.visits ?? null));
   host.post('/visits', (req, res) => {
     req.session.visits = (req.session.visits ?? 0) + 1;

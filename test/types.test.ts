@@ -2,16 +2,20 @@
 // promise that is broken, or an error that is no longer one, fails there.
 import type { Request, RequestHandler } from 'express';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import '../src/auth/express-user.ts';
 import {
   currentUser,
   SignInError,
   type Auth,
-  type Grant,
   type SignInErrorCode,
+  type SignedInSession,
+  type TokenFacts,
   type User,
 } from '../src/auth/index.ts';
 
-const request = (user?: User) => ({ user }) as Request;
+// In an app these come from auth.session.
+const request = (user?: User) =>
+  ({ user, authSession: user && { readBy: {}, current: { user } } }) as unknown as Request;
 const ada: User = { issuer: 'https://forum.authkit.app', sub: 'user_01' };
 
 describe('req.user', () => {
@@ -50,7 +54,7 @@ describe('the session', () => {
     expectTypeOf<SignedIn['endsAt']>().toEqualTypeOf<number>();
     // @ts-expect-error: tokens are not in the session
     expectTypeOf<Request['session']['tokens']>().toBeAny();
-    expectTypeOf<Request['grant']>().toEqualTypeOf<Grant | undefined>();
+    expectTypeOf<SignedInSession['facts']>().toEqualTypeOf<TokenFacts>();
   });
 });
 

@@ -90,7 +90,7 @@ export function createContext(options: AuthOptions) {
     maxMs: maxSeconds * 1000,
     records,
     cookie,
-    store: new SealedSessionStore({ records, cookie, secrets, idleSeconds }),
+    store: new SealedSessionStore(records, cookie, secrets, idleSeconds * 1000),
     attemptSealer: createSealer(secrets, 'sign-in attempt'),
     labelSession,
     onSignIn,

@@ -12,8 +12,8 @@
 // sign-in/attempts.ts, (AuthKit), sign-in/user.ts, tokens/token-set.ts, session/session.ts.
 // One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts.
 // One sign-out: sign-out.ts, session/session.ts.
-import { Router, type Request, type RequestHandler } from 'express';
-import { createContext, type AuthOptions, type Paths } from './context.ts';
+import { Router, type Request } from 'express';
+import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
 import {
   requireActiveSession,
@@ -22,7 +22,7 @@ import {
   requireOrganization,
 } from './guards.ts';
 import { hostSession, readSession, sessionOf } from './session/session.ts';
-import { ownSessions, type OwnSessions } from './session/list.ts';
+import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';
 import { Refresher } from './tokens/refresh.ts';
@@ -42,80 +42,65 @@ export { sameOriginPath } from './sign-in/return-to.ts';
 export type { User } from './sign-in/user.ts';
 export { isExpired, renewsAt, type TokenFacts } from './tokens/token-set.ts';
 
-export interface Auth {
-  /** Reads the session; sets `req.user` when somebody is signed in and nobody else has set it. */
-  session: RequestHandler;
-  /** express-session, for your routes that use `req.session`; after `session`. */
-  hostSession: RequestHandler;
-  /** GET /login, GET /callback, POST /logout. */
-  routes: Router;
-  /** Where these are. */
-  paths: Paths;
-  /**
-   * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
-   * @throws SignInError `store_unavailable`
-   */
-  requireLogin: RequestHandler;
-  /**
-   * As requireLogin, and the access token has not expired.
-   * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
-   */
-  requireFreshToken: RequestHandler;
-  /**
-   * After requireLogin: the access token is bound to an organization.
-   * @throws SignInError `organization_required`
-   */
-  requireOrganization: RequestHandler;
-  /** After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. */
-  requireActiveSession: (cacheSeconds: number) => RequestHandler;
-  /** Ends this browser's session and answers with the redirect that follows a sign-out. */
-  signOut: RequestHandler;
-  /** As `signOut`, and ends every other session of the person, at once on every instance. */
-  signOutEverywhere: RequestHandler;
-  /** The signed-in person's sessions. */
-  sessions: OwnSessions;
-  /**
-   * The access token behind `requireFreshToken`, for a call your server makes; never for a page.
-   * @throws SignInError `login_required` when the session has ended meanwhile
-   */
-  accessToken: (req: Request) => Promise<string>;
-  /** Whether AuthKit advertises revocation; false while it was never reached. */
-  advertisesRevocation: () => boolean;
-  /** For a readiness check. Never rejects. */
-  state: () => Promise<'never_reached' | 'ready' | 'away'>;
-  /** Stops looking for the issuer. */
-  close: () => void;
-}
+/** What `createAuth` returns. */
+export type Auth = ReturnType<typeof createAuth>;
 
 /**
  * Puts sign-in together. Starts to look for the issuer at once, and does not wait for it.
  * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, `idleSeconds` or
  * `maxSeconds` is no whole number of seconds, `baseUrl` has a path, or one of `paths` is none
  */
-export function createAuth(options: AuthOptions): Auth {
+export function createAuth(options: AuthOptions) {
   const context = createContext(options);
   const refresher = new Refresher(context);
   const { issuer, store, paths } = context;
   return {
+    /** Reads the session; sets `req.user` when somebody is signed in and nobody else has set it. */
     session: readSession(context),
+    /** express-session, for your routes that use `req.session`; after `session`. */
     hostSession: hostSession(context),
+    /** GET /login, GET /callback, POST /logout. */
     routes: Router().use(signInRoutes(context), signOutRoutes(context)),
+    /** Where these are. */
     paths,
+    /**
+     * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
+     * @throws SignInError `store_unavailable`
+     */
     requireLogin: requireLogin(context, refresher),
+    /**
+     * As requireLogin, and the access token has not expired.
+     * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
+     */
     requireFreshToken: requireFreshToken(context, refresher),
+    /**
+     * After requireLogin: the access token is bound to an organization.
+     * @throws SignInError `organization_required`
+     */
     requireOrganization,
-    requireActiveSession: (cacheSeconds) => requireActiveSession(context, cacheSeconds),
+    /** After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. */
+    requireActiveSession: (cacheSeconds: number) => requireActiveSession(context, cacheSeconds),
+    /** Ends this browser's session and answers with the redirect that follows a sign-out. */
     signOut: signOut(context),
+    /** As `signOut`, and ends every other session of the person, at once on every instance. */
     signOutEverywhere: signOut(context, true),
+    /** The signed-in person's sessions. */
     sessions: ownSessions(context),
-    async accessToken(req) {
+    /**
+     * The access token behind `requireFreshToken`, for a call your server makes; never for a page.
+     * @throws SignInError `login_required` when the session has ended meanwhile
+     */
+    async accessToken(req: Request): Promise<string> {
       const { stored } = sessionOf(context, req);
       const held = stored && (await store.readTokens(stored));
       if (!held) throw new SignInError('login_required');
       return held.tokens.accessToken;
     },
+    /** Whether AuthKit advertises revocation; false while it was never reached. */
     advertisesRevocation: () => advertisesRevocation(issuer.known()?.refreshConfig),
+    /** For a readiness check. Never rejects. */
     state: () => issuer.state(),
+    /** Stops looking for the issuer. */
     close: () => issuer.close(),
   };
 }

@@ -31,6 +31,8 @@ export interface SignedInSession extends SignedIn {
 declare module 'express-session' {
   interface SessionData {
     signedIn?: SignedIn;
+    /** On a session that is in the store: who signed in, as it says there. */
+    readonly asStored?: { signedIn: SignedIn | undefined };
     /** Only while a sign-in is saved: the store keeps it in a record of its own. */
     newTokens?: Tokens & { label: string };
   }

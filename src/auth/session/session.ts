@@ -63,7 +63,10 @@ async function recognize(
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
   const isNoted = await store.noteUse(stored, now, now + maxAgeMs);
-  if (!isNoted) return forget(context, req, res);
+  if (!isNoted) {
+    forget(context, req);
+    return cookie.clear(res);
+  }
   setCurrent(req, currentFrom(signedIn, facts, now));
   cookie.renew(res, stored.sid, maxAgeMs);
 }
@@ -128,8 +131,7 @@ export async function beginSession(
   { user, claims, tokens, facts }: CompletedSignIn,
 ): Promise<void> {
   const hostData = hostDataFor(context, req, user);
-  const { stored } = sessionOf(context, req);
-  if (stored) await endSession(context, req, res);
+  await destroySession(context, req);
   const request = await withNewSession(context, req, res);
   const signedIn = signedInNow(context, user, claims);
   const label = context.labelSession(req);
@@ -223,16 +225,20 @@ function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): o
  * @throws SignInError `store_unavailable`, with the session and its cookie as they were
  */
 export async function endSession(context: Context, req: Request, res: Response): Promise<void> {
-  const { stored } = sessionOf(context, req);
-  if (stored) await promised((done) => context.store.destroy(stored.sid, done));
-  forget(context, req, res);
+  await destroySession(context, req);
+  context.cookie.clear(res);
 }
 
-function forget({ cookie, store }: Context, req: Request, res: Response): void {
+async function destroySession(context: Context, req: Request): Promise<void> {
+  const { stored } = sessionOf(context, req);
+  if (stored) await promised((done) => context.store.destroy(stored.sid, done));
+  forget(context, req);
+}
+
+function forget({ store }: Context, req: Request): void {
   setCurrent(req, undefined);
   delete req.authSession?.stored;
-  cookie.clear(res);
-  // Else express-session, where the host has it on this request, would send the cookie again.
+  // Else express-session, where the host has it on this request, would save it and send its cookie.
   if (hasOurSession(store, req)) Object.assign(req, { session: undefined });
 }
 

@@ -32,21 +32,11 @@ export interface StoredTokens extends Tokens {
   version: number;
 }
 
-interface StoreOptions {
-  records: SessionRecords;
-  cookie: SessionCookie;
-  secrets: readonly string[];
-  idleSeconds: number;
-}
-
 type Callback<T> = (error: unknown, value?: T) => void;
 
 /** express-session speaks callbacks, the records promises. */
 function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
-  promise.then(
-    (value) => callback?.(null, value),
-    (error: unknown) => callback?.(error),
-  );
+  promise.then((value) => callback?.(null, value), callback);
 }
 
 /** At some 2 kB each. */
@@ -71,11 +61,16 @@ export class SealedSessionStore extends session.Store {
     max: MOST_REMEMBERED,
   });
 
-  constructor({ records, cookie, secrets, idleSeconds }: StoreOptions) {
+  constructor(
+    records: SessionRecords,
+    cookie: SessionCookie,
+    secrets: readonly string[],
+    idleMs: number,
+  ) {
     super();
     this.#records = records;
     this.#cookie = cookie;
-    this.#idleMs = idleSeconds * 1000;
+    this.#idleMs = idleMs;
     this.#data = createSealer(secrets, 'session data');
     this.#facts = createSealer(secrets, 'session grant');
     this.#tokens = createSealer(secrets, 'session tokens');
@@ -84,7 +79,7 @@ export class SealedSessionStore extends session.Store {
       name: cookie.name,
       store: this,
       secret: [...secrets],
-      cookie: { ...cookie.attributes, maxAge: this.#idleMs },
+      cookie: { ...cookie.attributes, maxAge: idleMs },
       // A request that changed nothing writes nothing: it could only write old data back.
       resave: false,
       saveUninitialized: false,
@@ -134,15 +129,16 @@ export class SealedSessionStore extends session.Store {
     const found = this.find({ sid, key: sessionKey(sid) }).then((stored) => {
       if (!stored) return null;
       const data = JSON.parse(stored.hostData) as session.SessionData;
-      const { endsAt = Infinity } = stored.signedIn ?? {};
-      if (stored.signedIn) data.signedIn = { ...stored.signedIn };
+      const { signedIn } = stored;
+      if (signedIn) data.signedIn = { ...signedIn };
       // The cookie's attributes are settings, not state: they are not stored.
-      const maxAge = Math.min(this.#idleMs, endsAt - Date.now());
+      const maxAge = Math.min(this.#idleMs, (signedIn?.endsAt ?? Infinity) - Date.now());
       data.cookie = {
         ...this.#cookie.attributes,
         maxAge,
         originalMaxAge: maxAge,
       } as session.Cookie;
+      markStored(data, signedIn);
       return data;
     });
     settle(found, callback);
@@ -150,7 +146,9 @@ export class SealedSessionStore extends session.Store {
 
   /** For express-session: the object on `req` for what `get` found. */
   override createSession(req: Request, data: session.SessionData) {
-    return markStored(super.createSession(req, data));
+    const created = super.createSession(req, data);
+    markStored(created, data.asStored?.signedIn);
+    return created;
   }
 
   /** For express-session: writes a new session, or what has changed; one that has ended stays ended. */
@@ -164,10 +162,11 @@ export class SealedSessionStore extends session.Store {
     const now = Date.now();
     // A cookie of the host's that ends with the browser ends here when it is not used.
     const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + this.#idleMs;
-    const sealed = this.#data.seal(JSON.stringify(content), sid);
-    if (isStored(data)) return void (await this.#records.update(key, sealed, now, expiresAt));
+    // Who signed in is decided once, by the sign-in: what a host makes of it later is not saved.
+    const { signedIn } = data.asStored ?? data;
+    const sealed = this.#data.seal(JSON.stringify({ ...content, signedIn }), sid);
+    if (data.asStored) return void (await this.#records.update(key, sealed, now, expiresAt));
     const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: expiresAt };
-    const { signedIn } = content;
     if (signedIn && newTokens) {
       const { label, facts, tokens } = newTokens;
       const keys = this.index.keysFor(signedIn, facts);
@@ -175,7 +174,7 @@ export class SealedSessionStore extends session.Store {
       row.endsAt = signedIn.endsAt;
     }
     await this.#records.insert(key, row);
-    markStored(data);
+    markStored(data, signedIn);
   }
 
   override destroy(sid: string, callback?: Callback<void>) {
@@ -219,10 +218,8 @@ export class SealedSessionStore extends session.Store {
 }
 
 // Not enumerable: it is neither part of what is saved nor of what express-session compares.
-const STORED = 'isStored';
-const isStored = (data: object) => Object.hasOwn(data, STORED);
-function markStored<T extends object>(data: T): T {
-  return Object.defineProperty(data, STORED, { value: true, configurable: true });
+function markStored(data: object, signedIn: SignedIn | undefined): void {
+  Object.defineProperty(data, 'asStored', { value: { signedIn } });
 }
 
 function isSame(one: Buffer | undefined, other: Buffer | undefined): boolean {
