@@ -116,7 +116,7 @@ test('the layout names all folders, and files that exist', () => {
 /** Whether the source has a function, method or arrow function of this name. */
 function defines(source: string, name: string): boolean {
   return new RegExp(
-    `(?:function |(?:const|override) )${name}\\b|^ +(?:async |override )*${name}\\(`,
+    `(?:function |(?:const|override) )${name}\\b|^ +(?:async |override )*#?${name}\\(`,
     'm',
   ).test(source);
 }
