@@ -22,7 +22,7 @@ describe('a good access token', () => {
       clientId: 'client_cli',
       orgId: 'org_1',
       scopes: ['openid', 'profile'],
-      machine: false,
+      isMachine: false,
       claims: { sid: 'app_consent_01' },
     });
   });
@@ -59,7 +59,7 @@ describe('a good access token', () => {
     async (claims) => {
       const token = await api.issuer.sign({ sub: 'client_job', sid: undefined, ...claims });
       const { body } = await callWith(`${api.url}/me`, token);
-      expect(body).toMatchObject({ machine: true, sub: 'client_job', clientId: 'client_job' });
+      expect(body).toMatchObject({ isMachine: true, sub: 'client_job', clientId: 'client_job' });
       expect((await callWith(`${api.url}/few-clients`, token)).status).toBe(200);
     },
   );

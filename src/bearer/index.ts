@@ -13,7 +13,7 @@
 export { UpstreamError } from './discovery.ts';
 export { BearerError, bearerErrorHandler } from './errors.ts';
 export type { BearerErrorCode, BearerErrorOptions, BearerEvent } from './errors.ts';
-export type { AccessToken } from './express.ts';
+export type { AccessToken } from './request.ts';
 export { requireOrganization, requireScope } from './guards.ts';
 export { createIntrospection, requireActiveToken } from './introspection.ts';
 export type { Introspect, IntrospectionOptions } from './introspection.ts';

@@ -6,7 +6,7 @@ import { fetchJson, UpstreamError } from './discovery.ts';
 import type { HttpOptions } from './discovery.ts';
 import { BearerError } from './errors.ts';
 import type { BearerEvent } from './errors.ts';
-import type { AccessToken } from './express.ts';
+import type { AccessToken } from './request.ts';
 import type { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import { currentAccessToken } from './require-token.ts';

@@ -3,7 +3,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
-import type { AccessToken } from './express.ts';
+import type { AccessToken } from './request.ts';
 import { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import { verifyToken } from './verify-token.ts';

@@ -3,7 +3,7 @@
 import { errors, jwtVerify } from 'jose';
 import type { CryptoKey, JWTHeaderParameters, JWTPayload } from 'jose';
 import { BearerError } from './errors.ts';
-import type { AccessToken } from './express.ts';
+import type { AccessToken } from './request.ts';
 import type { Issuer } from './issuer.ts';
 import { checkSyntax } from './read-token.ts';
 
@@ -76,8 +76,8 @@ function toAccessToken(
   const sub = text(claims, 'sub') ?? '';
   const client = text(claims, 'client_id');
   // For machines AuthKit puts the client id in `sub`; older tokens of theirs lack `client_id`.
-  const machine = sub === client || (client === undefined && sub.startsWith('client_'));
-  const clientId = client ?? (machine ? sub : undefined);
+  const isMachine = sub === client || (client === undefined && sub.startsWith('client_'));
+  const clientId = client ?? (isMachine ? sub : undefined);
   if (sub === '') throw refused('no_subject');
   if (clientIds !== undefined && (clientId === undefined || !clientIds.includes(clientId))) {
     throw refused('foreign_client');
@@ -93,7 +93,7 @@ function toAccessToken(
     orgId,
     scopes,
     expiresAt,
-    machine,
+    isMachine,
     claims: Object.freeze(claims),
   });
 }

@@ -62,7 +62,7 @@ export function addApi(app: IRouter, options: ApiOptions): void {
   });
   const describe: RequestHandler = async (req, res) => {
     const token = currentAccessToken(req);
-    res.json(describeCaller(token, token.machine ? null : await findUser(token.sub)));
+    res.json(describeCaller(token, token.isMachine ? null : await findUser(token.sub)));
   };
   api.get('/me', guard, describe);
   api.get('/me/active', guard, stillActive(options), describe);
@@ -92,7 +92,7 @@ function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
     org_id: token.orgId ?? null,
     scopes: token.scopes,
     expires_at: token.expiresAt,
-    machine: token.machine,
+    machine: token.isMachine,
     user: user && {
       name: token.scopes.includes('profile') ? (user.name ?? null) : null,
       email: token.scopes.includes('email') ? (user.email ?? null) : null,

@@ -13,7 +13,7 @@ export interface AccessToken {
   /** Seconds since the epoch. */
   readonly expiresAt: number;
   /** Whether an application speaks for itself (client credentials) rather than for a user. */
-  readonly machine: boolean;
+  readonly isMachine: boolean;
   readonly claims: Readonly<JWTPayload>;
 }
 
