@@ -18,16 +18,13 @@ export function protectedResourceMetadataUrl(resource: string | URL): URL {
   return url;
 }
 
-/** Mounted at the root of the app: answers GET for the document of this resource (RFC 9728 §3.2). */
+/** For the root of the app: responds to GET with the document of this resource (RFC 9728 §3.2). */
 export function protectedResourceMetadata(options: ProtectedResource): RequestHandler {
   const { resource, issuer, scopes } = options;
   const { pathname } = protectedResourceMetadataUrl(resource);
   return (req, res, next) => {
-    if (req.path !== pathname || (req.method !== 'GET' && req.method !== 'HEAD')) {
-      next();
-      return;
-    }
-    res.set('Cache-Control', 'public, max-age=300').json({
+    if (req.path !== pathname || (req.method !== 'GET' && req.method !== 'HEAD')) return next();
+    return res.set('Cache-Control', 'public, max-age=300').json({
       // Clients compare this, character by character, with the URL they called (§3.3).
       resource: String(resource),
       authorization_servers: [issuer.identifier],

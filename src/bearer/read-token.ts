@@ -36,9 +36,7 @@ export function checkSyntax(token: string): void {
   if (!SYNTAX.test(token)) throw malformed();
 }
 
-function malformed(): BearerError {
-  return new BearerError('invalid_request', 'Malformed Authorization header');
-}
+const malformed = () => new BearerError('invalid_request', 'Malformed Authorization header');
 
 // Node keeps only the first of several Authorization headers, another server may keep the last:
 // two parties that read one request differently. The raw list shows them all.
