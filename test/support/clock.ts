@@ -5,7 +5,9 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 const RealDate = Date;
+const monotonicNow = performance.now.bind(performance);
 let offset = 0;
+let passed = 0;
 
 class ShiftedDate extends RealDate {
   constructor(...values: [] | ConstructorParameters<DateConstructor>) {
@@ -19,6 +21,7 @@ class ShiftedDate extends RealDate {
 }
 
 Object.defineProperty(globalThis, 'Date', { value: ShiftedDate, writable: true });
+performance.now = () => monotonicNow() + passed;
 
 const initial = process.env['CLOCK_OFFSET_MS'];
 if (initial !== undefined) {
@@ -35,8 +38,21 @@ if (initial !== undefined) {
 /** How far this process's clock is ahead of the machine's, in milliseconds. */
 export const clockOffset = () => offset;
 
+/** Sets the wall clock, as somebody may at any time: no time has passed by that. */
 export function setClock(ms: number): void {
   offset = ms;
+}
+
+/** Lets time pass: the wall clock goes on, and so does the monotonic one. */
+export function passTime(ms: number): void {
+  offset += ms;
+  passed += ms;
+}
+
+/** Makes what is given some seconds for an answer wait for a twentieth of them. */
+export function shortenDeadlines(): void {
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (ms) => timeout(ms / 20);
 }
 
 /** Sets the clock of a process that was started with this file as a preload. */
