@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Issuer, requireAccessToken } from '../src/bearer/index.ts';
-import { call, callWith } from './support/bearer-app.ts';
+import { Issuer, protectedResourceMetadata, requireAccessToken } from '../src/bearer/index.ts';
+import { call, callWith, newApp, serve } from './support/bearer-app.ts';
 import { nowPlus, resourceMetadata, startCheckedApi } from './support/checked-api.ts';
 import type { CheckedApi } from './support/checked-api.ts';
 import { audience } from './support/issuer.ts';
@@ -169,4 +169,20 @@ test.each(['http://authkit.example', 'ftp://127.0.0.1', 'authkit.example', 'java
 test.each([[[]], [''], [['client_1', '']]])('the audience %j is refused at start', (named) => {
   const issuer = new Issuer('https://authkit.example');
   expect(() => requireAccessToken({ issuer, audience: named })).toThrow(TypeError);
+});
+
+test('the scopes of an API are in its RFC 9728 document', async () => {
+  const resource = 'https://api.example.com';
+  const issuer = new Issuer('https://authkit.example');
+  const app = newApp();
+  app.use(protectedResourceMetadata({ resource, issuer, scopes: ['orders:read'] }));
+  const running = await serve(app);
+  const { body } = await call(`${running.url}/.well-known/oauth-protected-resource`);
+  expect(body).toEqual({
+    resource,
+    authorization_servers: ['https://authkit.example'],
+    bearer_methods_supported: ['header'],
+    scopes_supported: ['orders:read'],
+  });
+  await running.close();
 });

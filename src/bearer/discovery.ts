@@ -1,15 +1,11 @@
-// Asking the issuer: what it says about itself, and how any call to it is made.
+// Asking the issuer: its metadata, and how any request to it is made.
 // OpenID Connect Discovery 1.0: https://openid.net/specs/openid-connect-discovery-1_0.html
 
+/** For one request, the body of its response included. */
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 256 * 1024;
 
-export interface HttpOptions {
-  /** Default: the global fetch. Hand in your own for a proxy or for tracing. */
-  fetch?: typeof globalThis.fetch;
-  /** How long one call may take, its body included; default 5000 ms. */
-  timeoutMs?: number;
-}
+export type Fetch = typeof globalThis.fetch;
 
 export interface ServerMetadata {
   /** The exact string that `iss` of every token must equal. */
@@ -18,10 +14,10 @@ export interface ServerMetadata {
   introspectionEndpoint: string | undefined;
 }
 
-/** The issuer could not be asked, or what it said cannot be used. Holds nothing secret. */
+/** The issuer could not be reached, or its response cannot be used. Holds nothing secret. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
-  readonly code: 'unreachable' | 'bad_answer' | 'issuer_mismatch' | 'insecure_url';
+  readonly code: 'unreachable' | 'bad_response' | 'issuer_mismatch' | 'insecure_url';
 
   constructor(code: UpstreamError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
@@ -30,34 +26,30 @@ export class UpstreamError extends Error {
 }
 
 /**
- * Fetches `<issuer>/.well-known/openid-configuration` (§4).
- * @throws UpstreamError `unreachable`, `bad_answer`, `issuer_mismatch` or `insecure_url`
+ * Takes the issuer's URL and returns what `<issuer>/.well-known/openid-configuration` says (§4).
+ * @throws UpstreamError `unreachable`, `bad_response`, `issuer_mismatch` or `insecure_url`
  */
-export async function discover(issuer: URL, http: HttpOptions): Promise<ServerMetadata> {
+export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetadata> {
   const address = `${withoutSlash(issuer.href)}/.well-known/openid-configuration`;
-  const document = await fetchJson(address, {}, http);
+  const document = await fetchJson(address, {}, fetch);
   const named = String(document['issuer']).slice(0, 300);
   // A document that speaks for another issuer would lend its keys to this one (§4.3). Only
   // the slash that URL adds to a bare origin is passed over; tokens are compared to `named` exactly.
   if (withoutSlash(named) !== withoutSlash(issuer.href)) {
-    const message = `the issuer is configured as ${issuer.href} but calls itself ${named}`;
+    const message = `the issuer is configured as ${issuer.href} but its metadata names ${named}`;
     throw new UpstreamError('issuer_mismatch', message);
   }
-  const { jwks_uri: jwks, introspection_endpoint: introspection } = document;
+  const url = (name: string) => safeUrl(document[name], name, named).href;
+  const canIntrospect = document['introspection_endpoint'] !== undefined;
   return {
     issuer: named,
-    jwksUri: safeUrl(jwks, 'jwks_uri', named).href,
-    introspectionEndpoint:
-      introspection === undefined
-        ? undefined
-        : safeUrl(introspection, 'introspection_endpoint', named).href,
+    jwksUri: url('jwks_uri'),
+    introspectionEndpoint: canIntrospect ? url('introspection_endpoint') : undefined,
   };
 }
 
 /** `https://host/` and `https://host` are one issuer: URL cannot tell them apart. */
-export function withoutSlash(issuer: string): string {
-  return issuer.endsWith('/') ? issuer.slice(0, -1) : issuer;
-}
+export const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '');
 
 /**
  * The URL, if it is https, or http on loopback (RFC 8252 §8.3). The metadata of an https issuer must
@@ -73,27 +65,29 @@ export function safeUrl(value: unknown, name: string, issuer?: string): URL {
 }
 
 /**
- * Fetches a JSON object of at most 256 kB.
- * @throws UpstreamError `unreachable`; `bad_answer` for all but a 200 with an object in it
+ * Takes a request and returns the JSON object of its response, of at most 256 kB.
+ * @throws UpstreamError `unreachable`; `bad_response` for all but a 200 with an object in it
  */
 export async function fetchJson(
   url: string,
   init: RequestInit,
-  { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS }: HttpOptions,
+  fetch: Fetch = globalThis.fetch,
 ): Promise<Record<string, unknown>> {
   const { pathname } = new URL(url);
   try {
     // A redirect could carry the client secret, or the trust in the keys, to another host.
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { ...init, redirect: 'manual', signal });
     const value: unknown = response.status === 200 ? await readJson(response) : undefined;
     if (isObject(value)) return value;
     await response.body?.cancel();
-    const message = `${pathname} answered ${response.status} without a usable JSON object`;
-    throw new UpstreamError('bad_answer', message);
+    const message = `${pathname}: status ${response.status} without a usable JSON object`;
+    throw new UpstreamError('bad_response', message);
   } catch (cause) {
     if (cause instanceof UpstreamError) throw cause;
-    throw new UpstreamError('unreachable', `${pathname} did not answer`, { cause });
+    const isNotJson = cause instanceof SyntaxError;
+    if (isNotJson) throw new UpstreamError('bad_response', `${pathname}: not JSON`, { cause });
+    throw new UpstreamError('unreachable', `no response from ${pathname}`, { cause });
   }
 }
 
@@ -102,14 +96,10 @@ async function readJson(response: Response): Promise<unknown> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > MAX_BYTES) throw new UpstreamError('bad_answer', `more than ${MAX_BYTES} bytes`);
+    if (bytes > MAX_BYTES) throw new UpstreamError('bad_response', `more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch (cause) {
-    throw new UpstreamError('bad_answer', 'the answer is no JSON', { cause });
-  }
+  return JSON.parse(Buffer.concat(chunks).toString());
 }
 
 /** Whether this is a JSON object: neither null nor a list. */

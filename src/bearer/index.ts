@@ -2,7 +2,7 @@
 // Licence: MIT, or 0BSD for what you copy, as you like.
 //
 // Read: require-token.ts (the guard) -> read-token.ts -> verify-token.ts -> issuer.ts -> keys.ts ->
-// discovery.ts -> errors.ts (answers) -> guards.ts, introspection.ts, metadata.ts as you need them.
+// discovery.ts -> errors.ts (responses) -> guards.ts, introspection.ts, metadata.ts as you need them.
 //
 // To wire, in this order:
 //   1. const issuer = new Issuer('https://<subdomain>.authkit.app')
@@ -17,8 +17,7 @@ export type { AccessToken } from './request.ts';
 export { requireOrganization, requireScope } from './guards.ts';
 export { createIntrospection, requireActiveToken } from './introspection.ts';
 export type { Introspect, IntrospectionOptions } from './introspection.ts';
-export { Issuer } from './issuer.ts';
-export type { IssuerOptions } from './issuer.ts';
+export { Issuer, type IssuerOptions } from './issuer.ts';
 export { protectedResourceMetadata, protectedResourceMetadataUrl } from './metadata.ts';
 export type { ProtectedResource } from './metadata.ts';
 export { currentAccessToken, requireAccessToken } from './require-token.ts';

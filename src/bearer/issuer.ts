@@ -1,56 +1,56 @@
 // The issuer as this API sees it: its signing keys, kept fresh with few fetches, and used on through
-// an outage. One object serves all guards of a process. Times are checked when a request needs a
-// key: there is no timer to stop.
-import type { CryptoKey } from 'jose';
+// an outage. One object serves all guards of a process. Ages are checked when a request needs a
+// key: there is no timer to stop. Not jose's createRemoteJWKSet: it ages keys by the wall clock, which
+// may jump, and drops them at the first failure or never.
 import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './discovery.ts';
-import type { HttpOptions, ServerMetadata } from './discovery.ts';
+import type { Fetch, ServerMetadata } from './discovery.ts';
 import { BearerError } from './errors.ts';
 import type { BearerEvent } from './errors.ts';
-import { hasLostKey, importKeys } from './keys.ts';
+import { readKeys } from './keys.ts';
 import type { KeySet } from './keys.ts';
 
-export interface IssuerOptions extends HttpOptions {
-  /** Unknown key ids cost at most three fetches in this time; default 30, at most 60 s. */
-  cooldownSeconds?: number;
-  /** How long the keys last seen serve while the issuer is away; default 3600 s. */
-  bridgeSeconds?: number;
+export interface IssuerOptions {
+  /** Default: the global fetch. Hand in your own for a proxy or for tracing. */
+  fetch?: Fetch;
   log?: (event: BearerEvent) => void;
 }
 
 const REFRESH_AFTER_MS = 300_000;
 const MAX_AGE_MS = 600_000;
+/** A key that is withdrawn while the issuer is out of reach is accepted for this long. */
+const MAX_AGE_IN_OUTAGE_MS = 3_600_000;
 const RETRY_AFTER_MS = 5_000;
-const MISSES_PER_COOLDOWN = 3;
+const UNKNOWN_KEY_COOLDOWN_MS = 10_000;
 
 /** What this API knows of the issuer; share one among all guards, so that they share its keys. */
 export class Issuer {
+  /** How the issuer is asked; undefined for the global fetch. */
+  readonly fetch: Fetch | undefined;
   readonly #url: URL;
-  readonly #options: IssuerOptions;
-  readonly #cooldown: number;
-  readonly #bridge: number;
+  readonly #log: (event: BearerEvent) => void;
   #metadata: ServerMetadata | undefined;
   #set: KeySet | undefined;
-  #flight: Promise<KeySet> | undefined;
+  #loadedAt = -Infinity;
+  #flight: Promise<void> | undefined;
   #failure: { at: number; cause: unknown } | undefined;
-  #misses: number[] = [];
-  #keysLeft = 0;
+  #unknownKeyAt = -Infinity;
+  #keyGeneration = 0;
 
   /** @throws UpstreamError `insecure_url` unless the issuer is https, or http on loopback */
-  constructor(issuer: string | URL, options: IssuerOptions = {}) {
+  constructor(issuer: string | URL, { fetch, log = () => {} }: IssuerOptions = {}) {
     this.#url = safeUrl(issuer, 'the issuer');
-    this.#options = options;
-    this.#cooldown = Math.min(options.cooldownSeconds ?? 30, 60) * 1000;
-    this.#bridge = (options.bridgeSeconds ?? 3600) * 1000;
+    this.#log = log;
+    this.fetch = fetch;
   }
 
-  /** The issuer's name: as it says itself, or as configured until it was reached. */
+  /** The issuer's name: as its metadata has it, or as configured until it was reached. */
   get identifier(): string {
     return this.#metadata?.issuer ?? withoutSlash(this.#url.href);
   }
 
   /** Grows when a key is no longer published: what it signed is then no longer good. */
-  get keysLeft(): number {
-    return this.#keysLeft;
+  get keyGeneration(): number {
+    return this.#keyGeneration;
   }
 
   /** For a readiness check: asks the issuer unless its keys are fresh. Never rejects. */
@@ -62,102 +62,88 @@ export class Issuer {
 
   /** The keys to use without waiting, or undefined: then `keys()` has to ask the issuer. */
   current(): KeySet | undefined {
-    const set = this.#set;
     const isAway = this.#failure !== undefined;
-    if (set === undefined || !isWithin(set.loadedAt, isAway ? this.#bridge : MAX_AGE_MS)) {
-      return undefined;
-    }
-    const isDue = isAway ? !this.#isBackingOff() : !isWithin(set.loadedAt, REFRESH_AFTER_MS);
-    if (isDue) this.#refresh().catch(() => undefined);
-    return set;
+    const age = ageOf(this.#loadedAt);
+    if (age >= (isAway ? MAX_AGE_IN_OUTAGE_MS : MAX_AGE_MS)) return undefined;
+    const isDue = isAway ? !this.#isBackingOff() : age >= REFRESH_AFTER_MS;
+    // An unhandled rejection would end the process.
+    if (isDue && this.#set !== undefined) this.#refresh().catch(() => undefined);
+    return this.#set;
   }
 
   /** The keys to use. @throws BearerError `keys_unreachable` when there are none, or too old ones */
   async keys(): Promise<KeySet> {
     const set = this.current();
     if (set !== undefined) return set;
-    if (this.#isBackingOff()) throw unreachable(this.#failure?.cause);
-    try {
-      return await this.#refresh();
-    } catch (error) {
-      const bridged = this.current();
-      if (bridged !== undefined) return bridged;
-      throw error;
-    }
+    if (!this.#isBackingOff()) await this.#refresh();
+    return this.current() ?? this.#throwUnreachable();
   }
 
   /**
-   * The key with this id; undefined when the issuer does not publish it.
-   * @throws BearerError `keys_unreachable` when that cannot be told
+   * Takes keys of which none signed a token, and returns newer ones: the issuer may have begun to
+   * sign with another key. Undefined while it may not be asked again.
+   * @throws BearerError `keys_unreachable` when it cannot be told whether there are any
    */
-  async key(kid: string): Promise<CryptoKey | undefined> {
-    let set = await this.keys();
-    // A fetch under way may have been answered before the key was published: then once more.
-    for (let joined = true; joined && !set.keys.has(kid);) {
-      joined = this.#flight !== undefined;
-      if (!joined && !this.#mayAskForUnknown()) break;
-      set = await this.#refresh();
+  async keysAfter(known: KeySet): Promise<KeySet | undefined> {
+    // A fetch under way may have begun before the key was published: then one more is due.
+    await this.#flight;
+    // Key ids come from unverified tokens: without a bound, each forged one would cost a fetch.
+    if (this.#failure === undefined && ageOf(this.#unknownKeyAt) >= UNKNOWN_KEY_COOLDOWN_MS) {
+      this.#unknownKeyAt = performance.now();
+      await this.#refresh();
     }
-    const found = set.keys.get(kid)?.key;
-    if (found === undefined && this.#failure !== undefined) throw unreachable(this.#failure.cause);
-    return found;
+    await this.#flight;
+    if (this.#failure !== undefined) this.#throwUnreachable();
+    return this.#set === known ? undefined : this.#set;
   }
 
   /** What discovery said. @throws BearerError `keys_unreachable` until the issuer was reached once */
   async metadata(): Promise<ServerMetadata> {
     if (this.#metadata === undefined) await this.keys();
-    if (this.#metadata === undefined) throw unreachable(this.#failure?.cause);
-    return this.#metadata;
+    return this.#metadata ?? this.#throwUnreachable();
   }
 
   #isBackingOff(): boolean {
-    return this.#failure !== undefined && isWithin(this.#failure.at, RETRY_AFTER_MS);
+    return this.#failure !== undefined && ageOf(this.#failure.at) < RETRY_AFTER_MS;
   }
 
-  // Key ids come from unverified tokens: without a bound, each forged one would cost a fetch.
-  #mayAskForUnknown(): boolean {
-    this.#misses = this.#misses.filter((at) => isWithin(at, this.#cooldown));
-    if (this.#misses.length >= MISSES_PER_COOLDOWN) return false;
-    this.#misses.push(Date.now());
-    return true;
+  #throwUnreachable(): never {
+    const { cause } = this.#failure ?? {};
+    throw new BearerError('keys_unreachable', 'The keys of the issuer are out of reach', { cause });
   }
 
-  #refresh(): Promise<KeySet> {
-    this.#flight ??= this.#load().finally(() => {
-      this.#flight = undefined;
-    });
+  /** One fetch for all who wait. A failure is kept, not thrown: only a log that throws rejects. */
+  #refresh(): Promise<void> {
+    this.#flight ??= this.#load()
+      .catch((cause: unknown) => {
+        this.#failure = { at: performance.now(), cause };
+        const isKnown = cause instanceof UpstreamError;
+        const reason = isKnown ? `${cause.code}: ${cause.message}` : 'unknown';
+        this.#log({ event: 'keys_unreachable', reason });
+      })
+      .finally(() => {
+        this.#flight = undefined;
+      });
     return this.#flight;
   }
 
-  async #load(): Promise<KeySet> {
-    try {
-      // After a failure the address of the keys may have moved: ask for it again.
-      if (this.#metadata === undefined || this.#failure !== undefined) {
-        this.#metadata = await discover(this.#url, this.#options);
-      }
-      const { issuer, jwksUri } = this.#metadata;
-      const document = await fetchJson(jwksUri, {}, this.#options);
-      const next: KeySet = { issuer, keys: await importKeys(document), loadedAt: Date.now() };
-      const previous = this.#set;
-      this.#set = next;
-      this.#failure = undefined;
-      if (previous !== undefined && hasLostKey(previous, next)) this.#keysLeft += 1;
-      this.#options.log?.({ event: 'keys_loaded', count: next.keys.size });
-      return next;
-    } catch (cause) {
-      this.#failure = { at: Date.now(), cause };
-      const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'unknown';
-      this.#options.log?.({ event: 'keys_unreachable', reason });
-      throw unreachable(cause);
+  async #load(): Promise<void> {
+    // After a failure the address of the keys may have moved: ask for it again.
+    if (this.#metadata === undefined || this.#failure !== undefined) {
+      this.#metadata = await discover(this.#url, this.fetch);
     }
+    const next = await readKeys(await fetchJson(this.#metadata.jwksUri, {}, this.fetch));
+    const count = next.ids.size;
+    const hasLostKey = [...(this.#set?.ids ?? [])].some((id) => !next.ids.has(id));
+    if (hasLostKey) this.#keyGeneration += 1;
+    this.#set = count === 0 ? undefined : next;
+    this.#loadedAt = performance.now();
+    // An issuer that publishes no key has withdrawn all: nothing to bridge, and no token is bad.
+    if (count === 0) throw new UpstreamError('bad_response', 'the JWKS has no key for RS256');
+    this.#failure = undefined;
+    this.#log({ event: 'keys_loaded', count });
   }
 }
 
-function unreachable(cause: unknown): BearerError {
-  return new BearerError('keys_unreachable', 'The keys of the issuer are out of reach', { cause });
-}
-
-// Either side of now counts, so that a clock set back does not freeze what is kept.
-function isWithin(at: number, ms: number): boolean {
-  return Math.abs(Date.now() - at) < ms;
-}
+// By the monotonic clock: after a jump of the wall clock, keys would be fetched too late or too soon.
+const ageOf = (at: number) => performance.now() - at;

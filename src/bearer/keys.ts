@@ -1,41 +1,43 @@
 // The keys that may sign access tokens, out of what the issuer publishes (RFC 7517 §5).
-import { importJWK } from 'jose';
-import type { CryptoKey } from 'jose';
+import { createLocalJWKSet } from 'jose';
+import type { JWK } from 'jose';
 import { isObject, UpstreamError } from './discovery.ts';
 
-const MOST_KEYS = 50;
-/** Of a modulus of 2048 bits, in base64url. */
-const SHORTEST_MODULUS = 342;
+/** RFC 7518 §3.3. */
+const MIN_MODULUS_BITS = 2048;
 
-/** The keys of one answer, by key id. */
+/** The keys of one response. */
 export interface KeySet {
-  readonly issuer: string;
-  readonly keys: ReadonlyMap<string, { key: CryptoKey; modulus: string }>;
-  /** Milliseconds since the epoch. */
-  readonly loadedAt: number;
-}
-
-/** Whether a key is gone, or its id now names another key. */
-export function hasLostKey(previous: KeySet, next: KeySet): boolean {
-  return [...previous.keys].some(([kid, { modulus }]) => next.keys.get(kid)?.modulus !== modulus);
+  /** Picks the key for a token's header; throws jose's error where none fits, or several do. */
+  readonly pick: ReturnType<typeof createLocalJWKSet>;
+  /** The keys by id, modulus and exponent: a key id alone may come to name another key. */
+  readonly ids: ReadonlySet<string>;
 }
 
 /**
- * The RSA signing keys of at least 2048 bits (RFC 7518 §3.3) in a JWKS. The others are passed over:
- * one odd key must not take the API down.
- * @throws UpstreamError `bad_answer` when this is no JWKS
+ * Takes a JWKS and returns its RSA keys for RS256, each once. The others are passed over: one odd
+ * key must not take the API down.
+ * @throws UpstreamError `bad_response` when this is no JWKS
  */
-export async function importKeys(document: Record<string, unknown>): Promise<KeySet['keys']> {
-  const list = document['keys'];
-  if (!Array.isArray(list)) throw new UpstreamError('bad_answer', 'the JWKS has no list of keys');
-  const keys = new Map<string, { key: CryptoKey; modulus: string }>();
-  for (const jwk of list.slice(0, MOST_KEYS)) {
-    if (!isObject(jwk) || jwk['kty'] !== 'RSA' || 'd' in jwk) continue;
-    const { kid, n, e, use = 'sig', alg = 'RS256' } = jwk;
-    if (typeof kid !== 'string' || typeof n !== 'string' || typeof e !== 'string') continue;
-    if (use !== 'sig' || alg !== 'RS256' || keys.has(kid) || n.length < SHORTEST_MODULUS) continue;
-    const key = await importJWK({ kty: 'RSA', n, e }, 'RS256').catch(() => undefined);
-    if (key !== undefined && !(key instanceof Uint8Array)) keys.set(kid, { key, modulus: n });
+export async function readKeys(document: Record<string, unknown>): Promise<KeySet> {
+  const list: unknown = document['keys'];
+  if (!Array.isArray(list)) throw new UpstreamError('bad_response', 'the JWKS has no list of keys');
+  const usable = await Promise.all(list.map(toSigningKey));
+  const keys = new Map(
+    usable.flatMap((jwk) => (jwk ? [[JSON.stringify([jwk.kid, jwk.n, jwk.e]), jwk]] : [])),
+  );
+  return { pick: createLocalJWKSet({ keys: [...keys.values()] }), ids: new Set(keys.keys()) };
+}
+
+// A private key that was published by mistake can sign for anybody who read it.
+async function toSigningKey(jwk: unknown): Promise<JWK | undefined> {
+  if (!isObject(jwk) || jwk['kty'] !== 'RSA' || 'd' in jwk) return undefined;
+  try {
+    // jose judges `use`, `alg`, `key_ops` and the numbers, here and not when a token needs the key.
+    const { algorithm } = await createLocalJWKSet({ keys: [jwk] })({ alg: 'RS256' });
+    const bits = 'modulusLength' in algorithm ? Number(algorithm.modulusLength) : 0;
+    return bits >= MIN_MODULUS_BITS ? jwk : undefined;
+  } catch {
+    return undefined;
   }
-  return keys;
 }

@@ -3,13 +3,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
-import type { AccessToken } from './request.ts';
 import { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
+import type { AccessToken } from './request.ts';
 import { verifyToken } from './verify-token.ts';
 import type { Expected } from './verify-token.ts';
-
-const CLOCK_TOLERANCE_S = 5;
 
 /** Where verified tokens may be remembered: an LRUCache of lru-cache fits. Give each guard its own. */
 export interface TokenMemory {
@@ -19,15 +17,9 @@ export interface TokenMemory {
   clear(): void;
 }
 
-export interface AccessTokenOptions {
+export interface AccessTokenOptions extends Expected {
   /** The issuer URL, or an Issuer that several guards share. */
   issuer: string | URL | Issuer;
-  /** One of these must be in `aud`: the environment's client id, or the resource indicator. */
-  audience: string | readonly string[];
-  /** Applications whose tokens are taken; default: all, since all of an environment share `aud`. */
-  clientIds?: readonly string[];
-  /** How far the clocks may be apart; default 5 s. */
-  clockToleranceSeconds?: number;
   verifiedTokens?: TokenMemory;
 }
 
@@ -38,24 +30,20 @@ export interface AccessTokenOptions {
  *   `keys_unreachable`
  */
 export function requireAccessToken(options: AccessTokenOptions): RequestHandler {
-  const { audience, clientIds, clockToleranceSeconds, verifiedTokens: memory } = options;
+  const { verifiedTokens: memory } = options;
   const issuer = options.issuer instanceof Issuer ? options.issuer : new Issuer(options.issuer);
-  const audiences = [audience].flat();
+  const expected = { ...options, audience: [options.audience].flat() };
+  const { audience } = expected;
   // An unset setting must not become an audience that anybody can be issued a token for.
-  if (audiences.length === 0 || audiences.includes('')) throw new TypeError('audience is empty');
-  const expected: Expected = {
-    audience: audiences,
-    clientIds,
-    clockTolerance: clockToleranceSeconds ?? CLOCK_TOLERANCE_S,
-  };
+  if (audience.length === 0 || audience.includes('')) throw new TypeError('audience is empty');
   let salt = newSalt();
-  let keysLeft = issuer.keysLeft;
+  let keyGeneration = issuer.keyGeneration;
   return (req, _res, next) => {
     const token = readBearerToken(req);
     const hasKeys = issuer.current() !== undefined;
-    if (issuer.keysLeft !== keysLeft) {
+    if (issuer.keyGeneration !== keyGeneration) {
       // What a withdrawn key signed is forgotten; the new salt also outdates what is being verified.
-      keysLeft = issuer.keysLeft;
+      keyGeneration = issuer.keyGeneration;
       salt = newSalt();
       memory?.clear();
     }
@@ -83,6 +71,4 @@ export function currentAccessToken(req: Request): AccessToken {
 
 // A dump of the memory shows digests only, and salted ones: not even whether a token that is known
 // from elsewhere was used here.
-function newSalt(): string {
-  return randomBytes(32).toString('base64url');
-}
+const newSalt = () => randomBytes(32).toString('base64url');

@@ -1,18 +1,23 @@
 // Signature first, then what the token says: RFC 9068 §4
 // (https://www.rfc-editor.org/rfc/rfc9068), as far as AuthKit's tokens go.
-import { errors, jwtVerify } from 'jose';
-import type { CryptoKey, JWTHeaderParameters, JWTPayload } from 'jose';
+import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import type { JWTPayload, JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { BearerError } from './errors.ts';
-import type { AccessToken } from './request.ts';
 import type { Issuer } from './issuer.ts';
+import type { KeySet } from './keys.ts';
 import { checkSyntax } from './read-token.ts';
+import type { AccessToken } from './request.ts';
+
+const CLOCK_TOLERANCE_S = 5;
 
 /** What a token must say. */
 export interface Expected {
-  audience: string[];
-  clientIds: readonly string[] | undefined;
-  /** Seconds. */
-  clockTolerance: number;
+  /** One of these must be in `aud`: the environment's client id, or the resource indicator. */
+  audience: string | readonly string[];
+  /** Applications whose tokens are taken; default: all, since all of an environment share `aud`. */
+  clientIds?: readonly string[];
+  /** How far the clocks may be apart; default 5 s. */
+  clockToleranceSeconds?: number;
 }
 
 /**
@@ -26,48 +31,68 @@ export async function verifyToken(
 ): Promise<AccessToken> {
   checkSyntax(token);
   if (!isCanonicalJws(token)) throw refused('malformed');
-  const { issuer: iss } = await issuer.keys();
+  const keys = await issuer.keys();
+  // The algorithm is ours to choose, not the token's: no `none`, no HMAC keyed with a public key
+  // (RFC 8725 §3.1).
+  const options: JWTVerifyOptions = {
+    algorithms: ['RS256'],
+    issuer: issuer.identifier,
+    audience: [expected.audience].flat(),
+    clockTolerance: expected.clockToleranceSeconds ?? CLOCK_TOLERANCE_S,
+    requiredClaims: ['exp', 'sub'],
+  };
   try {
-    const { audience, clockTolerance } = expected;
-    // The algorithm is ours to choose, not the token's: no `none`, no HMAC keyed with a public key
-    // (RFC 8725 §3.1). Keys come from the issuer alone: jku, x5u and jwk headers are not looked at.
-    const { payload, protectedHeader } = await jwtVerify(token, (header) => keyOf(header, issuer), {
-      algorithms: ['RS256'],
-      issuer: iss,
-      audience,
-      clockTolerance,
-      requiredClaims: ['exp', 'sub'],
+    const verified = await verifyBy(keys, token, options).catch(async (cause: unknown) => {
+      const newer = isKeyUnknown(cause, token) ? await issuer.keysAfter(keys) : undefined;
+      if (newer === undefined) throw cause;
+      return verifyBy(newer, token, options);
     });
-    return toAccessToken(protectedHeader, payload, expected);
+    return toAccessToken(verified, expected.clientIds);
   } catch (cause) {
     if (cause instanceof BearerError) throw cause;
-    throw refused(reasonOf(cause), cause);
+    // jose names what failed by a code; its message and its claims stay out of the log.
+    throw refused(cause instanceof errors.JOSEError ? cause.code : 'malformed', cause);
   }
 }
 
 // Decoders pass over other alphabets and over the last bits of the last character: one token would
 // then have many spellings, each a new entry in caches and blocklists (RFC 4648 §3.5).
 function isCanonicalJws(token: string): boolean {
-  const signature = /^[\w-]+\.[\w-]+\.([\w-]+)$/.exec(token)?.[1] ?? '';
-  return (
-    signature !== '' && Buffer.from(signature, 'base64url').toString('base64url') === signature
-  );
+  const signature = /^[\w-]+\.[\w-]+\.([\w-]+)$/.exec(token)?.[1];
+  return Buffer.from(signature ?? '', 'base64url').toString('base64url') === signature;
 }
 
-async function keyOf({ kid }: JWTHeaderParameters, issuer: Issuer): Promise<CryptoKey> {
-  const key = kid === undefined ? undefined : await issuer.key(kid);
-  if (key === undefined) throw refused('unknown_key');
-  return key;
+// Keys come from the issuer alone: jku, x5u and jwk headers are not looked at (RFC 8725 §3.10).
+async function verifyBy({ pick }: KeySet, token: string, options: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, pick, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    // `kid` is optional (RFC 7515 §4.1.4) and need not be unique (RFC 7517 §4.5): any may have signed.
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (cause) {
+        if (!(cause instanceof errors.JWSSignatureVerificationFailed)) throw cause;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
 }
 
-function toAccessToken(
-  { typ }: JWTHeaderParameters,
-  claims: JWTPayload,
-  { clientIds }: Expected,
-): AccessToken {
+// A token without `kid` that none of our keys signed may be signed by a newer one. Where `kid` names
+// one of ours, a wrong signature is a forgery and not worth a fetch.
+function isKeyUnknown(cause: unknown, token: string): boolean {
+  if (cause instanceof errors.JWKSNoMatchingKey) return true;
+  const isUnverified = cause instanceof errors.JWSSignatureVerificationFailed;
+  return isUnverified && decodeProtectedHeader(token).kid === undefined;
+}
+
+function toAccessToken(verified: JWTVerifyResult, clientIds?: readonly string[]): AccessToken {
+  const claims = verified.payload;
+  const { typ = 'JWT' } = verified.protectedHeader;
   // RFC 8725 §3.11. AuthKit sets no typ; one that names another kind, such as logout+jwt, is not ours.
-  if (typ !== undefined && !/^(application\/)?(at\+)?jwt$/i.test(typ))
-    throw refused('not_an_access_token');
+  if (!/^(?:application\/)?(?:at\+)?jwt$/i.test(typ)) throw refused('not_an_access_token');
   // ID tokens have the same issuer and keys, and where the application's own client id is accepted as
   // audience, the same `aud`: they are told apart by what only one of the two has.
   const isIdToken = 'nonce' in claims || 'at_hash' in claims;
@@ -87,15 +112,8 @@ function toAccessToken(
   const expiresAt = Number(claims.exp);
   if (!Number.isFinite(expiresAt)) throw refused('odd_exp'); // JSON's 1e999 never expires
   // Frozen: a remembered token is shared by all requests that bring it.
-  return Object.freeze({
-    sub,
-    clientId,
-    orgId,
-    scopes,
-    expiresAt,
-    isMachine,
-    claims: Object.freeze(claims),
-  });
+  Object.freeze(claims);
+  return Object.freeze({ sub, clientId, orgId, scopes, expiresAt, isMachine, claims });
 }
 
 function text(claims: JWTPayload, name: string): string | undefined {
@@ -107,9 +125,4 @@ function text(claims: JWTPayload, name: string): string | undefined {
 function refused(reason: string, cause?: unknown): BearerError {
   const message = 'The access token is not valid or has expired';
   return new BearerError('invalid_token', message, { reason, cause });
-}
-
-// jose names what failed by a code; its message and its claims stay out of the log.
-function reasonOf(cause: unknown): string {
-  return cause instanceof errors.JOSEError ? cause.code : 'malformed';
 }

@@ -9,7 +9,7 @@ import {
   requireOrganization,
   requireScope,
 } from '../../src/bearer/index.ts';
-import type { AccessToken, BearerEvent, IssuerOptions } from '../../src/bearer/index.ts';
+import type { AccessToken, BearerEvent } from '../../src/bearer/index.ts';
 import { newApp, serve } from './bearer-app.ts';
 import type { Running } from './bearer-app.ts';
 import { audience, startIssuer } from './issuer.ts';
@@ -26,11 +26,11 @@ export interface CheckedApi extends Running {
 }
 
 /** Starts an issuer and an API that accepts its tokens. */
-export async function startCheckedApi(options: IssuerOptions = {}): Promise<CheckedApi> {
+export async function startCheckedApi(): Promise<CheckedApi> {
   const issuer = await startIssuer();
   const events: BearerEvent[] = [];
   const log = (event: BearerEvent) => void events.push(event);
-  const keys = new Issuer(issuer.url, { log, ...options });
+  const keys = new Issuer(issuer.url, { log });
   const remembered = new LRUCache<string, AccessToken>({ max: 1000 });
   const app = newApp();
   const guard = requireAccessToken({ issuer: keys, audience });
