@@ -2,7 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SIGN_IN_ERROR_CODES } from '../src/auth/index.ts';
+import { SIGN_IN_ERROR_CODES, SignInError } from '../src/auth/index.ts';
+import { ADVICE } from '../src/demo/advice.ts';
 import { PAGE_ERROR_CODES } from '../src/demo/errors.ts';
 import { inlineCode, readText, section, tableRows } from './support/markdown.ts';
 
@@ -23,6 +24,17 @@ describe('error codes', () => {
     expect(codes.length).toBeGreaterThan(4);
     expect(codesOf(title).toSorted()).toEqual(codes);
   });
+});
+
+test('the errors of signing in say there what they say on a page', () => {
+  const text = section(readText('docs/troubleshooting.md'), 'Signing in, and pages that need it');
+  const told = tableRows(text).map((cells) => cells.map(bare));
+  const said = SIGN_IN_ERROR_CODES.map((code) => [
+    code,
+    new SignInError(code).message,
+    ADVICE[code],
+  ]);
+  expect(told).toEqual(said);
 });
 
 function inSource(file: string, pattern: RegExp): string[] {

@@ -16,10 +16,7 @@ const ERRORS = {
   exchange_refused: [400, 'AuthKit did not accept the code that came back from the sign-in.'],
   fresh_token_unavailable: [503, 'AuthKit cannot be reached, and this page needs a fresh token.'],
   id_token_invalid: [502, 'The ID token that AuthKit sent did not pass its checks.'],
-  introspection_unavailable: [
-    501,
-    'AuthKit cannot be asked here whether your grant is still active.',
-  ],
+  introspection_unavailable: [501, 'AuthKit cannot be asked here whether the grant is active.'],
   issuer_mismatch: [502, 'AuthKit’s metadata names a different issuer than configured.'],
   issuer_response_mismatch: [400, 'Another issuer responded than the one that was asked.'],
   issuer_timeout: [504, 'AuthKit did not answer in time.'],
@@ -36,7 +33,7 @@ const ERRORS = {
 
 export type SignInErrorCode = keyof typeof ERRORS;
 /** All of them, sorted: what a page, a test or a document can be held to. */
-export const SIGN_IN_ERROR_CODES = Object.keys(ERRORS).toSorted();
+export const SIGN_IN_ERROR_CODES = (Object.keys(ERRORS) as SignInErrorCode[]).toSorted();
 
 interface Details {
   cause?: unknown;

@@ -7,29 +7,34 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   attempt_expired: 'Sign in again; it takes a moment if you are still signed in at AuthKit.',
   attempt_missing:
     'Sign in again in this browser. If it happens every time, allow cookies for this site and open it under one host name only.',
-  attempt_used: 'Sign in again; an answer from AuthKit works one time only.',
+  attempt_used: 'Sign in again; a response from AuthKit works one time only.',
   authorization_refused:
     'Check OAUTH_SCOPE and OAUTH_RESOURCE against the application in the WorkOS dashboard.',
   callback_invalid: 'Start with "Sign in".',
   client_refused:
     'Check OAUTH_APP_CLIENT_ID and OAUTH_APP_CLIENT_SECRET; the secret may have been deleted.',
   clock_skew: 'Set this server’s clock (NTP); tokens are accepted with 30 seconds of difference.',
-  cross_site_request: 'Use the button on this site’s own page.',
+  cross_site_request: 'Use the button on this site’s own page, and open the site at BASE_URL.',
   exchange_refused: 'Sign in again; a code works once and only for a short time.',
   fresh_token_unavailable: 'You are still signed in. Try again in a moment.',
-  id_token_invalid: 'Sign in again. If it stays, check AUTHKIT_ISSUER and OAUTH_APP_CLIENT_ID.',
+  id_token_invalid:
+    'Sign in again. If it stays, check AUTHKIT_ISSUER and OAUTH_APP_CLIENT_ID; the log has the reason.',
   introspection_unavailable:
-    'It needs a confidential application (OAUTH_APP_CLIENT_SECRET) and introspection.',
+    'It needs a confidential application (OAUTH_APP_CLIENT_SECRET) and an issuer with introspection.',
   issuer_mismatch: 'Set AUTHKIT_ISSUER to exactly the advertised issuer; the log shows both.',
-  issuer_response_mismatch: 'Sign in again. If it stays, somebody may be mixing up issuers.',
-  issuer_timeout: 'Try again in a moment.',
-  issuer_unreachable: 'Try again in a moment.',
+  issuer_response_mismatch: 'Sign in again. If it stays, look for a mix-up of two issuers.',
+  issuer_timeout: 'Try again in a moment. If it stays, check the network out of this server.',
+  issuer_unreachable:
+    'Try again in a moment. If it stays, check AUTHKIT_ISSUER and the network out of this server.',
   login_required: 'Sign in, then try again.',
   method_not_allowed: 'Use response mode "query"; a form post would lose the SameSite=Lax cookie.',
-  on_sign_in_failed: 'Try again in a moment. If it stays, the log has the cause.',
+  on_sign_in_failed:
+    'Try again in a moment. If it stays, the log has the cause: what onSignIn threw.',
   organization_required: 'Choose an organization, or ask to be invited to one.',
-  response_invalid: 'Try again in a moment. If it stays, check AUTHKIT_ISSUER.',
-  state_mismatch: 'Sign in again in this browser.',
-  store_unavailable: 'Nobody was signed out. Try again in a moment.',
+  response_invalid:
+    'Try again in a moment. If it stays, check AUTHKIT_ISSUER and look for a proxy that rewrites responses.',
+  state_mismatch: 'Sign in again in this browser; it keeps five sign-ins open.',
+  store_unavailable:
+    'Nobody was signed out. Try again in a moment; the log says what is wrong with the store.',
   user_mismatch: 'Sign in again.',
 };
