@@ -8,9 +8,9 @@ import { sign } from 'cookie-signature';
 import express, { type Request } from 'express';
 import Database from 'libsql';
 import { afterEach, expect, it } from 'vitest';
-import type { SessionSettings } from '../src/auth/session-settings.ts';
-import { SealedSessionStore } from '../src/auth/session-store.ts';
-import { createSession } from '../src/auth/session.ts';
+import { createAuth, type SessionRecords } from '../src/auth/index.ts';
+import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
+import { SealedSessionStore } from '../src/auth/session/store.ts';
 import { openStore } from '../src/store/index.ts';
 import { readTogether } from '../src/store/embedded/read-batch.ts';
 import { HOUR, temporaryFiles } from './support/stores.ts';
@@ -19,6 +19,7 @@ const [OLD, NEW] = [
   'the-old-secret-of-the-tests-0123456789',
   'the-new-secret-of-the-tests-0123456789',
 ];
+const DAY = 24 * HOUR;
 const ISSUER = 'https://issuer.example';
 const PEOPLE = ['ada', 'bruno', 'chioma', 'dmitri', 'emi'];
 const events = new EventEmitter();
@@ -28,21 +29,19 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-const settingsWith = (secrets: string[]): SessionSettings => ({
-  issuer: new URL(ISSUER),
-  clientId: 'a client',
-  secrets,
-  idleSeconds: 86_400,
-  secure: false,
-});
-
 /** A host whose first secret is new, and whose sessions were begun under the old one. */
 async function start() {
   const { store: records } = await openStore({ file: newFile() });
-  const before = new SealedSessionStore(records, settingsWith([OLD]));
-  const settings = settingsWith([NEW, OLD]);
-  const store = new SealedSessionStore(records, settings);
-  const host = express().use(createSession(settings, store).middleware);
+  const cookie = new SessionCookie([OLD], false);
+  const before = new SealedSessionStore(records, cookie, [OLD], DAY);
+  const auth = createAuth({
+    issuer: new URL(ISSUER),
+    clientId: 'a client',
+    baseUrl: new URL('http://localhost:3000'),
+    sessionSecrets: [NEW, OLD],
+    records,
+  });
+  const host = express().use(auth.session, auth.hostSession);
   host.get('/:kind', async (req, res) => {
     await delay(Math.random() * 5);
     res.json(await PAGES[req.params.kind]?.(req));
@@ -50,13 +49,18 @@ async function start() {
   const server = createServer(host).listen(0, 'localhost');
   await once(server, 'listening');
   closers.push(
+    () => auth.close(),
     () => server.close(),
     () => records.close(),
   );
   const url = `http://localhost:${(server.address() as AddressInfo).port}`;
   return {
-    records,
-    signIn: (name: string, unusedMs = 0) => signInTo(before, name, unusedMs),
+    endSessionsOf: async (name: string) => {
+      const found = before.index.ofPerson({ issuer: ISSUER, sub: name });
+      const keys = await Promise.all(found.map((person) => records.keysBy('person', person)));
+      return Promise.all(keys.flat().map((key) => records.remove(key)));
+    },
+    signIn: (name: string, unusedMs = 0) => signInTo(before, records, name, unusedMs),
     ask: async (kind: string, cookie: string) => {
       const answer = await fetch(`${url}/${kind}`, { headers: { cookie } });
       const body: unknown = await answer.json();
@@ -66,17 +70,21 @@ async function start() {
 }
 
 /** The cookie of a session of `name` that was not used for `unusedMs`. */
-async function signInTo(store: SealedSessionStore, name: string, unusedMs: number) {
+async function signInTo(
+  store: SealedSessionStore,
+  records: SessionRecords,
+  name: string,
+  unusedMs: number,
+) {
   const [sid, at] = [`the id of ${name}'s session`, Date.now() - unusedMs];
-  const [expires, endsAt] = [new Date(Date.now() + HOUR), Date.now() + 24 * HOUR];
+  const [expires, endsAt] = [new Date(Date.now() + HOUR), Date.now() + DAY];
   const user = { issuer: ISSUER, sub: name };
-  const times = { startedAt: at, lastSeenAt: at, endsAt };
-  const signedIn = { user, clientId: 'a client', claims: {}, ...times };
-  const data = { cookie: { originalMaxAge: HOUR, expires }, signedIn };
-  const grant = { scope: [], obtainedAt: at, expiresAt: endsAt, renewable: false };
-  const tokens = { accessToken: 'a token' };
-  store.begin(data, { userKey: name, browser: 'Firefox', grant, tokens, endsAt });
+  const signedIn = { user, clientId: 'a client', claims: {}, startedAt: at, endsAt };
+  const facts = { scope: [], obtainedAt: at, expiresAt: endsAt, renewable: false };
+  const newTokens = { tokens: { accessToken: 'a token' }, facts, label: 'Firefox' };
+  const data = { cookie: { originalMaxAge: HOUR, expires }, signedIn, newTokens };
   await new Promise((resolve) => store.set(sid, data, resolve));
+  await records.touch(sessionKey(sid), at, expires.getTime());
   return cookieOf(sid);
 }
 
@@ -128,11 +136,11 @@ it('gives nobody the id of a planted cookie, however well signed', async () => {
 });
 
 it('does not bring back a session that ended while its page ran', async () => {
-  const { signIn, ask, records } = await start();
+  const { signIn, ask, endSessionsOf } = await start();
   const cookie = await signIn('ada', 120_000);
   const late = ask('saveLate', cookie);
   await once(events, 'running');
-  expect(await records.removeAll('ada')).toBe(1);
+  expect(await endSessionsOf('ada')).toEqual([true]);
   events.emit('over');
   expect((await late).body).toEqual(['ada', 'ada']);
   expect((await ask('whose', cookie)).body).toEqual([null, null]);
