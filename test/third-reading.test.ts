@@ -8,7 +8,7 @@ import { sign } from 'cookie-signature';
 import express, { type Request } from 'express';
 import Database from 'libsql';
 import { afterEach, expect, it } from 'vitest';
-import { createAuth, type SessionRecords } from '../src/auth/index.ts';
+import { createAuth, type SessionRecords, type SignInEvent } from '../src/auth/index.ts';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
 import { SealedSessionStore } from '../src/auth/session/store.ts';
 import { openStore } from '../src/store/index.ts';
@@ -30,8 +30,9 @@ afterEach(async () => {
 });
 
 /** A host whose first secret is new, and whose sessions were begun under the old one. */
-async function start() {
+async function start(change: (records: SessionRecords) => Partial<SessionRecords> = () => ({})) {
   const { store: records } = await openStore({ file: newFile() });
+  const told: SignInEvent[] = [];
   const cookie = new SessionCookie([OLD], false);
   const before = new SealedSessionStore(records, cookie, [OLD], DAY);
   const auth = createAuth({
@@ -39,7 +40,8 @@ async function start() {
     clientId: 'a client',
     baseUrl: new URL('http://localhost:3000'),
     sessionSecrets: [NEW, OLD],
-    records,
+    records: { ...records, ...change(records) },
+    onEvent: (event) => told.push(event),
   });
   const host = express().use(auth.session, auth.hostSession);
   host.get('/:kind', async (req, res) => {
@@ -55,6 +57,7 @@ async function start() {
   );
   const url = `http://localhost:${(server.address() as AddressInfo).port}`;
   return {
+    told,
     endSessionsOf: async (name: string) => {
       const found = before.index.ofPerson({ issuer: ISSUER, sub: name });
       const keys = await Promise.all(found.map((person) => records.keysBy('person', person)));
@@ -144,6 +147,23 @@ it('does not bring back a session that ended while its page ran', async () => {
   events.emit('over');
   expect((await late).body).toEqual(['ada', 'ada']);
   expect((await ask('whose', cookie)).body).toEqual([null, null]);
+});
+
+it('signs nobody out when the store refuses to note the use, and says so', async () => {
+  const touch = () => Promise.reject(new Error('the disk is full'));
+  const { signIn, ask, told } = await start(() => ({ touch }));
+  const cookie = await signIn('ada', 120_000);
+  expect(await ask('whose', cookie)).toEqual({ body: ['ada', 'ada'], cookies: [] });
+  expect(told).toContainEqual({ event: 'use_not_noted', sub: 'ada' });
+});
+
+it('takes the cookie back where noting the use finds that the session has ended', async () => {
+  const { signIn, ask } = await start((records) => ({
+    touch: async (key) => !(await records.remove(key)),
+  }));
+  const { body, cookies } = await ask('whose', await signIn('ada', 120_000));
+  expect(body).toEqual([null, null]);
+  expect(cookies).toEqual([expect.stringMatching(/^session=;/)]);
 });
 
 it('leaves no transaction open behind a read that fails half-way', async () => {

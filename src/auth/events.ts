@@ -24,6 +24,7 @@ export type SignInEvent =
     }
   /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
   | { event: 'client_refused'; code: SignInErrorCode }
+  | { event: 'use_not_noted'; sub: string }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }
   | { event: 'signed_out'; sub: string; revocation: 'requested' | 'not_advertised' | 'no_token' }
   | { event: 'revocation_failed'; code: SignInErrorCode };

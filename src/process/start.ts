@@ -137,6 +137,7 @@ const ALARMS = new Set([
   'client_refused',
   'issuer_unavailable',
   'refresh_failed',
+  'use_not_noted',
   'clock_skew',
 ]);
 const levelOf = (event: string) => (ALARMS.has(event) ? 'error' : 'info');

@@ -62,7 +62,11 @@ async function recognize(
   if (unusedMs < noteAfterMs(idleMs)) return;
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
-  const isNoted = await store.noteUse(stored, now, now + maxAgeMs);
+  const isNoted = await store.noteUse(stored, now, now + maxAgeMs).catch((cause: unknown) => {
+    context.onEvent({ event: 'use_not_noted', sub: signedIn.user.sub }, cause);
+  });
+  // A store that is full or read-only signs nobody out: the session ends when its last use is too old.
+  if (isNoted === undefined) return;
   if (!isNoted) {
     forget(context, req);
     return cookie.clear(res);
