@@ -34,7 +34,7 @@ async function start(change: (records: SessionRecords) => Partial<SessionRecords
   const { store: records } = await openStore({ file: newFile() });
   const told: SignInEvent[] = [];
   const cookie = new SessionCookie([OLD], false);
-  const before = new SealedSessionStore(records, cookie, [OLD], DAY);
+  const before = new SealedSessionStore(records, cookie, [OLD], { idleMs: DAY, maxMs: 7 * DAY });
   const auth = createAuth({
     issuer: new URL(ISSUER),
     clientId: 'a client',

@@ -68,8 +68,10 @@ export function createContext(options: AuthOptions) {
   if (baseUrl.pathname !== '/')
     throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);
   const paths = checkedPaths({ ...DEFAULT_PATHS, ...options.paths });
-  const idleSeconds = seconds('idleSeconds', options.idleSeconds ?? DAY_S);
-  const maxSeconds = seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S);
+  const lifetimes = {
+    idleMs: 1000 * seconds('idleSeconds', options.idleSeconds ?? DAY_S),
+    maxMs: 1000 * seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S),
+  };
   // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
   const isSecure = baseUrl.protocol === 'https:';
   const cookie = new SessionCookie(secrets, isSecure);
@@ -86,11 +88,10 @@ export function createContext(options: AuthOptions) {
     redirectUri: new URL(paths.callback, baseUrl),
     scope: options.scope ?? DEFAULT_SCOPE,
     resource: options.resource,
-    idleMs: idleSeconds * 1000,
-    maxMs: maxSeconds * 1000,
+    ...lifetimes,
     records,
     cookie,
-    store: new SealedSessionStore(records, cookie, secrets, idleSeconds * 1000),
+    store: new SealedSessionStore(records, cookie, secrets, lifetimes),
     attemptSealer: createSealer(secrets, 'sign-in attempt'),
     labelSession,
     onSignIn,

@@ -47,7 +47,7 @@ const LARGEST_REMEMBERED = 4_096;
 export class SealedSessionStore extends session.Store {
   readonly #records: SessionRecords;
   readonly #cookie: SessionCookie;
-  readonly #idleMs: number;
+  readonly #lifetimes: { idleMs: number; maxMs: number };
   readonly #data;
   readonly #facts;
   readonly #tokens;
@@ -65,12 +65,12 @@ export class SealedSessionStore extends session.Store {
     records: SessionRecords,
     cookie: SessionCookie,
     secrets: readonly string[],
-    idleMs: number,
+    lifetimes: { idleMs: number; maxMs: number },
   ) {
     super();
     this.#records = records;
     this.#cookie = cookie;
-    this.#idleMs = idleMs;
+    this.#lifetimes = lifetimes;
     this.#data = createSealer(secrets, 'session data');
     this.#facts = createSealer(secrets, 'session grant');
     this.#tokens = createSealer(secrets, 'session tokens');
@@ -79,7 +79,7 @@ export class SealedSessionStore extends session.Store {
       name: cookie.name,
       store: this,
       secret: [...secrets],
-      cookie: { ...cookie.attributes, maxAge: idleMs },
+      cookie: { ...cookie.attributes, maxAge: lifetimes.idleMs },
       // A request that changed nothing writes nothing: it could only write old data back.
       resave: false,
       saveUninitialized: false,
@@ -132,7 +132,7 @@ export class SealedSessionStore extends session.Store {
       const { signedIn } = stored;
       if (signedIn) data.signedIn = { ...signedIn };
       // The cookie's attributes are settings, not state: they are not stored.
-      const maxAge = Math.min(this.#idleMs, (signedIn?.endsAt ?? Infinity) - Date.now());
+      const maxAge = Math.min(this.#lifetimes.idleMs, (signedIn?.endsAt ?? Infinity) - Date.now());
       data.cookie = {
         ...this.#cookie.attributes,
         maxAge,
@@ -161,12 +161,19 @@ export class SealedSessionStore extends session.Store {
     const key = sessionKey(sid);
     const now = Date.now();
     // A cookie of the host's that ends with the browser ends here when it is not used.
-    const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + this.#idleMs;
+    const expiresAt = cookie.expires
+      ? new Date(cookie.expires).getTime()
+      : now + this.#lifetimes.idleMs;
     // Who signed in is decided once, by the sign-in: what a host makes of it later is not saved.
     const { signedIn } = data.asStored ?? data;
     const sealed = this.#data.seal(JSON.stringify({ ...content, signedIn }), sid);
     if (data.asStored) return void (await this.#records.update(key, sealed, now, expiresAt));
-    const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: expiresAt };
+    const row: NewSession = {
+      data: sealed,
+      startedAt: now,
+      expiresAt,
+      endsAt: now + this.#lifetimes.maxMs,
+    };
     if (signedIn && newTokens) {
       const { label, facts, tokens } = newTokens;
       const keys = this.index.keysFor(signedIn, facts);
