@@ -102,9 +102,11 @@ export function createContext(options: AuthOptions) {
 /** One spelling each: what stands there is compared with, and ends up in a Location header. */
 function checkedPaths(paths: Paths): Paths {
   const values = Object.values(paths);
-  const wrong = values.find((path) => !/^(?:\/[\w.~-]+)+$/.test(path));
+  const wrong = values.find((path) => !/^(?:\/[\w~-][\w.~-]*)+$/.test(path));
   if (wrong !== undefined) throw new RangeError(`paths: ${wrong} is no plain path such as /login`);
-  if (new Set(values).size < values.length) throw new RangeError('paths: two of them are the same');
+  // As Express matches them: whatever the case.
+  if (new Set(values.map((path) => path.toLowerCase())).size < values.length)
+    throw new RangeError('paths: two of them are the same');
   return paths;
 }
 
