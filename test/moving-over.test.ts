@@ -91,7 +91,7 @@ describe('the cells of the table', () => {
   });
 
   test('compile against the copied folder, each in a handler', { timeout: 120_000 }, async () => {
-    const known = /^(?:auth|app|req|res|await|new)\b/;
+    const known = /^(?:auth|app|req|res|await|new|currentUser|currentSession)\b/;
     const handlers = codes
       .filter((code) => !isRoute(code))
       .map((code, index) => {
@@ -103,8 +103,8 @@ describe('the cells of the table', () => {
       });
     expect(handlers.length).toBeGreaterThan(12);
     const source = `${imports}
-      import type { Auth, AuthOptions, User } from './auth/index.ts';
-      void [createAuth, currentUser, openStore];
+      import { currentSession, type Auth, type AuthOptions, type User } from './auth/index.ts';
+      void [createAuth, openStore];
       declare const auth: Auth;
       declare const req: express.Request;
       declare const res: express.Response;
