@@ -1,7 +1,7 @@
 // Carries out the commands of the README that copy a folder and install what it needs, in a folder
 // of the test's own: nothing but what they name is there.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { codeBlocks, readText } from './markdown.ts';
@@ -42,12 +42,23 @@ export function packagesIn(markdown: string): { name: string; version: string }[
 
 /** Puts the packages of the `npm install` lines into `app`, as they are installed here. */
 export async function installPackages(markdown: string, app: string): Promise<void> {
-  const links = packagesIn(markdown).map(async ({ name }) => {
-    const target = join(app, 'node_modules', name);
-    await mkdir(dirname(target), { recursive: true });
-    await symlink(resolve('node_modules', name), target);
-  });
-  await Promise.all(links);
+  await Promise.all(packagesIn(markdown).map(({ name }) => linkPackage(name, app)));
+}
+
+/** Puts this package into `app`, as it is installed here. */
+export async function linkPackage(name: string, app: string): Promise<void> {
+  const target = join(app, 'node_modules', name);
+  await mkdir(dirname(target), { recursive: true });
+  await symlink(resolve('node_modules', name), target);
+}
+
+/** Carries out the `rm` commands among these: what they name must be there. */
+export async function removeFrom(app: string, commands: readonly string[]): Promise<void> {
+  const paths = commands
+    .filter((command) => command.startsWith('rm '))
+    .flatMap((command) => command.replace(/^rm (-r )?/, '').split(' '));
+  if (paths.length === 0) throw new Error('no `rm` command');
+  await Promise.all(paths.map((path) => rm(join(app, path), { recursive: true })));
 }
 
 /**

@@ -26,6 +26,7 @@ export function spawnCopy(
   file: string,
   url: string,
   authKit: LocalAuthKit,
+  args: readonly string[] = [],
 ): RunningCopy {
   const settings = {
     ...settingsFor(authKit, 'firstParty'),
@@ -36,7 +37,10 @@ export function spawnCopy(
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(app, '.env'), lines.join(''));
   const { PATH, HOME } = process.env;
-  const child = spawn(process.execPath, [ENV_FILE, file], { cwd: app, env: { PATH, HOME } });
+  const child = spawn(process.execPath, [ENV_FILE, file, ...args], {
+    cwd: app,
+    env: { PATH, HOME },
+  });
   const exited = once(child, 'exit');
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));

@@ -1,0 +1,100 @@
+// The WebSocket of docs/copying.md, in the README's app: the session's cookie opens it, and nothing
+// else does.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
+import { freePort } from './support/app.ts';
+import { Browser } from './support/browser.ts';
+import { compileHost, copyFolders, installPackages, linkPackage } from './support/copied-app.ts';
+import { codeBlocks, inlineCode, readText, section } from './support/markdown.ts';
+import { startCopy, type RunningCopy } from './support/running-copy.ts';
+
+const readme = section(readText('README.md'), 'Copy this into your app');
+const advice = section(readText('docs/copying.md'), 'WebSockets');
+const [host = ''] = codeBlocks(readme, 'ts');
+const [sockets = ''] = codeBlocks(advice, 'ts');
+let folder: string;
+let authKit: LocalAuthKit;
+let url: string;
+let copy: RunningCopy;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'copy-websocket-'));
+  url = `http://localhost:${await freePort()}`;
+  authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  await copyFolders(readme, '.', folder);
+  await installPackages(readme, folder);
+  for (const name of ['ws', '@types/ws']) await linkPackage(name, folder);
+  const last = /\n[^\n]*\n$/.exec(host)?.[0] ?? '';
+  expect(await compileHost(host.replace(last, `\n${sockets}`), folder)).toBe('');
+  copy = await startCopy(folder, 'dist/server.js', url, authKit);
+}, 120_000);
+afterAll(async () => {
+  await copy.stop();
+  await authKit.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function signedIn(): Promise<Browser> {
+  const browser = new Browser();
+  await browser.open(`${url}/profile`);
+  await browser.follow(await browser.press('Bruno'));
+  return browser;
+}
+
+/** The first message, or the status that refused to open it. */
+function open(cookie: string, origin = url): Promise<string | number> {
+  const headers = { ...(cookie !== '' && { cookie }) };
+  const socket = new WebSocket(url.replace('http', 'ws'), { headers, origin });
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject);
+    socket.on('message', (data: Buffer) => {
+      socket.close();
+      resolve(data.toString());
+    });
+    socket.on('unexpected-response', (request, response) => {
+      request.destroy();
+      resolve(response.statusCode ?? 0);
+    });
+  });
+}
+
+const cookieOf = ({ jar }: Browser) => `session=${jar.find('session')?.value}`;
+
+test('who is signed in opens it', async () => {
+  expect(await open(cookieOf(await signedIn()))).toBe('Hello Bruno Okafor');
+});
+
+test('a stranger does not', async () => {
+  expect(await open('')).toBe(401);
+});
+
+test('nor who has signed out', async () => {
+  const browser = await signedIn();
+  const cookie = cookieOf(browser);
+  await browser.press('Sign out');
+  expect(await open(cookie)).toBe(401);
+});
+
+test('nor a page of another origin, in the name of who is signed in', async () => {
+  const cookie = cookieOf(await signedIn());
+  expect(await open(cookie, 'http://elsewhere.localhost')).toBe(401);
+});
+
+test.each(['session=s%3Aforged.AAAAAAAA', 'session=%', 'session=s:', 'session='])(
+  'nor a forged cookie (%s), and the server lives',
+  async (cookie) => {
+    expect(await open(cookie)).toBe(401);
+    expect(copy.process.exitCode, copy.stderr()).toBeNull();
+    expect(await open(cookieOf(await signedIn()))).toBe('Hello Bruno Okafor');
+  },
+);
+
+test('the package it names is the one that is tested here', () => {
+  const [named = ''] = inlineCode(advice).filter((code) => code.startsWith('ws@'));
+  const installed = readText('node_modules/ws/package.json');
+  expect(installed).toMatch(`"version": "${named.slice('ws@'.length)}.`);
+});
