@@ -51,9 +51,23 @@ describe.each(['src/auth', 'src/bearer', 'src/store'])('in %s', (name) => {
   });
 });
 
+describe.each(['src/auth/session', 'src/auth/tokens', 'src/store/redis'])('in %s', (name) => {
+  test('nothing of the demo and nothing of the environment is let through', async () => {
+    const deeper = planted.map((line) => line.replace("'../", "'../../"));
+    expect(await foundIn(name, deeper)).toEqual(deeper.map((_line, index) => index + 1));
+  });
+
+  test('packages and the other files of the copied folder are', async () => {
+    const lines = ["import { hash } from 'node:crypto';", "export { own } from '../own.ts';"];
+    expect(await foundIn(name, [...lines, "export const id = hash('sha256', '');"])).toEqual([]);
+  });
+});
+
 test('only src/store may look into another folder, and only into src/auth', async () => {
-  const records = ["export type { SessionRecords } from '../auth/records.ts';"];
+  const records = ["export type { SessionRecords } from '../auth/session/records.ts';"];
   expect(await foundIn('src/store', records)).toEqual([]);
+  const deeper = ["export type { SessionRecords } from '../../auth/session/records.ts';"];
+  expect(await foundIn('src/store/embedded', deeper)).toEqual([]);
   expect(await foundIn('src/bearer', records)).toEqual([1]);
   expect(await foundIn('src/auth', ["export { openStore } from '../store/index.ts';"])).toEqual([
     1,

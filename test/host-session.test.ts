@@ -1,7 +1,9 @@
 // `auth.session` reads who this is and keeps away from `req.session`; `auth.hostSession` is
 // express-session itself, on the same store, for the routes of a host that keep something there.
 import { once } from 'node:events';
-import type { Express, RequestHandler } from 'express';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Express, Request, RequestHandler, Response } from 'express';
 import session from 'express-session';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SignInError, type Auth, type AuthOptions } from '../src/auth/index.ts';
@@ -131,6 +133,17 @@ const attributesOf = (line = '') =>
 const sessionCookies = (cookies: string[] = []) =>
   cookies.filter((line) => /^(?:__Host-)?session=/.test(line));
 
+/** What `auth.session` says of a plain request with this cookie. */
+async function recognize(cookie: string | undefined) {
+  const req = Object.assign(new IncomingMessage(new Socket()), { url: '/' });
+  req.headers = { ...(cookie !== undefined && { cookie }) };
+  const res = new ServerResponse(req);
+  await new Promise((resolve) => {
+    void host.auth.session(req as Request, res as Response, resolve);
+  });
+  return { authSession: (req as Request).authSession, res };
+}
+
 describe('a page that only asks who somebody is', () => {
   it('costs one read, no write, and has no req.session', async () => {
     await start();
@@ -172,6 +185,29 @@ describe('a page that only asks who somebody is', () => {
     expect(cookies).toEqual([expect.stringMatching(/^session=;.*Expires=Thu, 01 Jan 1970/)]);
     expect(host.calls).toEqual([]);
   });
+});
+
+describe('a request without Express, such as one that opens a socket', () => {
+  it('says who it is from', async () => {
+    await start();
+    await signInAs('user_01');
+    const cookie = `session=${browser.jar.find('session')?.value}`;
+    const { authSession, res } = await recognize(cookie);
+    expect(authSession?.current?.user.sub).toBe('user_01');
+    expect(res.getHeader('Set-Cookie')).toBeUndefined();
+    host.broken.add('read');
+    const { authSession: unread } = await recognize(cookie);
+    expect(unread?.current).toBeUndefined();
+    expect(unread?.unavailable).toMatchObject({ code: 'store_unavailable' });
+  });
+
+  it.each([undefined, '', 'session=%', 'session=s:', 'session=s%3Aforged.AAAA', ';;=;session'])(
+    'is from nobody with the cookie %s',
+    async (cookie) => {
+      await start();
+      expect((await recognize(cookie)).authSession?.current).toBeUndefined();
+    },
+  );
 });
 
 describe('req.session, with auth.hostSession', () => {
