@@ -12,6 +12,7 @@ import type { RateLimits } from './demo/middleware/rate-limits.ts';
 import { breakSignInLoop } from './demo/middleware/sign-in-loop.ts';
 import { addApi, type ApiOptions } from './demo/routes/api.ts';
 import { apiCallRoutes } from './demo/routes/api-call.ts';
+import { draftRoutes } from './demo/routes/draft.ts';
 import { live, ready } from './demo/routes/health.ts';
 import { pageRoutes } from './demo/routes/pages.ts';
 import { sessionRoutes } from './demo/routes/sessions.ts';
@@ -64,6 +65,8 @@ export function createApp(options: AppOptions): Express {
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
   app.use(redirectToOwnHost(baseUrl));
   app.use(['/login', '/callback'], limits.signIn);
+  // The one page where a visitor writes to the store.
+  app.post('/draft', limits.signIn);
   app.get('/login', breakSignInLoop(baseUrl.protocol === 'https:'));
 
   // 3. Who is this?
@@ -81,6 +84,7 @@ export function createApp(options: AppOptions): Express {
   app.use(pageRoutes(auth, options.idleSeconds));
   app.use(sessionRoutes(auth, baseUrl));
   app.use(apiCallRoutes(auth, options.apiUrl));
+  app.use(draftRoutes(auth, baseUrl));
 
   // 5. Everything else.
   app.use(notFound);

@@ -22,6 +22,7 @@ const open = (path: string) => (page: Page) => page.goto(`${app.url}${path}`);
 /** How each screen is reached from the one before, and its heading. */
 const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [open('/'), 'Help for the Harbor Forum community'],
+  [open('/draft'), 'Your draft'],
   [open('/nowhere'), 'This page does not exist'],
   [open('/callback?code=x&state=y'), /^This browser did not start/],
   [open('/profile'), 'Sign in'],

@@ -22,7 +22,15 @@ describe('the session', () => {
 
   it('and its cookie are not given to visitors', async () => {
     const browser = new Browser();
-    for (const path of ['/', '/signed-out', '/profile', '/nowhere', '/api/me', '/callback']) {
+    for (const path of [
+      '/',
+      '/signed-out',
+      '/draft',
+      '/profile',
+      '/nowhere',
+      '/api/me',
+      '/callback',
+    ]) {
       const { headers } = await browser.get(`${app.url}${path}`);
       expect(headers['set-cookie'], path).toBeUndefined();
     }

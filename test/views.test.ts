@@ -86,7 +86,10 @@ it.each(names.filter((name) => name.includes('hostile')))(
   '%s: shows them as text',
   async (name) => {
     await open(name);
-    expect(await page.locator('main').innerText()).toContain(HOSTILE);
+    const fields = await page.evaluate<string>(
+      '[...document.querySelectorAll("textarea")].map(({ value }) => value).join()',
+    );
+    expect((await page.locator('main').innerText()) + fields).toContain(HOSTILE);
     expect(await page.locator('script, main img, main svg, style').count()).toBe(0);
   },
 );

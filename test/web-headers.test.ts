@@ -31,6 +31,8 @@ const rows: Row[] = [
   [403, 'GET', '/organization', true],
   [200, 'GET', '/moderation', true],
   [200, 'GET', '/api-call', true],
+  [200, 'GET', '/draft'],
+  [403, 'POST', '/draft'],
   [403, 'POST', '/sessions/end'],
   [404, 'GET', '/nothing-here'],
   [404, 'GET', '/nothing-here', true],

@@ -21,6 +21,7 @@ export const PATHS = [
   '/sessions',
   '/sessions/end',
   '/sessions/end-all',
+  '/draft',
   '/api-call',
   '/api',
   '/api/me',
@@ -67,7 +68,17 @@ export const nasty = fc.oneof(
   ),
 );
 const encoded = nasty.map((value) => new URLSearchParams({ '': value }).toString().slice(1));
-const NAMES = ['return_to', 'prompt', 'code', 'state', 'error', 'iss', 'response', 'handle'];
+const NAMES = [
+  'return_to',
+  'prompt',
+  'code',
+  'state',
+  'error',
+  'iss',
+  'response',
+  'handle',
+  'draft',
+];
 const ODD_NAMES = ['ended', 'access_token', '__proto__', 'constructor', 'a[b]', 'a[]'];
 const names = fc.constantFrom(...NAMES, ...ODD_NAMES);
 const pair = fc.tuple(names, fc.oneof(encoded, nasty)).map((parts) => parts.join('='));

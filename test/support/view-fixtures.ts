@@ -69,6 +69,12 @@ const apiCall = {
   result: '{\n  "a": 1\n}',
 };
 
+const draft = {
+  path: '/draft',
+  draft: 'Somebody posts the same advertisement in every thread.\n\nCan you help?',
+  longest: 2_000,
+};
+
 const fixture = (view: string, data: Record<string, unknown> = {}): ViewFixture => ({
   view,
   data: { user: null, path: '/', now, localAuthKit: true, productName: 'Harbor Forum', ...data },
@@ -120,6 +126,13 @@ export const FIXTURES: Record<string, ViewFixture> = {
     result: 'y'.repeat(900),
   }),
   'API call, hostile values': fixture('api-call', { ...apiCall, result: HOSTILE }),
+  draft: fixture('draft', { ...draft, user: ada, notice: 'Your draft is kept.' }),
+  'draft, a visitor, nothing yet': fixture('draft', { ...draft, draft: '' }),
+  'draft, hostile values': fixture('draft', {
+    ...draft,
+    user: hostile,
+    draft: `</textarea>${HOSTILE}`,
+  }),
   'signed out': fixture('signed-out', { path: '/signed-out', authkitSession: 'may-remain' }),
   'signed out, at AuthKit too': fixture('signed-out', { authkitSession: 'ended' }),
   error: fixture('error', error),

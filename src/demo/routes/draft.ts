@@ -1,0 +1,63 @@
+// A page that keeps something of a visitor's: the draft of a request, in `req.session`. It is still
+// there after signing in, and gone after signing out.
+import { Router, urlencoded, type Request } from 'express';
+import { rejectForeignOrigin, SignInError, type Auth } from '../../auth/index.ts';
+import { PageError } from '../errors.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    draft?: string;
+  }
+}
+
+const LONGEST = 2_000;
+
+/** GET /draft and POST /draft: the only routes here that have a `req.session`. */
+export function draftRoutes(auth: Auth, baseUrl: URL): Router {
+  const router = Router();
+  // A character takes up to nine bytes: three in UTF-8, each as %XX.
+  const form = urlencoded({ extended: false, limit: '20kb', parameterLimit: 2 });
+
+  router.get('/draft', auth.hostSession, (req, res) => {
+    const { draft = '' } = req.session;
+    const isKept = draft !== '' && req.query['draft'] === 'kept';
+    const isGone = draft === '' && req.query['draft'] === 'discarded';
+    const notice = isKept ? 'Your draft is kept.' : isGone ? 'Your draft is discarded.' : undefined;
+    res.render('draft', { draft, longest: LONGEST, notice });
+  });
+
+  router.post('/draft', rejectForeignOrigin(baseUrl), form, auth.hostSession, async (req, res) => {
+    const draft = draftIn(req);
+    if (draft !== (req.session.draft ?? '')) {
+      if (draft === '') delete req.session.draft;
+      else req.session.draft = draft;
+      await saveSession(req);
+    }
+    res.redirect(303, `/draft?draft=${draft === '' ? 'discarded' : 'kept'}`);
+  });
+  return router;
+}
+
+/** @throws PageError `request_invalid`, `body_too_large` */
+function draftIn({ body }: Request): string {
+  const { draft, action } = (body ?? {}) as { draft?: unknown; action?: unknown };
+  if (action === 'discard') return '';
+  if (typeof draft !== 'string') throw new PageError('request_invalid');
+  // As the page counts: a form sends each line break as two characters.
+  const text = draft.replaceAll('\r\n', '\n');
+  if (text.length > LONGEST) throw new PageError('body_too_large');
+  return text.trim() === '' ? '' : text;
+}
+
+/**
+ * Before the answer, so that nobody is told that something is kept which is not.
+ * @throws SignInError `store_unavailable`
+ */
+function saveSession({ session }: Request): Promise<void> {
+  return new Promise((resolve, reject) => {
+    session.save((cause: unknown) => {
+      if (cause) reject(new SignInError('store_unavailable', { cause }));
+      else resolve();
+    });
+  });
+}
