@@ -147,6 +147,7 @@ export async function beginSession(
   } catch (error) {
     // Without a session on its request, express-session sends no cookie.
     Object.assign(request, { session: undefined });
+    context.cookie.clear(res);
     throw error;
   }
   setCurrent(req, currentFrom(signedIn, facts, signedIn.startedAt));
