@@ -134,6 +134,7 @@ export async function beginSession(
   res: Response,
   { user, claims, tokens, facts }: CompletedSignIn,
 ): Promise<void> {
+  const { stored } = sessionOf(context, req);
   const hostData = hostDataFor(context, req, user);
   await destroySession(context, req);
   const request = await withNewSession(context, req, res);
@@ -147,7 +148,7 @@ export async function beginSession(
   } catch (error) {
     // Without a session on its request, express-session sends no cookie.
     Object.assign(request, { session: undefined });
-    context.cookie.clear(res);
+    if (stored) context.cookie.clear(res);
     throw error;
   }
   setCurrent(req, currentFrom(signedIn, facts, signedIn.startedAt));
