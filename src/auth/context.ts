@@ -1,6 +1,7 @@
 // The one object that every part of sign-in gets: the options with their defaults, the issuer and
 // the sessions.
 import type { Request } from 'express';
+import session from 'express-session';
 import type { SignInEventListener } from './events.ts';
 import { Issuer, type ClientOptions } from './issuer.ts';
 import { SessionCookie } from './session/cookie.ts';
@@ -75,6 +76,7 @@ export function createContext(options: AuthOptions) {
   // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
   const isSecure = baseUrl.protocol === 'https:';
   const cookie = new SessionCookie(secrets, isSecure);
+  const store = new SealedSessionStore(records, cookie, secrets, lifetimes);
   return {
     clientId,
     /** As configured; `issuer` is what it says about itself. */
@@ -91,7 +93,16 @@ export function createContext(options: AuthOptions) {
     ...lifetimes,
     records,
     cookie,
-    store: new SealedSessionStore(records, cookie, secrets, lifetimes),
+    store,
+    expressSession: session({
+      name: cookie.name,
+      store,
+      secret: [...secrets],
+      cookie: { ...cookie.attributes, maxAge: lifetimes.idleMs },
+      // A request that changed nothing writes nothing: it could only write old data back.
+      resave: false,
+      saveUninitialized: false,
+    }),
     attemptSealer: createSealer(secrets, 'sign-in attempt'),
     labelSession,
     onSignIn,

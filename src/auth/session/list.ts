@@ -13,18 +13,7 @@ export interface OwnSession extends SessionSummary {
   current: boolean;
 }
 
-export interface OwnSessions {
-  /** The signed-in user's sessions, this one first. @throws SignInError `store_unavailable` */
-  list(req: Request): Promise<OwnSession[]>;
-  /**
-   * Ends one of them, at once on every instance; false if it was not theirs or is gone.
-   * @throws SignInError `store_unavailable`
-   */
-  end(req: Request, key: string): Promise<boolean>;
-  /** Whether this is the session of the request; ending it is a sign-out. */
-  isCurrent(req: Request, key: string): boolean;
-}
-
+/** Whether this is the session of the request; ending it is a sign-out. */
 const isCurrent = (req: Request, key: string) => key === req.authSession?.stored?.key;
 
 /** The keys of a person's sessions. @throws SignInError `store_unavailable` */
@@ -34,10 +23,11 @@ export async function keysOfPerson({ records, store }: Context, user: User): Pro
 }
 
 /** The sessions of whoever is signed in, by what the records index of them. */
-export function ownSessions(context: Context): OwnSessions {
+export function ownSessions(context: Context) {
   const { records, store, onEvent } = context;
   return {
-    async list(req) {
+    /** The signed-in user's sessions, this one first. @throws SignInError `store_unavailable` */
+    async list(req: Request): Promise<OwnSession[]> {
       const people = store.index.ofPerson(currentUser(req));
       const lists = people.map((person) => records.sessionsOf(person));
       const sessions = (await Promise.all(lists).catch(storeFailure)).flat();
@@ -45,7 +35,11 @@ export function ownSessions(context: Context): OwnSessions {
         .map((summary) => ({ ...summary, current: isCurrent(req, summary.key) }))
         .toSorted((a, b) => Number(b.current) - Number(a.current) || b.lastSeenAt - a.lastSeenAt);
     },
-    async end(req, key) {
+    /**
+     * Ends one of them, at once on every instance; false if it was not theirs or is gone.
+     * @throws SignInError `store_unavailable`
+     */
+    async end(req: Request, key: string): Promise<boolean> {
       const user = currentUser(req);
       if (!(await keysOfPerson(context, user)).includes(key)) return false;
       const isEnded = await records.remove(key).catch(storeFailure);

@@ -159,7 +159,7 @@ export async function beginSession(
  * no cookie (session fixation, OWASP ASVS 5, 7.2.4), and whatever session the host has on `req` stays
  * untouched.
  */
-async function withNewSession({ store, isSecure }: Context, req: Request, res: Response) {
+async function withNewSession({ expressSession, isSecure }: Context, req: Request, res: Response) {
   const own = { writable: true, configurable: true, value: undefined };
   const request = Object.create(req, {
     session: own,
@@ -170,7 +170,7 @@ async function withNewSession({ store, isSecure }: Context, req: Request, res: R
     secure: { value: isSecure },
     headers: { value: { ...req.headers, cookie: undefined } },
   }) as Request;
-  await promised((done) => void store.expressSession(request, res, done));
+  await promised((done) => void expressSession(request, res, done));
   return request;
 }
 
@@ -178,14 +178,14 @@ async function withNewSession({ store, isSecure }: Context, req: Request, res: R
  * express-session, for the host's routes that use `req.session`.
  * @throws SignInError `store_unavailable`
  */
-export function hostSession({ store, isSecure }: Context): RequestHandler {
+export function hostSession({ store, expressSession, isSecure }: Context): RequestHandler {
   return (req, res, next) => {
     // express-session silently passes over a request that has a session already.
     if (req.session !== undefined && !hasOurSession(store, req))
       throw new TypeError('auth.hostSession stands behind another session(): use one of them here');
     // It withholds a Secure cookie on a connection that is not TLS. A proxy may have ended TLS.
     if (isSecure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
-    void store.expressSession(req, res, (cause?: unknown) => {
+    void expressSession(req, res, (cause?: unknown) => {
       next(cause === undefined ? undefined : new SignInError('store_unavailable', { cause }));
     });
   };

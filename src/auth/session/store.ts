@@ -3,7 +3,7 @@
 // that has ended stays ended.
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
-import type { Request, RequestHandler } from 'express';
+import type { Request } from 'express';
 import { LRUCache } from 'lru-cache';
 import { storeFailure } from '../errors.ts';
 import type { SignedIn } from '../sign-in/user.ts';
@@ -51,8 +51,6 @@ export class SealedSessionStore extends session.Store {
   readonly #data;
   readonly #facts;
   readonly #tokens;
-  /** express-session on this store. */
-  readonly expressSession: RequestHandler;
   /** By what the sessions are found. */
   readonly index: SessionIndex;
   // Each request reads its row, so a session that has ended is never served from here; but bytes that
@@ -75,15 +73,6 @@ export class SealedSessionStore extends session.Store {
     this.#facts = createSealer(secrets, 'session grant');
     this.#tokens = createSealer(secrets, 'session tokens');
     this.index = new SessionIndex(secrets);
-    this.expressSession = session({
-      name: cookie.name,
-      store: this,
-      secret: [...secrets],
-      cookie: { ...cookie.attributes, maxAge: lifetimes.idleMs },
-      // A request that changed nothing writes nothing: it could only write old data back.
-      resave: false,
-      saveUninitialized: false,
-    });
   }
 
   /** Reads a session, now. */
