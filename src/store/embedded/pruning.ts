@@ -15,11 +15,11 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
        (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH})`,
     ),
   );
-  // No more sessions than this; counting them takes longer the more there are.
-  const atMost = sqlite.row(
-    'SELECT 1 + (SELECT max(rowid) FROM sessions) - (SELECT min(rowid) FROM sessions)',
+  // Where there can be more than so many; counting them takes longer the more there are.
+  const count = sqlite.row(
+    `SELECT CASE WHEN (SELECT max(rowid) FROM sessions) - (SELECT min(rowid) FROM sessions) >= ?
+     THEN (SELECT count(*) FROM sessions) END`,
   );
-  const count = sqlite.row('SELECT count(*) FROM sessions');
   const deleteNearestTheirEnd = sqlite.write(
     `DELETE FROM sessions WHERE rowid IN
      (SELECT rowid FROM sessions ORDER BY expires_at LIMIT ?)`,
@@ -32,11 +32,9 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
     for (const deleteExpired of expired) {
       while ((await deleteExpired(Date.now())) === BATCH) await pause();
     }
-    if (Number((await atMost())?.[0]) <= maxSessions) return;
-    let excess = Number((await count())?.[0]) - maxSessions;
-    while (excess > 0) {
-      const deleted = await deleteNearestTheirEnd(Math.min(excess, BATCH));
-      excess = deleted === 0 ? 0 : excess - deleted;
+    const [sessions] = (await count(maxSessions)) ?? [];
+    for (let excess = Number(sessions) - maxSessions; excess > 0; excess -= BATCH) {
+      await deleteNearestTheirEnd(Math.min(excess, BATCH));
       await pause();
     }
   }

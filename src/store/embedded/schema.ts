@@ -42,6 +42,6 @@ export function migrate(db: Database.Database): void {
 }
 
 function versionOf(db: Database.Database): number {
-  const row: unknown = db.prepare('PRAGMA user_version').raw().get([]);
-  return Array.isArray(row) ? Number(row[0]) : 0;
+  const [version] = db.prepare('PRAGMA user_version').raw().get([]) as [number];
+  return version;
 }

@@ -10,14 +10,18 @@ import { readTogether } from './read-batch.ts';
 type MakeTables = (db: Database.Database) => void;
 type Value = string | number | Buffer | null;
 
+type Run<T> = (statement: Database.Statement, values: Value[]) => T;
+/** Runs a statement with these values. */
+type Ask<T> = (...values: Value[]) => Promise<T>;
+
 export interface Sqlite {
   /** The first row as an array of columns. */
-  row(sql: string): (...values: Value[]) => Promise<unknown[] | undefined>;
+  row(sql: string): Ask<unknown[] | undefined>;
   /** As `row`, for what every request reads: see read-batch.ts. */
-  rowTogether(sql: string): (...values: Value[]) => Promise<unknown[] | undefined>;
-  rows(sql: string): (...values: Value[]) => Promise<unknown[][]>;
+  rowTogether(sql: string): Ask<unknown[] | undefined>;
+  rows(sql: string): Ask<unknown[][]>;
   /** Resolves to the number of rows written. */
-  write(sql: string): (...values: Value[]) => Promise<number>;
+  write(sql: string): Ask<number>;
   close(): Promise<void>;
 }
 
@@ -33,26 +37,20 @@ const LOCK_PATIENCE_MS = 2_000;
  */
 export async function openSqlite(file: string, makeTables: MakeTables): Promise<Sqlite> {
   const db = await attempt(file, () => open(file, makeTables));
+  const ask = <T>(sql: string, run: Run<T>): Ask<T> => {
+    const statement = prepare(file, db, sql);
+    return (...values) => attempt(file, () => run(statement, values));
+  };
   return {
-    row(sql) {
-      const statement = prepare(file, db, sql).raw();
-      return (...values) => attempt(file, () => columns(statement.get(values)));
-    },
+    row: (sql) => ask(sql, first),
     rowTogether(sql) {
-      const statement = prepare(file, db, sql).raw();
-      const read = (values: Value[]) => columns(statement.get(values));
-      const together = readTogether(db, read);
-      return (...values) => together(values).catch(() => attempt(file, () => read(values)));
-    },
-    rows(sql) {
-      const statement = prepare(file, db, sql).raw();
-      return (...values) =>
-        attempt(file, () => statement.all(values).map((row) => columns(row) ?? []));
-    },
-    write(sql) {
       const statement = prepare(file, db, sql);
-      return (...values) => attempt(file, () => statement.run(values).changes);
+      const together = readTogether(db, (values: Value[]) => first(statement, values));
+      const alone = ask(sql, first);
+      return (...values) => together(values).catch(() => alone(...values));
     },
+    rows: (sql) => ask(sql, (statement, values) => statement.all(values) as unknown[][]),
+    write: (sql) => ask(sql, (statement, values) => statement.run(values).changes),
     async close() {
       // Leaves one file with everything in it, for whoever copies it while nobody has it open.
       await attempt(file, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')).catch(() => undefined);
@@ -82,9 +80,11 @@ function open(file: string, makeTables: MakeTables): Database.Database {
   }
 }
 
+/** Its rows, if it has any, are arrays. */
 function prepare(file: string, db: Database.Database, sql: string): Database.Statement {
   try {
-    return db.prepare(sql);
+    const statement = db.prepare(sql);
+    return statement.reader ? statement.raw() : statement;
   } catch (error) {
     throw storeError(file, error);
   }
@@ -105,34 +105,29 @@ async function attempt<T>(file: string, run: () => T): Promise<T> {
   }
 }
 
-function columns(row: unknown): unknown[] | undefined {
-  return Array.isArray(row) ? row : undefined;
-}
+const first: Run<unknown[] | undefined> = (statement, values) =>
+  statement.get(values) as unknown[] | undefined;
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-type Reason = [prefix: string, code: StoreErrorCode, reason: string];
+type Reason = [start: RegExp, code: StoreErrorCode, reason: string];
 
-const OTHER: Reason = ['', 'store_failed', 'failed'];
+const OTHER: Reason = [/^/, 'store_failed', 'failed'];
 const REASONS: Reason[] = [
-  ['SQLITE_BUSY', 'store_unreachable', 'is locked by another process'],
-  ['SQLITE_CANTOPEN', 'store_unreachable', 'cannot be opened'],
-  ['SQLITE_ERROR', 'store_damaged', 'is of another version'],
-  ['SQLITE_NOTADB', 'store_damaged', 'is not a database'],
-  ['SQLITE_CORRUPT', 'store_damaged', 'is damaged'],
-  ['SQLITE_FULL', 'store_full', 'has no room to grow'],
-  ['SQLITE_IOERR_WRITE', 'store_full', 'has no room to grow, or the disk fails'],
-  ['ENOSPC', 'store_full', 'has no room to grow'],
-  ['SQLITE_READONLY', 'store_readonly', 'cannot be written'],
-  ['EACCES', 'store_readonly', 'cannot be written'],
-  ['EPERM', 'store_readonly', 'cannot be written'],
-  ['EROFS', 'store_readonly', 'cannot be written'],
+  [/^SQLITE_BUSY/, 'store_unreachable', 'is locked by another process'],
+  [/^SQLITE_CANTOPEN/, 'store_unreachable', 'cannot be opened'],
+  [/^SQLITE_ERROR/, 'store_damaged', 'is of another version'],
+  [/^SQLITE_NOTADB/, 'store_damaged', 'is not a database'],
+  [/^SQLITE_CORRUPT/, 'store_damaged', 'is damaged'],
+  [/^(SQLITE_FULL|ENOSPC)/, 'store_full', 'has no room to grow'],
+  [/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk fails'],
+  [/^(SQLITE_READONLY|EACCES|EPERM|EROFS)/, 'store_readonly', 'cannot be written'],
 ];
 
 function storeError(file: string, cause: unknown): StoreError {
-  const [, code, reason] = REASONS.find(([prefix]) => codeOf(cause).startsWith(prefix)) ?? OTHER;
+  const [, code, reason] = REASONS.find(([start]) => start.test(codeOf(cause))) ?? OTHER;
   const advice =
     code === 'store_damaged' ? '; move it aside to start afresh (everybody signs in again)' : '';
   return new StoreError(code, `the session file ${file} ${reason}${advice}`, { cause });

@@ -18,12 +18,10 @@ const PRUNE_EVERY_MS = 60_000;
  */
 export async function openEmbeddedStore({ file }: { file: string }): Promise<Store> {
   const sqlite = await openSqlite(file, migrate);
+  const parts = { ...reads(sqlite), ...writes(sqlite), ...indexes(sqlite), ...leases(sqlite) };
   const stopPruning = startPruning(sqlite, MOST_SESSIONS, PRUNE_EVERY_MS);
   return {
-    ...sessions(sqlite),
-    ...tokens(sqlite),
-    ...indexes(sqlite),
-    ...leases(sqlite),
+    ...parts,
     async close() {
       await stopPruning();
       await sqlite.close();
@@ -31,108 +29,94 @@ export async function openEmbeddedStore({ file }: { file: string }): Promise<Sto
   };
 }
 
-function sessions(
-  sqlite: Sqlite,
-): Pick<Store, 'read' | 'insert' | 'update' | 'touch' | 'remove' | 'ping'> {
+function reads(sqlite: Sqlite): Pick<Store, 'read' | 'readTokens' | 'ping'> {
   const read = sqlite.rowTogether(
     'SELECT data, facts, version, last_seen_at FROM sessions WHERE key = ? AND expires_at > ?',
   );
-  const insert = sqlite.write(
-    `INSERT OR REPLACE INTO sessions (key, person, organization, issuer_session, data, facts, version,
-       label, started_at, last_seen_at, expires_at, ends_at, tokens)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  const readTokens = sqlite.row(
+    'SELECT facts, tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
   );
-  const endOldest = sqlite.write(
-    `DELETE FROM sessions WHERE person = ? AND key IN (SELECT key FROM sessions
-     WHERE person = ? ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
-  );
-  const update = sqlite.write(
-    `UPDATE sessions SET data = ?, last_seen_at = ?, expires_at = min(?, ends_at)
-     WHERE key = ? AND expires_at > ?`,
-  );
-  const touch = sqlite.write(
-    `UPDATE sessions SET last_seen_at = ?, expires_at = min(?, ends_at)
-     WHERE key = ? AND expires_at > ?`,
-  );
-  const remove = sqlite.write('DELETE FROM sessions WHERE key = ? AND expires_at > ?');
   const ping = sqlite.row('SELECT 1 FROM sessions LIMIT 1');
   return {
     async read(key) {
-      const row = await read(key, Date.now());
-      if (!row) return undefined;
-      const [data, facts, version, lastSeenAt] = row;
-      return {
-        data: bytes(data),
-        facts: optionalBytes(facts),
-        version: Number(version),
-        lastSeenAt: Number(lastSeenAt),
-      };
+      const [data, facts, version, lastSeenAt] = (await read(key, Date.now())) ?? [];
+      if (!Buffer.isBuffer(data)) return undefined;
+      const times = { version: Number(version), lastSeenAt: Number(lastSeenAt) };
+      return { data, facts: Buffer.isBuffer(facts) ? facts : undefined, ...times };
     },
-    async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
-      const { keys, facts = null, label = null, tokens: sealed = null } = signIn ?? {};
-      const { person = null, organization = null, issuerSession = null } = keys ?? {};
-      const ends = Math.min(expiresAt, endsAt);
-      const version = signIn ? 1 : 0;
-      const times = [startedAt, startedAt, ends, endsAt] as const;
-      const found = [person, organization, issuerSession] as const;
-      await insert(key, ...found, data, facts, version, label, ...times, sealed);
-      if (person !== null) await endOldest(person, person, MOST_SESSIONS_PER_PERSON);
+    async readTokens(key) {
+      const [facts, tokens, version] = (await readTokens(key, Date.now())) ?? [];
+      const areThere = Buffer.isBuffer(facts) && Buffer.isBuffer(tokens);
+      return areThere ? { facts, tokens, version: Number(version) } : undefined;
     },
-    update: async (key, data, lastSeenAt, expiresAt) =>
-      (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,
-    touch: async (key, lastSeenAt, expiresAt) =>
-      (await touch(lastSeenAt, expiresAt, key, Date.now())) === 1,
-    remove: async (key) => (await remove(key, Date.now())) === 1,
     ping: async () => void (await ping()),
   };
 }
 
-function tokens(sqlite: Sqlite): Pick<Store, 'readTokens' | 'replaceTokens'> {
-  const read = sqlite.row(
-    'SELECT facts, tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
+function writes(
+  sqlite: Sqlite,
+): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
+  const insert = sqlite.write(
+    `INSERT OR REPLACE INTO sessions (key, data, started_at, last_seen_at, expires_at, ends_at, version,
+       person, organization, issuer_session, facts, tokens, label)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const replace = sqlite.write(
+  const endOldest = sqlite.write(
+    `DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions
+     WHERE person = ? ORDER BY started_at DESC, rowid DESC LIMIT -1 OFFSET ?)`,
+  );
+  const update = sqlite.write(
+    `UPDATE sessions SET data = coalesce(?, data), last_seen_at = ?, expires_at = min(?, ends_at)
+     WHERE key = ? AND expires_at > ?`,
+  );
+  const replaceTokens = sqlite.write(
     `UPDATE sessions SET facts = ?, tokens = ?, organization = ?, version = version + 1
      WHERE key = ? AND version = ? AND expires_at > ?`,
   );
+  const remove = sqlite.write('DELETE FROM sessions WHERE key = ? AND expires_at > ?');
   return {
-    async readTokens(key) {
-      const row = await read(key, Date.now());
-      return row && { facts: bytes(row[0]), tokens: bytes(row[1]), version: Number(row[2]) };
+    async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
+      const { keys, facts = null, tokens = null, label = null } = signIn ?? {};
+      const { person = null, organization = null, issuerSession = null } = keys ?? {};
+      const times = [startedAt, startedAt, Math.min(expiresAt, endsAt), endsAt];
+      const signedIn = [signIn ? 1 : 0, person, organization, issuerSession, facts, tokens, label];
+      await insert(key, data, ...times, ...signedIn);
+      if (person !== null) await endOldest(person, MOST_SESSIONS_PER_PERSON);
     },
-    replaceTokens: async (key, fromVersion, next) => {
-      const values = [next.facts, next.tokens, next.organization ?? null] as const;
-      return (await replace(...values, key, fromVersion, Date.now())) === 1;
+    update: async (key, data, lastSeenAt, expiresAt) =>
+      (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,
+    touch: async (key, lastSeenAt, expiresAt) =>
+      (await update(null, lastSeenAt, expiresAt, key, Date.now())) === 1,
+    async replaceTokens(key, from, { facts, tokens, organization = null }) {
+      return (await replaceTokens(facts, tokens, organization, key, from, Date.now())) === 1;
     },
+    remove: async (key) => (await remove(key, Date.now())) === 1,
   };
 }
 
 function indexes(sqlite: Sqlite): Pick<Store, 'sessionsOf' | 'keysBy'> {
-  const list = sqlite.rows(
-    `SELECT key, started_at, last_seen_at, label FROM sessions
-     WHERE person = ? AND expires_at > ? ORDER BY last_seen_at DESC`,
-  );
-  const keysBy = (column: string) =>
-    sqlite.rows(`SELECT key FROM sessions WHERE ${column} = ? AND expires_at > ?`);
-  const byIndex = {
-    person: keysBy('person'),
-    organization: keysBy('organization'),
-    issuerSession: keysBy('issuer_session'),
+  const findBy = (column: string) =>
+    sqlite.rows(
+      `SELECT key, started_at, last_seen_at, label FROM sessions
+       WHERE ${column} = ? AND expires_at > ? ORDER BY last_seen_at DESC`,
+    );
+  const by = {
+    person: findBy('person'),
+    organization: findBy('organization'),
+    issuerSession: findBy('issuer_session'),
   };
   return {
     async sessionsOf(person) {
-      const rows = await list(person, Date.now());
+      const rows = await by.person(person, Date.now());
       return rows.map(([key, startedAt, lastSeenAt, label]) => ({
-        key: text(key),
+        key: String(key),
         startedAt: Number(startedAt),
         lastSeenAt: Number(lastSeenAt),
-        label: text(label),
+        label: String(label),
       }));
     },
-    async keysBy(index, indexKey) {
-      const rows = await byIndex[index](indexKey, Date.now());
-      return rows.map(([key]) => text(key));
-    },
+    keysBy: async (index, indexKey) =>
+      (await by[index](indexKey, Date.now())).map(([key]) => String(key)),
   };
 }
 
@@ -153,16 +137,4 @@ function leases(sqlite: Sqlite): Pick<Store, 'acquireLease' | 'renewLease' | 're
       (await renew(Date.now() + ms, name, owner, Date.now())) === 1,
     releaseLease: async (name, owner) => void (await release(name, owner)),
   };
-}
-
-function bytes(column: unknown): Buffer {
-  return optionalBytes(column) ?? Buffer.alloc(0);
-}
-
-function optionalBytes(column: unknown): Buffer | undefined {
-  return Buffer.isBuffer(column) ? column : undefined;
-}
-
-function text(column: unknown): string {
-  return typeof column === 'string' ? column : '';
 }

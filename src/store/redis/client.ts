@@ -1,7 +1,7 @@
 // The connection to Redis: it comes back by itself, and while it is away every command fails at once.
 import { createClient, ErrorReply } from 'redis';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
-import type { StoreEventListener } from '../types.ts';
+import type { StoreEvent, StoreEventListener } from '../types.ts';
 
 export type RedisClient = ReturnType<typeof createClient>;
 
@@ -30,19 +30,17 @@ export async function connectRedis(
   });
   let isReachable: boolean | undefined;
   const firstAttempt = new Promise<void>((resolve) => {
+    const note = (isNow: boolean, event: StoreEvent, cause?: unknown) => {
+      if (isReachable !== isNow) onEvent(event, cause);
+      isReachable = isNow;
+      resolve();
+    };
     setTimeout(resolve, FIRST_CONNECT_MS).unref();
-    client.on('ready', () => {
-      if (isReachable !== true) onEvent({ event: 'store_reachable' });
-      isReachable = true;
-      resolve();
-    });
+    client.on('ready', () => note(true, { event: 'store_reachable' }));
     // Without this listener an error of the connection would end the process.
-    client.on('error', (cause: unknown) => {
-      if (isReachable !== false)
-        onEvent({ event: 'store_unreachable', code: codeOf(cause) }, cause);
-      isReachable = false;
-      resolve();
-    });
+    client.on('error', (cause: unknown) =>
+      note(false, { event: 'store_unreachable', code: codeOf(cause) }, cause),
+    );
   });
   client.connect().catch(() => undefined);
   await firstAttempt;

@@ -2,110 +2,61 @@
 // session keys, each with the time it ends in any case. A set lives in another slot than the sessions,
 // so the two are kept in step without a transaction: a name may be there without a session, never the
 // other way round.
-import {
-  MOST_SESSIONS_PER_PERSON,
-  type IndexKeys,
-  type SessionSummary,
-} from '../../auth/session/records.ts';
+import { MOST_SESSIONS_PER_PERSON, type IndexKeys } from '../../auth/session/records.ts';
 import type { Store } from '../types.ts';
 import type { Commands } from './commands.ts';
-import { readMetadata, type Metadata } from './metadata.ts';
+import { readMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
 
 type Index = keyof IndexKeys;
 
-/** What a key of each index begins with. */
-const KINDS: { [index in Index]-?: string } = {
-  person: 'user',
-  organization: 'organization',
-  issuerSession: 'issuer-session',
-};
 const INDEXES = ['person', 'organization', 'issuerSession'] as const;
+/** What a key of each index begins with. */
+const KINDS = { person: 'user', organization: 'organization', issuerSession: 'issuer-session' };
 
 // The score of a session about to be written has a fraction. Its name is not taken for a stale one,
 // and stays when "sign out everywhere" comes in between: the next one still finds the session.
 const PENDING = 0.5;
-const NO_BOUND = 1_000_000_000;
+/** So many sessions are looked at together: of thousands, the last would run out of time. */
+const AT_ONCE = 500;
 
 /**
  * Does `write`, by which a session gets these index keys, with its name in the indexes before it is
- * there; `endsAt` in milliseconds. Of one person, sessions beyond MOST_SESSIONS_PER_PERSON are ended,
- * those first that end first.
+ * there; `endsAt` in milliseconds.
  */
 export async function nameInIndexes<T>(
-  commands: Commands,
+  { run }: Commands,
   keys: Partial<IndexKeys>,
   key: string,
   endsAt: number,
   write: () => Promise<T>,
 ): Promise<T> {
-  const { at, run } = commands;
-  const nameAll = (score: number) => {
-    const names = INDEXES.map(async (index) => {
-      const indexKey = keys[index];
-      if (indexKey === undefined) return [];
-      const most = index === 'person' ? MOST_SESSIONS_PER_PERSON : NO_BOUND;
-      const place = at(KINDS[index], indexKey);
-      const tooMany = await run(scripts.ADD_TO_INDEX, place, Date.now(), score, key, most);
-      return Array.isArray(tooMany) ? tooMany.filter((entry) => typeof entry === 'string') : [];
-    });
-    return Promise.all(names);
-  };
-  await nameAll(endsAt + PENDING);
+  const named = INDEXES.flatMap((index) =>
+    keys[index] ? [[KINDS[index], keys[index]] as const] : [],
+  );
+  const nameWith = (score: number) =>
+    Promise.all(named.map((place) => run(scripts.ADD_TO_INDEX, ...place, Date.now(), score, key)));
+  await nameWith(endsAt + PENDING);
   const written = await write();
-  const old = (await nameAll(endsAt)).flat();
-  await Promise.all(old.map((entry) => endSession(commands, entry)));
+  await nameWith(endsAt);
   return written;
+}
+
+/** Ends a person's sessions beyond MOST_SESSIONS_PER_PERSON, those first that end first. */
+export async function endOldest(commands: Commands, person: string): Promise<void> {
+  const { client, within, at } = commands;
+  const place = at(KINDS.person, person);
+  const names = await within(() => client.zRange(place, 0, -1 - MOST_SESSIONS_PER_PERSON));
+  await Promise.all(names.map((name) => endSession(commands, name)));
 }
 
 /** Ends a session, then drops its names; true when there was one that had not ended. */
 export async function endSession(commands: Commands, key: string): Promise<boolean> {
-  const line = await commands.run(scripts.REMOVE, commands.at('session', key), Date.now());
+  const line = await commands.run(scripts.REMOVE, 'session', key, Date.now());
   if (typeof line !== 'string') return false;
-  const { keys = { person: '' } } = readMetadata(line) ?? {};
-  await Promise.all(INDEXES.map((index) => dropNames(commands, index, keys[index], [key])));
+  const { keys } = readMetadata(line) ?? {};
+  await Promise.all(INDEXES.map((index) => dropNames(commands, index, keys?.[index], [key])));
   return true;
-}
-
-/** Finding sessions; names without a session are dropped on the way. */
-export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
-  const { client, within, at } = commands;
-
-  /** The sessions that an index names and that have this index key. */
-  async function find(index: Index, indexKey: string) {
-    const names = await within(() => client.zRangeWithScores(at(KINDS[index], indexKey), 0, -1));
-    const stale: string[] = [];
-    const found = names.map(async ({ value: key, score }) => {
-      const metadata = await readAlive(commands, key);
-      if (metadata?.keys[index] === indexKey) return { key, ...metadata };
-      if (Number.isInteger(score)) stale.push(key);
-      return [];
-    });
-    const sessions = (await Promise.all(found)).flat();
-    await dropNames(commands, index, indexKey, stale);
-    return sessions;
-  }
-
-  return {
-    async sessionsOf(person) {
-      const sessions = await find('person', person);
-      return sessions
-        .map(({ key, startedAt, lastSeenAt, label }): SessionSummary => {
-          return { key, startedAt, lastSeenAt, label };
-        })
-        .toSorted((one, other) => other.lastSeenAt - one.lastSeenAt);
-    },
-    keysBy: async (index, indexKey) => (await find(index, indexKey)).map(({ key }) => key),
-  };
-}
-
-/** Undefined once the session has ended, by our clock. */
-export async function readAlive(
-  { client, within, at }: Commands,
-  key: string,
-): Promise<Metadata | undefined> {
-  const metadata = readMetadata(await within(() => client.hGet(at('session', key), 'about')));
-  return metadata && metadata.expiresAt > Date.now() ? metadata : undefined;
 }
 
 async function dropNames(
@@ -116,4 +67,36 @@ async function dropNames(
 ): Promise<void> {
   if (!indexKey || keys.length === 0) return;
   await within(() => client.zRem(at(KINDS[index], indexKey), keys));
+}
+
+/** Finding sessions; names without a session are dropped on the way. */
+export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
+  const { client, within, at, read } = commands;
+
+  /** The sessions that an index names and that have this index key. */
+  async function find(index: Index, indexKey: string) {
+    const names = await within(() => client.zRangeWithScores(at(KINDS[index], indexKey), 0, -1));
+    const gone: string[] = [];
+    const look = async ({ value: key, score }: (typeof names)[number]) => {
+      const session = await read(key);
+      if (session?.isAlive && session.keys[index] === indexKey) return [{ key, ...session }];
+      if (Number.isInteger(score)) gone.push(key);
+      return [];
+    };
+    const found = [];
+    for (let first = 0; first < names.length; first += AT_ONCE)
+      found.push(...(await Promise.all(names.slice(first, first + AT_ONCE).map(look))));
+    await dropNames(commands, index, indexKey, gone);
+    return found.flat();
+  }
+
+  return {
+    async sessionsOf(person) {
+      const sessions = await find('person', person);
+      return sessions
+        .map(({ key, startedAt, lastSeenAt, label }) => ({ key, startedAt, lastSeenAt, label }))
+        .toSorted((one, other) => other.lastSeenAt - one.lastSeenAt);
+    },
+    keysBy: async (index, indexKey) => (await find(index, indexKey)).map(({ key }) => key),
+  };
 }

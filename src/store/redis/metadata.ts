@@ -14,9 +14,8 @@ export interface Metadata {
   label: string;
 }
 
-// A line of version 0.1.0 has the person alone where the three keys are now.
-const LINE =
-  /^(?<expiresAt>\d+) (?<version>\d+) (?<lastSeenAt>\d+) (?<endsAt>\d+) (?<startedAt>\d+) (?<keys>\S*) (?<label>.*)$/s;
+// In the order above. A line of version 0.1.0 has the person alone where the three keys are now.
+const LINE = /^(\d+) (\d+) (\d+) (\d+) (\d+) ([^ ,]*)(?:,([^ ,]+)?,([^ ,]+)?)? (.*)$/s;
 
 /** The line for the field `about`. */
 export function writeMetadata(metadata: Metadata): string {
@@ -28,20 +27,12 @@ export function writeMetadata(metadata: Metadata): string {
 
 /** Undefined when there is no session, or when its field is none of ours. */
 export function readMetadata(line: string | null | undefined): Metadata | undefined {
-  const found = LINE.exec(line ?? '')?.groups;
+  const found = LINE.exec(line ?? '');
   if (!found) return undefined;
-  const [person = '', organization, issuerSession] = (found['keys'] ?? '').split(',');
-  return {
-    expiresAt: Number(found['expiresAt']),
-    version: Number(found['version']),
-    lastSeenAt: Number(found['lastSeenAt']),
-    endsAt: Number(found['endsAt']),
-    startedAt: Number(found['startedAt']),
-    keys: {
-      person,
-      ...(organization && { organization }),
-      ...(issuerSession && { issuerSession }),
-    },
-    label: found['label'] ?? '',
-  };
+  const [expiresAt = 0, version = 0, lastSeenAt = 0, endsAt = 0, startedAt = 0] = found
+    .slice(1, 6)
+    .map(Number);
+  const [person = '', organization, issuerSession, label = ''] = found.slice(6);
+  const keys = { person, organization, issuerSession };
+  return { expiresAt, version, lastSeenAt, endsAt, startedAt, keys, label };
 }

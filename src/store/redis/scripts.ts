@@ -16,16 +16,15 @@ export const PUT = `
   redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
 /**
- * lastSeenAt, expiresAt and, unless they stay as they are, the data. Never creates the key: a session
- * that has ended stays ended.
+ * lastSeenAt, expiresAt, fields and values. Never creates the key: a session that has ended stays
+ * ended.
  */
 export const UPDATE = `${IF_ALIVE}
   if not isAlive then return 0 end
   local endsAt = string.match(fixed, '^%d+')
   expiresAt = tonumber(ARGV[3]) < tonumber(endsAt) and ARGV[3] or endsAt
   lastSeenAt = ARGV[2]
-  redis.call('HSET', KEYS[1], 'about', aboutIt())
-  if ARGV[4] then redis.call('HSET', KEYS[1], 'data', ARGV[4]) end
+  redis.call('HSET', KEYS[1], 'about', aboutIt(), unpack(ARGV, 4))
   redis.call('PEXPIRE', KEYS[1], math.max(1, expiresAt - ARGV[1]))
   return 1`;
 
@@ -43,16 +42,12 @@ export const REMOVE = `${IF_ALIVE}
   redis.call('DEL', KEYS[1])
   return isAlive and about`;
 
-/**
- * score, member, how many names to keep. Returns the names beyond that, those that end first. The
- * index of a person's sessions lasts as long as the longest of them.
- */
+/** score, member. An index lasts as long as the longest of its sessions. */
 export const ADD_TO_INDEX = `
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
   redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
-  local longest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-  redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(longest[2] - ARGV[1])))
-  return redis.call('ZRANGE', KEYS[1], 0, -1 - ARGV[4])`;
+  local longest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+  redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(longest - ARGV[1])))`;
 
 /** owner, milliseconds. By the clock of Redis, so that those of the instances do not matter. */
 export const ACQUIRE_LEASE = `

@@ -1,11 +1,10 @@
-// Sessions in Redis, for several machines: one hash per session, read in one round trip, and one
-// sorted set per person that names their sessions. Redis itself lets go of what has expired.
-import { RESP_TYPES } from 'redis';
+// Sessions in Redis, for several machines: one hash per session, read in one round trip, and sorted
+// sets by which they are found. Redis itself lets go of what has expired.
 import type { Store } from '../types.ts';
 import type { RedisClient } from './client.ts';
 import { createCommands, type Commands } from './commands.ts';
-import { endSession, nameInIndexes, readAlive, redisIndexes } from './indexes.ts';
-import { readMetadata, writeMetadata } from './metadata.ts';
+import { endOldest, endSession, nameInIndexes, redisIndexes } from './indexes.ts';
+import { writeMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
 
 /** The store on a client of `connectRedis`, which `close` ends. Rejects with StoreError only. */
@@ -23,30 +22,21 @@ export function redisStore(client: RedisClient): Store {
   };
 }
 
-function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readTokens'> {
-  // Sealed values are bytes, not text.
-  const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-  // Redis expires keys by its own clock; ours decides, as it does for everything else.
-  const alive = async (key: string, ...names: string[]) => {
-    const fields = () => binary.hmGet(at('session', key), ['about', ...names]);
-    const [line, ...values] = await within(fields);
-    const metadata = readMetadata(line?.toString());
-    return metadata && metadata.expiresAt > Date.now() ? { ...metadata, values } : undefined;
-  };
+// The facts are in a field by the name that they had in version 0.1.0: `grant`.
+function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
   return {
     async read(key) {
-      const row = await alive(key, 'data', 'grant');
+      const row = await read(key, 'data', 'grant');
       const [data, facts] = row?.values ?? [];
-      if (!row || data == null) return undefined;
+      if (!row?.isAlive || data == null) return undefined;
       const { version, lastSeenAt } = row;
       return { data, facts: facts ?? undefined, version, lastSeenAt };
     },
     async readTokens(key) {
-      const row = await alive(key, 'grant', 'tokens');
+      const row = await read(key, 'grant', 'tokens');
       const [facts, tokens] = row?.values ?? [];
-      return row && facts != null && tokens != null
-        ? { facts, tokens, version: row.version }
-        : undefined;
+      if (!row?.isAlive || facts == null || tokens == null) return undefined;
+      return { facts, tokens, version: row.version };
     },
   };
 }
@@ -54,54 +44,44 @@ function reads({ client, within, at }: Commands): Pick<Store, 'read' | 'readToke
 function writes(
   commands: Commands,
 ): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
-  const { at, run } = commands;
+  const { read, run, did } = commands;
   return {
     async insert(key, { data, signIn, startedAt, endsAt, ...session }) {
-      const { keys = { person: '' }, label = '', facts, tokens } = signIn ?? {};
+      const { keys = { person: '' }, label = '' } = signIn ?? {};
       const expiresAt = Math.min(session.expiresAt, endsAt);
-      const version = signIn ? 1 : 0;
       const times = { expiresAt, lastSeenAt: startedAt, endsAt, startedAt };
-      const hash = {
-        data,
-        about: writeMetadata({ ...times, version, keys, label }),
-        // The facts, by the name that the field had in version 0.1.0.
-        ...(facts !== undefined && tokens !== undefined && { grant: facts, tokens }),
-      };
+      const about = writeMetadata({ ...times, version: signIn ? 1 : 0, keys, label });
+      const fields = ['about', about, 'data', data];
+      if (signIn) fields.push('grant', signIn.facts, 'tokens', signIn.tokens);
       const life = Math.max(1, expiresAt - Date.now());
-      const put = () => run(scripts.PUT, at('session', key), life, ...Object.entries(hash).flat());
-      await (signIn ? nameInIndexes(commands, keys, key, endsAt, put) : put());
+      const put = () => run(scripts.PUT, 'session', key, life, ...fields);
+      await nameInIndexes(commands, keys, key, endsAt, put);
+      if (signIn) await endOldest(commands, keys.person);
     },
-    async update(key, data, lastSeenAt, expiresAt) {
-      const args = [Date.now(), lastSeenAt, expiresAt, data];
-      return (await run(scripts.UPDATE, at('session', key), ...args)) === 1;
-    },
-    async touch(key, lastSeenAt, expiresAt) {
-      const args = [Date.now(), lastSeenAt, expiresAt];
-      return (await run(scripts.UPDATE, at('session', key), ...args)) === 1;
-    },
-    async replaceTokens(key, fromVersion, { facts, tokens, organization }) {
-      const previous = await readAlive(commands, key);
-      if (!previous) return false;
-      const args = [Date.now(), fromVersion, fromVersion + 1, facts, tokens, organization ?? ''];
-      const replace = () => run(scripts.REPLACE_TOKENS, at('session', key), ...args);
-      const isSame = organization === previous.keys.organization;
-      const names = isSame || organization === undefined ? {} : { organization };
-      return (await nameInIndexes(commands, names, key, previous.endsAt, replace)) === 1;
+    update: (key, data, lastSeenAt, expiresAt) =>
+      did(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt, 'data', data),
+    touch: (key, lastSeenAt, expiresAt) =>
+      did(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt),
+    async replaceTokens(key, from, { facts, tokens, organization }) {
+      const session = await read(key);
+      if (!session?.isAlive) return false;
+      const args = [Date.now(), from, from + 1, facts, tokens, organization ?? ''];
+      const replace = () => did(scripts.REPLACE_TOKENS, 'session', key, ...args);
+      const keys = organization === session.keys.organization ? {} : { organization };
+      return nameInIndexes(commands, keys, key, session.endsAt, replace);
     },
     remove: (key) => endSession(commands, key),
   };
 }
 
 function leases({
-  at,
   run,
+  did,
 }: Commands): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
   return {
-    acquireLease: async (name, owner, ms) =>
-      (await run(scripts.ACQUIRE_LEASE, at('lease', name), owner, ms)) === 1,
-    renewLease: async (name, owner, ms) =>
-      (await run(scripts.RENEW_LEASE, at('lease', name), owner, ms)) === 1,
+    acquireLease: (name, owner, ms) => did(scripts.ACQUIRE_LEASE, 'lease', name, owner, ms),
+    renewLease: (name, owner, ms) => did(scripts.RENEW_LEASE, 'lease', name, owner, ms),
     releaseLease: async (name, owner) =>
-      void (await run(scripts.RELEASE_LEASE, at('lease', name), owner)),
+      void (await run(scripts.RELEASE_LEASE, 'lease', name, owner)),
   };
 }
