@@ -50,8 +50,9 @@ function slowed(records: SessionRecords, ms: number): SessionRecords {
     },
     async remove(key) {
       await delay(ms);
-      await records.remove(key);
+      const isEnded = await records.remove(key);
       done.push('remove');
+      return isEnded;
     },
   };
 }
@@ -73,7 +74,7 @@ beforeAll(async () => {
   });
   const app = express();
   app.use(auth.session, auth.routes);
-  app.all('/basket', (req, res) => {
+  app.all('/basket', auth.hostSession, (req, res) => {
     if (req.method === 'POST') req.session.basket = [...(req.session.basket ?? []), 'tea'];
     res.json(req.session.basket ?? []);
   });

@@ -2,10 +2,16 @@
 import { statSync } from 'node:fs';
 import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { startPruning } from '../src/store/embedded/pruning.ts';
+import { migrate } from '../src/store/embedded/schema.ts';
+import { openSqlite } from '../src/store/embedded/sqlite.ts';
 import { openEmbeddedStore } from '../src/store/embedded/store.ts';
 import { openStore, type Store } from '../src/store/index.ts';
+import { connectRedis } from '../src/store/redis/client.ts';
+import { createCommands } from '../src/store/redis/commands.ts';
+import { nameInIndexes, redisIndexes } from '../src/store/redis/indexes.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
-import { bytes, HOUR, pass, session, temporaryFiles } from './support/stores.ts';
+import { bytes, endAll, HOUR, pass, session, temporaryFiles } from './support/stores.ts';
 
 const newFile = temporaryFiles();
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }));
@@ -18,6 +24,16 @@ function count(file: string, table: string): unknown {
   } finally {
     db.close();
   }
+}
+
+/** What openEmbeddedStore starts, with another number of sessions and at another pace. */
+async function pruneOften(file: string, maxSessions: number): Promise<() => Promise<void>> {
+  const sqlite = await openSqlite(file, migrate);
+  const stopPruning = startPruning(sqlite, maxSessions, 10);
+  return async () => {
+    await stopPruning();
+    await sqlite.close();
+  };
 }
 
 describe('the session file', () => {
@@ -33,29 +49,45 @@ describe('the session file', () => {
 
   test('loses what has expired by itself', async () => {
     const file = newFile();
-    const store = await openEmbeddedStore({ file, pruneEveryMs: 10 });
+    const store = await openEmbeddedStore({ file });
+    const stop = await pruneOften(file, 1_000_000);
     for (let i = 0; i < 250; i += 1) await store.insert(`${i}`, session('ada'));
     await store.insert('kept', session('ada', { expiresAt: Date.now() + 2 * HOUR }));
-    await store.writeEntry('e', 'x', Date.now() + HOUR);
     await store.acquireLease('l', 'one', HOUR);
     pass(HOUR);
     await vi.waitFor(() => expect(count(file, 'sessions')).toEqual([1]));
-    expect(count(file, 'entries')).toEqual([0]);
-    expect(count(file, 'leases')).toEqual([0]);
+    await vi.waitFor(() => expect(count(file, 'leases')).toEqual([0]));
     expect(await store.read('kept')).toBeDefined();
+    await stop();
     await store.close();
   });
 
   test('holds at most so many sessions, and drops those nearest their end', async () => {
     const file = newFile();
-    const store = await openEmbeddedStore({ file, maxSessions: 10, pruneEveryMs: 10 });
+    const store = await openEmbeddedStore({ file });
+    const stop = await pruneOften(file, 10);
     for (let i = 0; i < 30; i += 1) {
       await store.insert(`${i}`, session('ada', { expiresAt: Date.now() + HOUR + i }));
     }
     await vi.waitFor(() => expect(count(file, 'sessions')).toEqual([10]));
     expect(await store.read('19')).toBeUndefined();
     expect(await store.read('20')).toBeDefined();
+    await stop();
     await store.close();
+  });
+
+  test('is pruned by the store itself, once a minute', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.now() });
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    await store.insert('a', session('ada'));
+    pass(HOUR);
+    vi.advanceTimersByTime(59_999);
+    await store.ping();
+    expect(count(file, 'sessions')).toEqual([1]);
+    vi.advanceTimersByTime(1);
+    await store.close();
+    expect(count(file, 'sessions')).toEqual([0]);
   });
 
   test('opens again with everything in it', async () => {
@@ -68,6 +100,15 @@ describe('the session file', () => {
     await second.close();
   });
 });
+
+/** What one waits for until the other opens it. */
+function gate() {
+  let open: (() => void) | undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open?.() };
+}
 
 describe('the keys in Redis', () => {
   let redis: TestRedis;
@@ -82,14 +123,16 @@ describe('the keys in Redis', () => {
   });
 
   test('all expire by themselves', async () => {
-    await store.insert('a', session('ada'));
+    const keys = { person: 'ada', organization: 'org1', issuerSession: 'sid1' };
+    const next = { facts: bytes('g'), tokens: bytes('t'), organization: 'org2' };
+    await store.insert('a', session(keys));
     await store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
-    await store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') });
+    await store.touch('a', Date.now(), Date.now() + HOUR);
+    await store.replaceTokens('a', 1, next);
     await store.insert('visitor', session());
     await store.acquireLease('l', 'one', 10_000);
-    await store.writeEntry('e', 'x', Date.now() + HOUR);
-    expect(await redis.command('DBSIZE')).toBe(':5\r\n');
-    expect(await redis.command('INFO keyspace')).toContain('keys=5,expires=5');
+    expect(await redis.command('DBSIZE')).toBe(':7\r\n');
+    expect(await redis.command('INFO keyspace')).toContain('keys=7,expires=7');
   });
 
   test('name no session that has ended', async () => {
@@ -103,11 +146,36 @@ describe('the keys in Redis', () => {
     expect(await redis.command('DBSIZE')).toBe(':0\r\n');
   });
 
+  test('keep a name that somebody saw before its session was written', async () => {
+    await redis.flush();
+    const client = await connectRedis(redis.url);
+    const commands = createCommands(client);
+    const [seen, goOn] = [gate(), gate()];
+    const slow = redisIndexes({
+      ...commands,
+      async read(key) {
+        const row = await commands.read(key);
+        seen.open();
+        await goOn.opened;
+        return row;
+      },
+    });
+    let looking: Promise<string[]> | undefined;
+    await nameInIndexes(commands, { person: 'ada' }, 'a', Date.now() + HOUR, async () => {
+      looking = slow.keysBy('person', 'ada');
+      await seen.opened;
+    });
+    goOn.open();
+    expect(await looking).toEqual([]);
+    expect(await redis.command('ZCARD user:{ada}')).toBe(':1\r\n');
+    client.destroy();
+  });
+
   test('are apart where two applications use two databases of one server', async () => {
     const { store: other } = await openStore({ redisUrl: `${redis.url}/1`, file: '' });
     await store.insert('a', session('ada'));
     expect(await other.sessionsOf('ada')).toEqual([]);
-    expect(await other.removeAll('ada')).toBe(0);
+    expect(await endAll(other, 'ada')).toBe(0);
     expect(await store.read('a')).toBeDefined();
     await other.close();
   });

@@ -14,6 +14,14 @@ let files = 0;
 const newFile = () => join(folder, `${(files += 1)}.db`);
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** What the jobs leave in each session. */
+const WRITTEN = {
+  data: bytes('data 2'),
+  facts: bytes('g'),
+  version: 2,
+  lastSeenAt: expect.any(Number) as number,
+};
+
 describe('several processes on one session file', () => {
   test('make it together and write at once without an error', async () => {
     const file = newFile();
@@ -24,11 +32,7 @@ describe('several processes on one session file', () => {
     const written = jobs.flatMap(({ lines }) => lines);
     expect(written).toHaveLength(600);
     for (const key of written) {
-      expect(await store.read(key)).toEqual({
-        data: bytes('data 2'),
-        grant: bytes('g'),
-        version: 2,
-      });
+      expect(await store.read(key)).toEqual(WRITTEN);
     }
     await store.close();
   });
@@ -49,11 +53,7 @@ describe('several processes on one session file', () => {
       await job.ended;
       const store = await openEmbeddedStore({ file });
       for (const key of job.lines) {
-        expect(await store.read(key)).toEqual({
-          data: bytes('data 2'),
-          grant: bytes('g'),
-          version: 2,
-        });
+        expect(await store.read(key)).toEqual(WRITTEN);
       }
       expect(await store.update(`${name}-0`, bytes('x'), Date.now(), Date.now() + HOUR)).toBe(true);
       await store.close();

@@ -1,28 +1,30 @@
-// What src/auth/records.ts promises of a session and its tokens, held against both engines.
+// What src/auth/session/records.ts promises of a session and its tokens, held against both engines.
 import { expect, test } from 'vitest';
-import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
+import { bytes, eachEngine, endAll, HOUR, pass, session } from './support/stores.ts';
 
 eachEngine((on) => {
   test('a session is read by every instance as it was inserted', async () => {
     await on.store.insert('a', session('ada'));
     expect(await on.other.read('a')).toEqual({
       data: bytes('data 1'),
-      grant: bytes('grant 1'),
+      facts: bytes('facts 1'),
       version: 1,
+      lastSeenAt: Date.now(),
     });
     expect(await on.other.readTokens('a')).toEqual({
-      grant: bytes('grant 1'),
+      facts: bytes('facts 1'),
       tokens: bytes('tokens 1'),
       version: 1,
     });
   });
 
-  test('a session nobody signed in to has no grant, no tokens and version 0', async () => {
+  test('a session nobody signed in to has no facts, no tokens and version 0', async () => {
     await on.store.insert('a', session());
     expect(await on.store.read('a')).toEqual({
       data: bytes('data 1'),
-      grant: undefined,
+      facts: undefined,
       version: 0,
+      lastSeenAt: Date.now(),
     });
     expect(await on.store.readTokens('a')).toBeUndefined();
     expect(await on.store.sessionsOf('')).toEqual([]);
@@ -50,22 +52,26 @@ eachEngine((on) => {
     expect(await on.store.sessionsOf('ada')).toEqual([]);
     expect(await on.store.update('a', bytes('late'), Date.now(), Date.now() + HOUR)).toBe(false);
     expect(
-      await on.store.replaceTokens('a', 1, { grant: bytes('late'), tokens: bytes('late') }),
+      await on.store.replaceTokens('a', 1, { facts: bytes('late'), tokens: bytes('late') }),
     ).toBe(false);
-    expect(await on.store.removeOne('ada', 'a')).toBe(false);
-    expect(await on.store.removeAll('ada')).toBe(0);
+    expect(await on.store.touch('a', Date.now(), Date.now() + HOUR)).toBe(false);
+    expect(await on.store.keysBy('person', 'ada')).toEqual([]);
+    expect(await endAll(on.store, 'ada')).toBe(0);
+    expect(await on.store.remove('a')).toBe(false);
     expect(await on.store.read('a')).toBeUndefined();
   });
 
   test('an update writes the data, moves the expiry and leaves the tokens', async () => {
     await on.store.insert('a', session('ada'));
     pass(HOUR / 2);
-    expect(await on.other.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(true);
+    const lastSeenAt = Date.now();
+    expect(await on.other.update('a', bytes('data 2'), lastSeenAt, lastSeenAt + HOUR)).toBe(true);
     pass(HOUR - 1);
     expect(await on.store.read('a')).toEqual({
       data: bytes('data 2'),
-      grant: bytes('grant 1'),
+      facts: bytes('facts 1'),
       version: 1,
+      lastSeenAt,
     });
     expect((await on.store.readTokens('a'))?.tokens).toEqual(bytes('tokens 1'));
     pass(1);
@@ -85,7 +91,7 @@ eachEngine((on) => {
     await on.store.insert('a', session('ada'));
     await on.other.remove('a');
     expect(await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(false);
-    expect(await on.store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') })).toBe(
+    expect(await on.store.replaceTokens('a', 1, { facts: bytes('g'), tokens: bytes('t') })).toBe(
       false,
     );
     expect(await on.store.read('a')).toBeUndefined();
@@ -96,21 +102,21 @@ eachEngine((on) => {
     await on.store.insert('a', session('ada'));
     const tries = Array.from({ length: 20 }, (__, i) =>
       (i % 2 ? on.store : on.other).replaceTokens('a', 1, {
-        grant: bytes(`g${i}`),
+        facts: bytes(`g${i}`),
         tokens: bytes(`t${i}`),
       }),
     );
     const won = (await Promise.all(tries)).flatMap((isMine, i) => (isMine ? [i] : []));
     expect(won).toHaveLength(1);
     expect(await on.store.readTokens('a')).toEqual({
-      grant: bytes(`g${won[0]}`),
+      facts: bytes(`g${won[0]}`),
       tokens: bytes(`t${won[0]}`),
       version: 2,
     });
     expect(
-      await on.other.replaceTokens('a', 1, { grant: bytes('old'), tokens: bytes('old') }),
+      await on.other.replaceTokens('a', 1, { facts: bytes('old'), tokens: bytes('old') }),
     ).toBe(false);
-    expect(await on.other.replaceTokens('a', 2, { grant: bytes('g'), tokens: bytes('t') })).toBe(
+    expect(await on.other.replaceTokens('a', 2, { facts: bytes('g'), tokens: bytes('t') })).toBe(
       true,
     );
     expect((await on.store.read('a'))?.version).toBe(3);
@@ -119,11 +125,12 @@ eachEngine((on) => {
   test('a replacement of tokens leaves the data and the expiry', async () => {
     await on.store.insert('a', session('ada'));
     await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
-    await on.store.replaceTokens('a', 1, { grant: bytes('g'), tokens: bytes('t') });
+    await on.store.replaceTokens('a', 1, { facts: bytes('g'), tokens: bytes('t') });
     expect(await on.store.read('a')).toEqual({
       data: bytes('data 2'),
-      grant: bytes('g'),
+      facts: bytes('g'),
       version: 2,
+      lastSeenAt: Date.now(),
     });
     pass(HOUR);
     expect(await on.store.read('a')).toBeUndefined();

@@ -17,10 +17,10 @@ const newSession = () => ({
   endsAt: Date.now() + HOUR,
   // A person each: of one person only the newest fifty are kept.
   signIn: {
-    userKey: `${name}-${(people += 1)}`,
-    grant: bytes('g'),
+    keys: { person: `${name}-${(people += 1)}` },
+    facts: bytes('g'),
     tokens: bytes('t'.repeat(3_000)),
-    browser: name,
+    label: name,
   },
 });
 
@@ -37,7 +37,7 @@ async function write(count: number): Promise<void> {
     const key = `${name}-${i}`;
     await store.insert(key, newSession());
     await store.update(key, bytes('data 2'), Date.now(), Date.now() + HOUR);
-    await store.replaceTokens(key, 1, { grant: bytes('g'), tokens: bytes('t') });
+    await store.replaceTokens(key, 1, { facts: bytes('g'), tokens: bytes('t') });
     say(key);
   }
 }

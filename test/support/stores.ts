@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest';
-import type { NewSession } from '../../src/auth/records.ts';
+import type { IndexKeys, NewSession } from '../../src/auth/session/records.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 
@@ -23,22 +23,30 @@ export function temporaryFiles(): () => string {
 /** A sealed value, as far as a store can tell. */
 export const bytes = (text: string) => Buffer.from(text);
 
-/** A session that ends in an hour unless it is used, and in a day in any case. */
-export function session(userKey?: string, change: Partial<NewSession> = {}): NewSession {
+/** A session that ends in an hour unless it is used, and in a day in any case; by a person, or more. */
+export function session(found?: string | IndexKeys, change: Partial<NewSession> = {}): NewSession {
   const now = Date.now();
+  const keys = typeof found === 'string' ? { person: found } : found;
   const signIn = {
-    grant: bytes('grant 1'),
+    facts: bytes('facts 1'),
     tokens: bytes('tokens 1'),
-    browser: 'Firefox on Linux',
+    label: 'Firefox on Linux',
   };
   return {
     data: bytes('data 1'),
     startedAt: now,
     expiresAt: now + HOUR,
     endsAt: now + 24 * HOUR,
-    ...(userKey !== undefined && { signIn: { userKey, ...signIn } }),
+    ...(keys && { signIn: { keys, ...signIn } }),
     ...change,
   };
+}
+
+/** Ends all sessions of a person, one by one; how many there were. */
+export async function endAll(store: Store, person: string): Promise<number> {
+  const keys = await store.keysBy('person', person);
+  const ended = await Promise.all(keys.map((key) => store.remove(key)));
+  return ended.filter(Boolean).length;
 }
 
 interface Opened {
