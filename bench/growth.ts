@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sign } from 'cookie-signature';
-import { SealedSessionStore } from '../src/auth/session-store.ts';
-import { userKey } from '../src/auth/user.ts';
-import type { SessionRecords } from '../src/auth/records.ts';
+import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
+import type { SessionRecords } from '../src/auth/session/records.ts';
+import { SealedSessionStore } from '../src/auth/session/store.ts';
 import { openStore } from '../src/store/index.ts';
 import { signIn } from './accounts.ts';
 import { asBrowser, load } from './load.ts';
@@ -40,7 +40,7 @@ export async function measureGrowth(
     file: world.sessionDb(kind),
     ...(kind === 'redis' && { redisUrl: world.redis.url }),
   });
-  const store = sealed(world, records);
+  const store = sealed(records);
   const template = await sessionOf(store, cookie);
   const cookies: string[] = [];
   const rows: GrowthRow[] = [];
@@ -72,11 +72,10 @@ export async function measureGrowth(
   return rows;
 }
 
-function sealed({ authKit }: World, records: SessionRecords): SealedSessionStore {
-  const { clientId } = authKit.applications.firstParty;
-  const issuer = new URL(authKit.issuer);
-  const settings = { issuer, clientId, secrets: [SECRET], idleSeconds: 86_400, secure: false };
-  return new SealedSessionStore(records, settings);
+function sealed(records: SessionRecords): SealedSessionStore {
+  const secrets = [SECRET];
+  const cookie = new SessionCookie(secrets, false);
+  return new SealedSessionStore({ records, cookie, secrets, idleSeconds: 86_400 });
 }
 
 type Template = Awaited<ReturnType<typeof sessionOf>>;
@@ -88,30 +87,30 @@ async function sessionOf(store: SealedSessionStore, cookie: string) {
   const data = await new Promise<Parameters<SealedSessionStore['set']>[1]>((resolve, reject) => {
     store.get(sid, (error, found) => (found ? resolve(found) : reject(error)));
   });
-  const held = await store.readTokens(sid);
+  const held = await store.readTokens({ sid, key: sessionKey(sid) });
   const { signedIn } = data;
   if (!held || !signedIn) throw new Error('the session that was just begun is not there');
   const endsAt = Date.now() + 86_400_000;
-  const grant = { ...held.grant, expiresAt: endsAt };
+  const facts = { ...held.facts, expiresAt: endsAt };
   const { originalMaxAge } = data.cookie;
   const cookieData = { originalMaxAge, expires: new Date(endsAt) };
   const kept = { ...data, cookie: cookieData, signedIn: { ...signedIn, endsAt } };
-  return { data: kept, tokens: held.tokens, grant, endsAt };
+  return { data: kept, tokens: held.tokens, facts };
 }
 
 /** Adds sessions, each of a person of its own, until there are `count`. */
 async function fill(
   store: SealedSessionStore,
-  { data, grant, tokens, endsAt }: Template,
+  { data, facts, tokens }: Template,
   cookies: string[],
   count: number,
 ): Promise<void> {
-  const { issuer, sub } = data.signedIn.user;
+  const { user } = data.signedIn;
   for (let made = cookies.length; made < count; made += 1) {
     const sid = randomBytes(24).toString('base64url');
-    const own = { ...data, signedIn: { ...data.signedIn, lastSeenAt: Date.now() } };
-    const person = userKey(issuer, `${sub}${made}`);
-    store.begin(own, { userKey: person, browser: 'Chrome on Windows', grant, tokens, endsAt });
+    const signedIn = { ...data.signedIn, user: { ...user, sub: `${user.sub}${made}` } };
+    const newTokens = { tokens, facts, label: 'Chrome on Windows' };
+    const own = { ...data, signedIn, newTokens };
     await new Promise<void>((resolve, reject) => {
       store.set(sid, own, (error) => (error ? reject(error) : resolve()));
     });
