@@ -69,7 +69,7 @@ async function dropNames(
   await within(() => client.zRem(at(KINDS[index], indexKey), keys));
 }
 
-/** Finding sessions; names without a session are dropped on the way. */
+/** Finding sessions; names of sessions that are gone are dropped on the way. */
 export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
   const { client, within, at, read } = commands;
 
@@ -79,9 +79,10 @@ export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'ke
     const gone: string[] = [];
     const look = async ({ value: key, score }: (typeof names)[number]) => {
       const session = await read(key);
-      if (session?.isAlive && session.keys[index] === indexKey) return [{ key, ...session }];
-      if (Number.isInteger(score)) gone.push(key);
-      return [];
+      // IMPORTANT: the name of a session that is there stays, even where it has another index key by
+      // now, or has ended by our clock: another request may be moving it here, or noting its use.
+      if (!session && Number.isInteger(score)) gone.push(key);
+      return session?.isAlive && session.keys[index] === indexKey ? [{ key, ...session }] : [];
     };
     const found = [];
     for (let first = 0; first < names.length; first += AT_ONCE)
