@@ -171,6 +171,15 @@ describe('the keys in Redis', () => {
     client.destroy();
   });
 
+  test('name no more sessions of a person than are kept, of those that ended unused neither', async () => {
+    await redis.flush();
+    for (let i = 0; i < 60; i += 1) {
+      await store.insert(`${i}`, session('ada', { endsAt: Date.now() + HOUR + i }));
+      await redis.command(`DEL session:{${i}}`);
+    }
+    expect(await redis.command('ZCARD user:{ada}')).toBe(':50\r\n');
+  });
+
   test('are apart where two applications use two databases of one server', async () => {
     const { store: other } = await openStore({ redisUrl: `${redis.url}/1`, file: '' });
     await store.insert('a', session('ada'));

@@ -48,6 +48,7 @@ export async function endOldest(commands: Commands, person: string): Promise<voi
   const place = at(KINDS.person, person);
   const names = await within(() => client.zRange(place, 0, -1 - MOST_SESSIONS_PER_PERSON));
   await Promise.all(names.map((name) => endSession(commands, name)));
+  await dropNames(commands, 'person', person, names);
 }
 
 /** Ends a session, then drops its names; true when there was one that had not ended. */
