@@ -72,6 +72,8 @@ describe('several processes on one session file', () => {
     const refused = codeOf(store.insert('b', session('ada')));
     expect(await store.read('a')).toBeDefined();
     expect(await refused).toBe('store_unreachable');
+    expect(await codeOf(store.remove('a'))).toBe('store_unreachable');
+    expect(await store.read('a')).toBeDefined();
     const written = store.insert('b', session('ada'));
     holder.exec('COMMIT');
     await written;
@@ -97,7 +99,7 @@ describe('a session file', () => {
       const job = run('fill', join(disk, 'sessions.db'), 'a', limit);
       await job.ended;
       expect(job.errors()).toBe('');
-      expect(job.lines).toEqual(['store_full readable']);
+      expect(job.lines).toEqual(['store_full readable', 'removed as told']);
     } finally {
       if (limit === '') execFileSync('umount', [disk]);
     }

@@ -52,6 +52,9 @@ async function fill(): Promise<void> {
       say(
         `${codeOf(error)} ${i > 0 && readable?.data.toString() === 'data 1' ? 'readable' : 'unreadable'}`,
       );
+      const isRemoved = await store.remove(`${name}-0`).catch(() => false);
+      const isGone = (await store.read(`${name}-0`)) === undefined;
+      say(isRemoved === isGone ? 'removed as told' : 'not removed as told');
       return;
     }
   }

@@ -15,7 +15,7 @@ type Run<T> = (statement: Database.Statement, values: Value[]) => T;
 type Ask<T> = (...values: Value[]) => Promise<T>;
 
 export interface Sqlite {
-  /** The first row as an array of columns. */
+  /** The first row as an array of columns. Not of a write: whether that failed is told after its rows. */
   row(sql: string): Ask<unknown[] | undefined>;
   /** As `row`, for what every request reads: see read-batch.ts. */
   rowTogether(sql: string): Ask<unknown[] | undefined>;

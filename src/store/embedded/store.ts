@@ -73,7 +73,8 @@ function writes(
     `UPDATE sessions SET facts = ?, tokens = ?, organization = ?, version = version + 1
      WHERE key = ? AND version = ? AND expires_at > ?`,
   );
-  const remove = sqlite.write('DELETE FROM sessions WHERE key = ? AND expires_at > ?');
+  // Not only one that has not ended: a use of it that is being noted would bring it back.
+  const remove = sqlite.rows('DELETE FROM sessions WHERE key = ? RETURNING expires_at');
   return {
     async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
       const { keys, facts = null, tokens = null, label = null } = signIn ?? {};
@@ -90,7 +91,10 @@ function writes(
     async replaceTokens(key, from, { facts, tokens, organization = null }) {
       return (await replaceTokens(facts, tokens, organization, key, from, Date.now())) === 1;
     },
-    remove: async (key) => (await remove(key, Date.now())) === 1,
+    async remove(key) {
+      const removed = await remove(key);
+      return removed.some(([expiresAt]) => Number(expiresAt) > Date.now());
+    },
   };
 }
 
