@@ -152,4 +152,16 @@ describe('a session file', () => {
     db.close();
     expect(await codeOf(openEmbeddedStore({ file }))).toBe('store_damaged');
   });
+
+  test('made by a later version is refused as damaged, and stays as it is', async () => {
+    const file = newFile();
+    const { default: Database } = await import('libsql');
+    const db = new Database(file);
+    db.exec('CREATE TABLE sessions (key TEXT); PRAGMA user_version = 9');
+    expect(await codeOf(openEmbeddedStore({ file }))).toBe('store_damaged');
+    expect(db.prepare('PRAGMA user_version').raw().get([])).toEqual([9]);
+    const columns = db.prepare("SELECT name FROM pragma_table_info('sessions')").raw().all([]);
+    expect(columns).toEqual([['key']]);
+    db.close();
+  });
 });

@@ -1,5 +1,5 @@
 // The tables of the session file, and how a file of an older version becomes one of this.
-import type Database from 'libsql';
+import Database from 'libsql';
 
 /** Each brings the file from the version that is its place in the list to the next one. */
 const MIGRATIONS = [
@@ -27,13 +27,16 @@ const MIGRATIONS = [
 
 /**
  * Brings a file up to date, in one transaction: another process may open it at the same time.
- * @throws Error with a code of SQLite's
+ * @throws Error with a code of SQLite's; so for a file of a later version, which stays as it is
  */
 export function migrate(db: Database.Database): void {
   if (versionOf(db) === MIGRATIONS.length) return;
   db.exec('BEGIN IMMEDIATE');
   try {
-    for (const migration of MIGRATIONS.slice(versionOf(db))) db.exec(migration);
+    const version = versionOf(db);
+    if (version > MIGRATIONS.length)
+      throw new Database.SqliteError(`user_version is ${version}`, 'SQLITE_ERROR');
+    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     db.exec('COMMIT');
   } finally {
