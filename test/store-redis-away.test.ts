@@ -5,9 +5,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { createServer } from 'node:tls';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { selfSignedCertificate } from '../src/development/local-authkit/certificate.ts';
-import { StoreError, type StoreEvent } from '../src/store/index.ts';
+import { openStore, StoreError, type StoreEvent } from '../src/store/index.ts';
 import { connectRedis } from '../src/store/redis/client.ts';
 import { redisStore } from '../src/store/redis/store.ts';
 import { codeOf, run } from './support/jobs.ts';
@@ -107,6 +108,19 @@ describe('Redis', () => {
     expect(await took(store.ping())).toBeLessThan(100);
     await redis.start();
     await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 50 });
+  });
+
+  test('named by what is no URL of it: rejected as such, and its password is not told', async () => {
+    const told = ['redis://:pass-word@host:port', 'redis://:pass-word@host/name'].map(
+      async (url) => {
+        const error: unknown = await openStore({ redisUrl: url, file: '' }).catch(
+          (e: unknown) => e,
+        );
+        expect(error).toBeInstanceOf(StoreError);
+        expect(inspect(error, { depth: 9 })).not.toContain('pass-word');
+      },
+    );
+    await Promise.all(told);
   });
 
   test('full: writes are refused as such, reads and sign-out go on', async () => {

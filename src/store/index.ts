@@ -22,7 +22,7 @@ export interface StoreOptions {
  * Opens the store that the options name; only the engine in use is loaded. Redis may be away: it is
  * connected to in the background. `redis` is its client, for keys of your own.
  *
- * @throws StoreError when the file cannot be used
+ * @throws StoreError when the file cannot be used, or the URL is none of Redis
  */
 export async function openStore(
   options: StoreOptions,

@@ -10,24 +10,14 @@ const FIRST_CONNECT_MS = 2_000;
 /**
  * Connects to `redis://` or `rediss://` (TLS). Resolves once connected, or after the first attempt
  * has failed or taken two seconds: connecting then goes on in the background.
+ *
+ * @throws StoreError `store_failed` for what is no URL of Redis
  */
 export async function connectRedis(
   url: string,
   onEvent: StoreEventListener = () => undefined,
 ): Promise<RedisClient> {
-  const client = createClient({
-    url,
-    // Nobody waits for a server that is away: a page that says so is better than none.
-    disableOfflineQueue: true,
-    // A peer that vanished without closing the connection is noticed by its silence.
-    pingInterval: 1_000,
-    socket: {
-      connectTimeout: FIRST_CONNECT_MS,
-      socketTimeout: 5_000,
-      reconnectStrategy: (retries) =>
-        Math.min(50 * 2 ** retries, 1_000) * (0.5 + Math.random() / 2),
-    },
-  });
+  const client = newClient(url);
   let isReachable: boolean | undefined;
   const firstAttempt = new Promise<void>((resolve) => {
     const note = (isNow: boolean, event: StoreEvent, cause?: unknown) => {
@@ -45,6 +35,27 @@ export async function connectRedis(
   client.connect().catch(() => undefined);
   await firstAttempt;
   return client;
+}
+
+function newClient(url: string): RedisClient {
+  try {
+    return createClient({
+      url,
+      // Nobody waits for a server that is away: a page that says so is better than none.
+      disableOfflineQueue: true,
+      // A peer that vanished without closing the connection is noticed by its silence.
+      pingInterval: 1_000,
+      socket: {
+        connectTimeout: FIRST_CONNECT_MS,
+        socketTimeout: 5_000,
+        reconnectStrategy: (retries) =>
+          Math.min(50 * 2 ** retries, 1_000) * (0.5 + Math.random() / 2),
+      },
+    });
+  } catch {
+    // Without its cause, which quotes the URL, password and all.
+    throw new StoreError('store_failed', 'the URL of Redis is none: redis://host:6379/1 is one');
+  }
 }
 
 /**
