@@ -12,6 +12,9 @@ import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
 import { createSealer, SessionIndex } from './seal.ts';
 
+/** What is sealed as the data of a session, of this version or of 0.1.0, beside what the host keeps. */
+type Content = { signedIn?: SignedIn & { lastSeenAt?: number }; passport?: unknown };
+
 /** What was in a row: shared by the requests of a session, hence frozen. */
 interface Opened {
   signedIn: Readonly<SignedIn> | undefined;
@@ -91,7 +94,10 @@ export class SealedSessionStore extends session.Store {
     }
     const content = this.#data.open(row.data, sid);
     if (!content) return undefined;
-    const { signedIn, ...host } = JSON.parse(content.toString()) as { signedIn?: SignedIn };
+    const { signedIn, ...host } = JSON.parse(content.toString()) as Content;
+    // In version 0.1.0, which noted use here, `passport` was a copy of the user and not the host's.
+    if (signedIn?.lastSeenAt !== undefined) delete host.passport;
+    delete signedIn?.lastSeenAt;
     const factsContent = row.facts && this.#facts.open(row.facts, sid);
     const opened = {
       signedIn: signedIn && freeze(signedIn),
