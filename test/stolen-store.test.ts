@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseCookie } from 'cookie';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSealer } from '../src/auth/index.ts';
-import { sessionKey } from '../src/auth/session-cookie.ts';
+import { sessionKey } from '../src/auth/session/cookie.ts';
+import { SessionIndex } from '../src/auth/session/index-keys.ts';
 import { openStore } from '../src/store/index.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser, type Page } from './support/browser.ts';
@@ -14,6 +15,12 @@ import { startRedis, type TestRedis } from './support/redis.ts';
 import { startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdef';
+/** By what sessions are found, which the store keeps as keyed hashes. */
+const IDS = {
+  sub: 'user_01PLANTED',
+  organization: 'org_01PLANTED',
+  'session at the issuer': 'session_01PLANTED',
+};
 const USER = { name: 'Zoë “Ziggy” Plånted', email: 'zoe.planted@example.com' };
 
 let redis: TestRedis | undefined;
@@ -60,12 +67,21 @@ const metadata = () => ({ introspection_endpoint: `${issuer.url}/oauth2/introspe
 
 /** Tokens that nobody has seen before, from now on. */
 async function plantTokens(name: string): Promise<void> {
-  const access = await issuer.sign({ org_id: 'org_01', jti: `planted-${name}-jti` });
+  const access = await issuer.sign({
+    sub: IDS.sub,
+    org_id: IDS.organization,
+    jti: `planted-${name}-jti`,
+  });
   const refresh = `planted-${name}-refresh-token`;
   Object.assign(secrets, { [`${name} access`]: access, [`${name} refresh`]: refresh });
   issuer.vary = {
     metadata: metadata(),
-    idToken: { ...issuer.vary.idToken, ...USER },
+    idToken: {
+      ...issuer.vary.idToken,
+      ...USER,
+      sub: IDS.sub,
+      sid: IDS['session at the issuer'],
+    },
     response: { access_token: access, refresh_token: refresh },
     mangle: (idToken) => {
       secrets[`${name} ID token`] = idToken;
@@ -148,7 +164,16 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
   });
 
   it('the store holds no secret, and nothing about a person, in any encoding', async () => {
-    expect(findLeaks({ ...secrets, ...USER }, await dump())).toEqual([]);
+    expect(findLeaks({ ...secrets, ...USER, ...IDS }, await dump())).toEqual([]);
+  });
+
+  it('it holds them as keys that the secret alone makes', async () => {
+    const index = new SessionIndex([SECRET]);
+    const [person = ''] = index.ofPerson({ issuer: issuer.url, sub: IDS.sub });
+    const [organization] = index.ofOrganization(issuer.url, IDS.organization);
+    const [session] = index.ofIssuerSession(issuer.url, IDS['session at the issuer']);
+    const stored = await dump();
+    for (const key of [person, organization, session]) expect(stored).toContain(key);
   });
 
   it('the log at level trace holds none either', () => {
@@ -171,7 +196,7 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     const row = await store.readTokens(sessionKey(sid));
     const session = await store.read(sessionKey(sid));
     await store.close();
-    const sealed = [row?.tokens, row?.grant, session?.data].map(
+    const sealed = [row?.tokens, row?.facts, session?.data].map(
       (bytes) => bytes ?? Buffer.alloc(0),
     );
     const purposes = ['session tokens', 'session grant', 'session data', 'sign-in attempt'];
