@@ -72,10 +72,12 @@ export async function measureGrowth(
   return rows;
 }
 
+const LIFETIMES = { idleMs: 86_400_000, maxMs: 604_800_000 };
+
 function sealed(records: SessionRecords): SealedSessionStore {
   const secrets = [SECRET];
   const cookie = new SessionCookie(secrets, false);
-  return new SealedSessionStore({ records, cookie, secrets, idleSeconds: 86_400 });
+  return new SealedSessionStore(records, cookie, secrets, LIFETIMES);
 }
 
 type Template = Awaited<ReturnType<typeof sessionOf>>;

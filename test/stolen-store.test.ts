@@ -5,7 +5,7 @@ import { parseCookie } from 'cookie';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSealer } from '../src/auth/index.ts';
 import { sessionKey } from '../src/auth/session/cookie.ts';
-import { SessionIndex } from '../src/auth/session/index-keys.ts';
+import { SessionIndex } from '../src/auth/session/seal.ts';
 import { openStore } from '../src/store/index.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser, type Page } from './support/browser.ts';

@@ -5,8 +5,9 @@ import { sign } from 'cookie-signature';
 import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createSealer } from '../src/auth/index.ts';
+import type { SessionRecords } from '../src/auth/session/records.ts';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
-import { SessionIndex } from '../src/auth/session/index-keys.ts';
+import { SessionIndex } from '../src/auth/session/seal.ts';
 import { SealedSessionStore } from '../src/auth/session/store.ts';
 import { migrate } from '../src/store/embedded/schema.ts';
 import { openStore, type Store } from '../src/store/index.ts';
@@ -42,6 +43,12 @@ function oldSessions(): OldSession[] {
     { key: 'visitor', data: bytes('basket'), ...times, lastSeenAt: now },
   ];
 }
+
+const sealedStore = (records: SessionRecords) =>
+  new SealedSessionStore(records, new SessionCookie([SECRET], false), [SECRET], {
+    idleMs: 24 * HOUR,
+    maxMs: 168 * HOUR,
+  });
 
 describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) => {
   let server: TestRedis | undefined;
@@ -177,10 +184,9 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
   test('keeps what is the host’s, and not what Passport kept there', async () => {
     await write([begun('an-old-session-id', { basket: ['tea'] })]);
     const records = await open();
-    const cookie = new SessionCookie([SECRET], false);
-    const options = { records, cookie, secrets: [SECRET], idleSeconds: 86_400 };
+    const store = sealedStore(records);
     const id = { sid: 'an-old-session-id', key: sessionKey('an-old-session-id') };
-    const found = await new SealedSessionStore(options).find(id);
+    const found = await store.find(id);
     expect(found?.hostData).toBe('{"basket":["tea"]}');
     expect(Object.keys(found?.signedIn ?? {}).toSorted()).toEqual(
       ['claims', 'clientId', 'endsAt', 'startedAt', 'user'].toSorted(),
@@ -196,9 +202,8 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
     const content = { passport: { user: 'the host’s own' }, signedIn: { user: USER } };
     const data = createSealer([SECRET], 'session data').seal(JSON.stringify(content), sid);
     await records.insert(sessionKey(sid), session('ada', { data }));
-    const cookie = new SessionCookie([SECRET], false);
-    const options = { records, cookie, secrets: [SECRET], idleSeconds: 86_400 };
-    const found = await new SealedSessionStore(options).find({ sid, key: sessionKey(sid) });
+    const store = sealedStore(records);
+    const found = await store.find({ sid, key: sessionKey(sid) });
     expect(found?.hostData).toBe('{"passport":{"user":"the host’s own"}}');
     await records.close();
   });

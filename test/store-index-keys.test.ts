@@ -2,7 +2,7 @@
 // the store nothing.
 import { createHmac, hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { SessionIndex } from '../src/auth/session/index-keys.ts';
+import { SessionIndex } from '../src/auth/session/seal.ts';
 import type { IndexKeys } from '../src/auth/session/records.ts';
 import type { SignedIn } from '../src/auth/sign-in/user.ts';
 import type { TokenFacts } from '../src/auth/tokens/token-set.ts';

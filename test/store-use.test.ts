@@ -9,11 +9,9 @@ import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
 const SECRETS = ['a-secret-of-the-tests-0123456789-abcdef'];
 
 const sealed = (records: SessionRecords) =>
-  new SealedSessionStore({
-    records,
-    cookie: new SessionCookie(SECRETS, false),
-    secrets: SECRETS,
-    idleSeconds: 3_600,
+  new SealedSessionStore(records, new SessionCookie(SECRETS, false), SECRETS, {
+    idleMs: HOUR,
+    maxMs: 24 * HOUR,
   });
 
 /** Saves this as what the host keeps in the session, as express-session does. */

@@ -33,8 +33,10 @@ afterEach(async () => {
 async function start(change: (records: SessionRecords) => Partial<SessionRecords> = () => ({})) {
   const { store: records } = await openStore({ file: newFile() });
   const told: SignInEvent[] = [];
-  const cookie = new SessionCookie([OLD], false);
-  const before = new SealedSessionStore(records, cookie, [OLD], { idleMs: DAY, maxMs: 7 * DAY });
+  const before = new SealedSessionStore(records, new SessionCookie([OLD], false), [OLD], {
+    idleMs: DAY,
+    maxMs: 7 * DAY,
+  });
   const auth = createAuth({
     issuer: new URL(ISSUER),
     clientId: 'a client',
@@ -150,8 +152,9 @@ it('does not bring back a session that ended while its page ran', async () => {
 });
 
 it('signs nobody out when the store refuses to note the use, and says so', async () => {
-  const touch = () => Promise.reject(new Error('the disk is full'));
-  const { signIn, ask, told } = await start(() => ({ touch }));
+  const { signIn, ask, told } = await start(() => ({
+    touch: () => Promise.reject(new Error('the disk is full')),
+  }));
   const cookie = await signIn('ada', 120_000);
   expect(await ask('whose', cookie)).toEqual({ body: ['ada', 'ada'], cookies: [] });
   expect(told).toContainEqual({ event: 'use_not_noted', sub: 'ada' });

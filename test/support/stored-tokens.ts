@@ -18,7 +18,10 @@ export async function storedTokens(
   const records = await openEmbeddedStore({ file: join(folder, 'sessions.db') });
   const secrets = (env['SESSION_SECRET'] ?? '').split(',');
   const cookie = new SessionCookie(secrets, false);
-  const store = new SealedSessionStore({ records, cookie, secrets, idleSeconds: 86_400 });
+  const store = new SealedSessionStore(records, cookie, secrets, {
+    idleMs: 86_400_000,
+    maxMs: 604_800_000,
+  });
   const held = await store.readTokens({ sid, key: sessionKey(sid) });
   await records.close();
   return held?.tokens;

@@ -39,7 +39,10 @@ type Callback<T> = (error: unknown, value?: T) => void;
 
 /** express-session speaks callbacks, the records promises. */
 function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
-  promise.then((value) => callback?.(null, value), callback);
+  promise.then(
+    (value) => callback?.(null, value),
+    (error: unknown) => callback?.(error),
+  );
 }
 
 /** At some 2 kB each. */
@@ -132,7 +135,7 @@ export class SealedSessionStore extends session.Store {
         ...this.#cookie.attributes,
         maxAge,
         originalMaxAge: maxAge,
-      } as session.Cookie;
+      };
       markStored(data, signedIn);
       return data;
     });
