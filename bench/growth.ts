@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { sign } from 'cookie-signature';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
 import type { SessionRecords } from '../src/auth/session/records.ts';
-import { SealedSessionStore } from '../src/auth/session/store.ts';
+import { SealedSessionStore } from '../src/auth/session/sealed-store.ts';
 import { openStore } from '../src/store/index.ts';
 import { signIn } from './accounts.ts';
 import { asBrowser, load } from './load.ts';

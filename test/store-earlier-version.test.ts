@@ -8,7 +8,7 @@ import { createSealer } from '../src/auth/index.ts';
 import type { SessionRecords } from '../src/auth/session/records.ts';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
 import { SessionIndex } from '../src/auth/session/seal.ts';
-import { SealedSessionStore } from '../src/auth/session/store.ts';
+import { SealedSessionStore } from '../src/auth/session/sealed-store.ts';
 import { migrate } from '../src/store/embedded/schema.ts';
 import { openStore, type Store } from '../src/store/index.ts';
 import { connectRedis } from '../src/store/redis/client.ts';

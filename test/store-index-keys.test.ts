@@ -100,6 +100,8 @@ describe('an index key', () => {
   test('of an organization or an issuer session is absent where there is none', () => {
     const index = new SessionIndex([NEW]);
     const without = { ...signedIn, claims: {} };
-    expect(Object.keys(index.keysFor(without, {} as TokenFacts))).toEqual(['person']);
+    const { person, ...others } = index.keysFor(without, {} as TokenFacts);
+    expect(person).toMatch(/^[\w-]{43}$/);
+    expect(Object.values(others)).toEqual([undefined, undefined]);
   });
 });

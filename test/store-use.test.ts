@@ -2,7 +2,7 @@
 // what another request has changed or ended meanwhile.
 import { expect, test, vi } from 'vitest';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
-import { SealedSessionStore } from '../src/auth/session/store.ts';
+import { SealedSessionStore } from '../src/auth/session/sealed-store.ts';
 import type { SessionRecords } from '../src/auth/session/records.ts';
 import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
 
@@ -111,7 +111,7 @@ eachEngine((on) => {
     expect(late?.hostData).toBe('{"basket":["tea"]}');
     const data = await load(store, id.sid);
     await save(store, id.sid, Object.assign(data, { basket: undefined, theme: 'dark' }));
-    expect(await other.noteUse(id, Date.now() + 1, Date.now() + HOUR)).toBe(true);
+    expect(await on.other.touch(id.key, Date.now() + 1, Date.now() + HOUR)).toBe(true);
     for (const each of [store, other])
       expect(await each.find(id)).toMatchObject({
         hostData: '{"theme":"dark"}',

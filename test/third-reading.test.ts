@@ -10,7 +10,7 @@ import Database from 'libsql';
 import { afterEach, expect, it } from 'vitest';
 import { createAuth, type SessionRecords, type SignInEvent } from '../src/auth/index.ts';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
-import { SealedSessionStore } from '../src/auth/session/store.ts';
+import { SealedSessionStore } from '../src/auth/session/sealed-store.ts';
 import { openStore } from '../src/store/index.ts';
 import { readTogether } from '../src/store/embedded/read-batch.ts';
 import { HOUR, temporaryFiles } from './support/stores.ts';

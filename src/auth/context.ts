@@ -7,7 +7,7 @@ import { Issuer, type ClientOptions } from './issuer.ts';
 import { SessionCookie } from './session/cookie.ts';
 import type { SessionRecords } from './session/records.ts';
 import { createSealer } from './session/seal.ts';
-import { SealedSessionStore } from './session/store.ts';
+import { SealedSessionStore } from './session/sealed-store.ts';
 import type { User } from './sign-in/user.ts';
 
 /** Where the routes of sign-in are, each a path on the origin of `baseUrl`. */
@@ -64,7 +64,10 @@ const DAY_S = 86_400;
  */
 export function createContext(options: AuthOptions) {
   const { clientId, baseUrl, records, sessionSecrets: secrets } = options;
-  const { labelSession = () => '', onSignIn = () => {}, onEvent = () => {} }: AuthOptions = options;
+  const { labelSession = () => '', onSignIn = () => {} }: AuthOptions = options;
+  // A log that fails must not fail a sign-in, or end the process from the background.
+  const tell = async (...told: Parameters<SignInEventListener>) => options.onEvent?.(...told);
+  const onEvent: SignInEventListener = (...told) => void tell(...told).catch(() => undefined);
   // A cookie belongs to a whole host; where on it the routes are, `paths` says.
   if (baseUrl.pathname !== '/')
     throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);

@@ -3,7 +3,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
-import { isNavigation } from './navigation.ts';
+import { isNavigation } from './fetch-metadata.ts';
 import type { SignedInSession } from './request.ts';
 import { currentUser, endSession, sessionOf } from './session/session.ts';
 import { sameOriginPath } from './sign-in/return-to.ts';

@@ -10,8 +10,8 @@
 //
 // One sign-in, in request order: guards.ts, sign-in/routes.ts, sign-in/strategy.ts,
 // sign-in/attempts.ts, (AuthKit), sign-in/user.ts, tokens/token-set.ts, session/session.ts.
-// One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts.
-// One sign-out: sign-out.ts, session/session.ts.
+// One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts, session/sealed-store.ts.
+// One sign-out: same-origin.ts, sign-out.ts, session/session.ts.
 import { Router, type Request } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
@@ -31,7 +31,7 @@ export type { AuthOptions, Paths } from './context.ts';
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
 export type { SignInEvent, SignInEventListener } from './events.ts';
 export { isLoopbackHttp } from './issuer.ts';
-export { isNavigation, isPrefetch } from './navigation.ts';
+export { isNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
 export { rejectForeignOrigin } from './same-origin.ts';
 export type { OwnSession } from './session/list.ts';

@@ -1,5 +1,5 @@
-// The issuer, as this application knows it: discovered in the background, again and again, never fatal.
-// The app serves its public pages while AuthKit is away, and keeps what it knew once it was there.
+// The issuer, as this application knows it: looked for in the background until it was found once, and
+// asked again for a readiness check. The app serves its public pages while AuthKit is away, and keeps what it knew once it was there.
 // OpenID Connect Discovery 1.0 §4: https://openid.net/specs/openid-connect-discovery-1_0.html
 import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
@@ -18,7 +18,7 @@ export interface ClientOptions {
 export interface Discovered {
   /** For a sign-in: the ID token's signature is verified against the JWKS. */
   verifyingConfig: client.Configuration;
-  /** For everything after it. */
+  /** For everything after it: refresh, revocation, introspection, end session. */
   refreshConfig: client.Configuration;
 }
 
@@ -185,8 +185,8 @@ async function discoverOnce(
 
 /**
  * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill the
- * memory of this server. Redirects are not followed: the metadata names every address we talk to. It tells `onClockSkew` by how many seconds
- * this server's clock is ahead of the issuer's `Date` header.
+ * memory of this server. It follows no redirect: the metadata names every address we talk to.
+ * `onClockSkew` hears by how many seconds this server's clock is ahead of the issuer's `Date` header.
  */
 function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetch {
   return async (url, options) => {

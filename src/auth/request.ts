@@ -1,9 +1,9 @@
 // What sign-in puts on a request, in one property: `req.authSession`. Guards believe nothing else, so
 // that somebody whom another login put into `req.user` gets no further than there.
 import type { SignInError } from './errors.ts';
-import type { StoredSession } from './session/store.ts';
+import type { StoredSession } from './session/sealed-store.ts';
 import type { SignedIn, User } from './sign-in/user.ts';
-import type { TokenFacts, Tokens } from './tokens/token-set.ts';
+import type { TokenFacts } from './tokens/token-set.ts';
 
 /** What `auth.session` read for this request. */
 export interface AuthSession {
@@ -31,10 +31,6 @@ export interface SignedInSession extends SignedIn {
 declare module 'express-session' {
   interface SessionData {
     signedIn?: SignedIn;
-    /** On a session that is in the store: who signed in, as it says there. */
-    readonly asStored?: { signedIn: SignedIn | undefined };
-    /** Only while a sign-in is saved: the store keeps it in a record of its own. */
-    newTokens?: Tokens & { label: string };
   }
 }
 

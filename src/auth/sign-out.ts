@@ -1,5 +1,5 @@
 // POST /logout. Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
-import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { buildEndSessionUrl, tokenRevocation, type Configuration } from 'openid-client';
 import type { Context } from './context.ts';
 import { storeFailure } from './errors.ts';
@@ -11,38 +11,42 @@ import { endSession, sessionOf } from './session/session.ts';
 import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
 
-/** POST /logout, from pages of this origin. GET never signs out: a prefetched link or an image would. */
-export function signOutRoutes(context: Context): Router {
-  const { paths, baseUrl } = context;
-  return Router().post(paths.logout, rejectForeignOrigin(baseUrl), signOut(context));
-}
+/** POST /logout. GET never signs out: a prefetched link or an image would do it. */
+export const signOutRoutes = (context: Context): Router =>
+  Router().post(context.paths.logout, signOut(context));
 
 /**
- * Ends this browser's session, and `everywhere` every other one of the person, at once on every
- * instance. Answers 303, to AuthKit's end-session endpoint where it advertises one, else to the page
+ * Ends this browser's session, and `everywhere` every other one of the person first, at once on every
+ * instance; for requests from pages of this origin only. Answers 303, to AuthKit's end-session endpoint where it advertises one, else to the page
  * for people who have signed out.
  * @throws SignInError `store_unavailable`: nobody is told to be signed out who is not
  */
 export function signOut(context: Context, everywhere = false): RequestHandler {
-  const { store, records, paths } = context;
-  return async (req: Request, res: Response) => {
+  const { store, records, paths, baseUrl } = context;
+  const end: RequestHandler = async (req, res) => {
     res.set('Cache-Control', 'no-store');
     const { unavailable, stored, current } = sessionOf(context, req);
     if (unavailable) throw unavailable;
     const held = current && stored && (await store.readTokens(stored));
-    if (stored) await endSession(context, req, res);
     if (everywhere && current) {
+      // This one last: while it is there, whoever meets a store that fails half-way can try again.
       const keys = await keysOfPerson(context, current.user);
-      await Promise.all(keys.map((key) => records.remove(key))).catch(storeFailure);
+      const others = keys.filter((key) => key !== stored?.key);
+      await Promise.all(others.map((key) => records.remove(key))).catch(storeFailure);
     }
-    const endSessionUrl = current && tellAuthKit(context, current.user, held?.tokens);
+    if (stored) await endSession(context, req, res);
+    const endSessionUrl = current && endAtAuthKit(context, current.user, held?.tokens);
     // 303: what follows a POST is a GET (RFC 9700 §4.12).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
+  return Router().use(rejectForeignOrigin(baseUrl), end);
 }
 
-/** The end-session URL where there is one. Waits for nothing: AuthKit may be away or hang. */
-function tellAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
+/**
+ * Revokes the refresh token in the background, and returns the end-session URL where there is one. Waits
+ * for nothing: AuthKit may be away or hang.
+ */
+function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
   const config = issuer.known()?.refreshConfig;
   const revocation = revocationOf(config, tokens);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { parseCookie } from 'cookie';
 import { SessionCookie, sessionKey } from '../../src/auth/session/cookie.ts';
-import { SealedSessionStore } from '../../src/auth/session/store.ts';
+import { SealedSessionStore } from '../../src/auth/session/sealed-store.ts';
 import type { TokenSet } from '../../src/auth/tokens/token-set.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
 import type { TestApp } from './app.ts';

@@ -61,7 +61,7 @@ export class SessionCookie {
     this.#send(res, SIGNED + sign(sid, secret), { ...this.attributes, expires });
   }
 
-  /** Takes the cookie back, with the attributes it was set with. */
+  /** Deletes the cookie, by the attributes it was set with. */
   clear(res: ServerResponse): void {
     this.#send(res, '', { ...this.attributes, expires: new Date(1) });
   }

@@ -7,7 +7,7 @@ import { SignInError, storeFailure } from '../errors.ts';
 import type { AuthSession, SignedInSession } from '../request.ts';
 import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
 import type { TokenFacts } from '../tokens/token-set.ts';
-import type { SealedSessionStore, StoredSession } from './store.ts';
+import { NEW_SIGN_IN, type SealedSessionStore, type StoredSession } from './sealed-store.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
 const noteAfterMs = (idleMs: number) => Math.min(60_000, idleMs / 10);
@@ -51,7 +51,7 @@ async function recognize(
   stored: StoredSession,
 ): Promise<void> {
   const { signedIn, facts, lastSeenAt } = stored;
-  const { idleMs, store, cookie } = context;
+  const { idleMs, records, cookie } = context;
   if (req.authSession) req.authSession.stored = stored;
   if (!signedIn || !facts || !belongsHere(context, signedIn)) return;
   const now = Date.now();
@@ -62,7 +62,7 @@ async function recognize(
   if (unusedMs < noteAfterMs(idleMs)) return;
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
-  const isNoted = await store.noteUse(stored, now, now + maxAgeMs).catch((cause: unknown) => {
+  const isNoted = await records.touch(stored.key, now, now + maxAgeMs).catch((cause: unknown) => {
     context.onEvent({ event: 'use_not_noted', sub: signedIn.user.sub }, cause);
   });
   // A store that is full or read-only signs nobody out: the session ends when its last use is too old.
@@ -91,7 +91,7 @@ export function currentSession(req: Request): SignedInSession {
  */
 export const currentUser = (req: Request): User => currentSession(req).user;
 
-/** Whose organization follows the access token: it may be another after each refresh. */
+/** The user's organization is that of the access token: it may be another after each refresh. */
 function currentFrom(signedIn: SignedIn, facts: TokenFacts, lastSeenAt: number): SignedInSession {
   const { orgId } = facts;
   const user = orgId === undefined ? { ...signedIn.user } : { ...signedIn.user, orgId };
@@ -139,9 +139,9 @@ export async function beginSession(
   await destroySession(context, req);
   const request = await withNewSession(context, req, res);
   const signedIn = signedInNow(context, user, claims);
-  const label = context.labelSession(req);
+  const newSignIn = { signedIn, tokens, facts, label: context.labelSession(req) };
   const { session } = request;
-  Object.assign(session, hostData, { signedIn, newTokens: { tokens, facts, label } });
+  Object.assign(session, hostData, { signedIn, [NEW_SIGN_IN]: newSignIn });
   session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
   try {
     await promised((done) => session.save(done));
@@ -222,7 +222,7 @@ function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): o
   const data: object = hasOurSession(store, req)
     ? req.session
     : JSON.parse(stored?.hostData ?? '{}');
-  const own = new Set(['cookie', 'signedIn', 'newTokens']);
+  const own = new Set(['cookie', 'signedIn']);
   return Object.fromEntries(Object.entries(data).filter(([name]) => !own.has(name)));
 }
 

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Router, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
-import { isPrefetch } from '../navigation.ts';
+import { isPrefetch } from '../fetch-metadata.ts';
 import { toSignInError } from '../openid-errors.ts';
 import { beginSession, sessionOf } from '../session/session.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
@@ -17,7 +17,7 @@ import {
   type SignInAttempt,
 } from './attempts.ts';
 import { sameOriginPath } from './return-to.ts';
-import { redeemCode, sendToAuthKit } from './strategy.ts';
+import { redeemCode, buildAuthorizationRequest } from './strategy.ts';
 import { completeSignIn, type CompletedSignIn, type User } from './user.ts';
 
 const ATTEMPT_CLAIM_MS = 600_000;
@@ -53,7 +53,12 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   try {
     const { verifyingConfig } = await context.issuer.config();
     const prompt = req.query['prompt'] === 'login' ? 'login' : undefined;
-    const { location, ...sent } = await sendToAuthKit(context, verifyingConfig, req, prompt);
+    const { location, ...sent } = await buildAuthorizationRequest(
+      context,
+      verifyingConfig,
+      req,
+      prompt,
+    );
     keepAttempt(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
     // Without the query: a link may bring somebody's secret along in it.

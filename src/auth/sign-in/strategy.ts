@@ -1,4 +1,4 @@
-// The two steps of a sign-in, run by passport and openid-client's strategy: `sendToAuthKit` makes the
+// The two steps of a sign-in, run by passport and openid-client's strategy: `buildAuthorizationRequest` makes the
 // authorization request, `redeemCode` exchanges the code that came back.
 // Left alone, the strategy sends neither state nor nonce to an issuer that lists S256, lets the query
 // decide whether a request starts or finishes a sign-in, and keeps one pending sign-in per session.
@@ -65,7 +65,7 @@ class AuthKitStrategy extends Strategy {
  * The authorization request (OpenID Connect Core §3.1.2.1): the address to send the browser to, and
  * what the response to it is checked against.
  */
-export async function sendToAuthKit(
+export async function buildAuthorizationRequest(
   context: Context,
   config: Configuration,
   req: Request,
@@ -74,7 +74,7 @@ export async function sendToAuthKit(
   const session: { transaction?: Transaction } = {};
   const options = { ...resourceOf(context), ...(prompt && { prompt }) };
   const location = await new Promise<string>((resolve, reject) => {
-    const strategy = new AuthKitStrategy('start', context, config, reject);
+    const strategy = new AuthKitStrategy('start', context, config, () => undefined);
     // passport would answer with the redirect at once, before the attempt is in its cookie.
     const redirect = {
       setHeader: (name: string, value: string) => void (name === 'Location' && resolve(value)),
@@ -100,8 +100,10 @@ export function redeemCode(
 ): Promise<TokenResponse> {
   const session = { transaction: { state, nonce, code_verifier: codeVerifier } };
   return new Promise((resolve, reject) => {
-    // passport's own sign-in ends here: which session begins, and how, is decided by the route.
-    const strategy = new AuthKitStrategy('finish', context, config, resolve);
+    // The strategy verifies the ID token, then calls this. passport's own sign-in ends here: which
+    // session begins, and how, is decided by the route.
+    const onVerified = (response: TokenResponse) => resolve(response);
+    const strategy = new AuthKitStrategy('finish', context, config, onVerified);
     const failed = (error: unknown, _user?: unknown, info?: unknown) => {
       // The strategy reports "access_denied" as a failed authentication, all else as an error.
       reject(error ?? new SignInError('access_denied', { cause: info }));

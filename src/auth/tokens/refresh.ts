@@ -11,7 +11,7 @@ import type { SessionEnd } from '../events.ts';
 import { secondsToWait, toSignInError } from '../openid-errors.ts';
 import type { SessionId } from '../session/cookie.ts';
 import { setFacts } from '../session/session.ts';
-import type { StoredTokens } from '../session/store.ts';
+import type { StoredTokens } from '../session/sealed-store.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
@@ -185,7 +185,7 @@ export class Refresher {
   /**
    * AuthKit gives tokens once, and what they replace is spent: an outage of the store between its
    * response and our write must not lose them. They wait in memory, for ten minutes at most, and are
-   * written as soon as the store answers, even that somebody else was faster.
+   * written as soon as the store answers, if only to say that somebody else was faster.
    */
   #keepUnsaved(key: string, mine: Unsaved, write: () => Promise<boolean>): void {
     this.#unsaved.set(key, mine);

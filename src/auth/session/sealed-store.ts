@@ -35,6 +35,21 @@ export interface StoredTokens extends Tokens {
   version: number;
 }
 
+/** A sign-in whose session is about to be saved, and what a list of sessions calls it. */
+interface NewSignIn extends Tokens {
+  signedIn: SignedIn;
+  label: string;
+}
+
+/** Names that no form or JSON of a request has: a host that copies one into `req.session` signs nobody in. */
+export const NEW_SIGN_IN = Symbol('new sign-in');
+const STORED = Symbol('stored');
+interface Marked {
+  [NEW_SIGN_IN]?: NewSignIn;
+  /** On a session that is in the store: who signed in, as it says there. */
+  [STORED]?: { signedIn: SignedIn | undefined };
+}
+
 type Callback<T> = (error: unknown, value?: T) => void;
 
 /** express-session speaks callbacks, the records promises. */
@@ -117,11 +132,6 @@ export class SealedSessionStore extends session.Store {
     return opened;
   }
 
-  /** Notes that a session is in use, to end at `expiresAt`; false once it has ended. */
-  noteUse({ key }: SessionId, now: number, expiresAt: number): Promise<boolean> {
-    return this.#records.touch(key, now, expiresAt);
-  }
-
   /** For express-session: null when there is no such session. */
   override get(sid: string, callback: Callback<session.SessionData | null>) {
     const found = this.find({ sid, key: sessionKey(sid) }).then((stored) => {
@@ -131,11 +141,7 @@ export class SealedSessionStore extends session.Store {
       if (signedIn) data.signedIn = { ...signedIn };
       // The cookie's attributes are settings, not state: they are not stored.
       const maxAge = Math.min(this.#lifetimes.idleMs, (signedIn?.endsAt ?? Infinity) - Date.now());
-      data.cookie = {
-        ...this.#cookie.attributes,
-        maxAge,
-        originalMaxAge: maxAge,
-      };
+      data.cookie = { ...this.#cookie.attributes, maxAge, originalMaxAge: maxAge };
       markStored(data, signedIn);
       return data;
     });
@@ -145,7 +151,7 @@ export class SealedSessionStore extends session.Store {
   /** For express-session: the object on `req` for what `get` found. */
   override createSession(req: Request, data: session.SessionData) {
     const created = super.createSession(req, data);
-    markStored(created, data.asStored?.signedIn);
+    markStored(created, (data as Marked)[STORED]?.signedIn);
     return created;
   }
 
@@ -155,28 +161,22 @@ export class SealedSessionStore extends session.Store {
   }
 
   async #write(sid: string, data: session.SessionData): Promise<void> {
-    const { cookie, newTokens, ...content } = data;
+    const { cookie, ...content } = data;
+    const { [NEW_SIGN_IN]: begun, [STORED]: stored } = data as Marked;
     const key = sessionKey(sid);
     const now = Date.now();
+    const { idleMs, maxMs } = this.#lifetimes;
     // A cookie of the host's that ends with the browser ends here when it is not used.
-    const expiresAt = cookie.expires
-      ? new Date(cookie.expires).getTime()
-      : now + this.#lifetimes.idleMs;
+    const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + idleMs;
     // Who signed in is decided once, by the sign-in: what a host makes of it later is not saved.
-    const { signedIn } = data.asStored ?? data;
+    const signedIn = (stored ?? begun)?.signedIn;
     const sealed = this.#data.seal(JSON.stringify({ ...content, signedIn }), sid);
-    if (data.asStored) return void (await this.#records.update(key, sealed, now, expiresAt));
-    const row: NewSession = {
-      data: sealed,
-      startedAt: now,
-      expiresAt,
-      endsAt: now + this.#lifetimes.maxMs,
-    };
-    if (signedIn && newTokens) {
-      const { label, facts, tokens } = newTokens;
-      const keys = this.index.keysFor(signedIn, facts);
-      row.signIn = { keys, label, ...this.#sealTokens(sid, { facts, tokens }) };
-      row.endsAt = signedIn.endsAt;
+    if (stored) return void (await this.#records.update(key, sealed, now, expiresAt));
+    const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: now + maxMs };
+    if (begun) {
+      const keys = this.index.keysFor(begun.signedIn, begun.facts);
+      row.signIn = { keys, label: begun.label, ...this.#sealTokens(sid, begun) };
+      row.endsAt = begun.signedIn.endsAt;
     }
     await this.#records.insert(key, row);
     markStored(data, signedIn);
@@ -224,7 +224,7 @@ export class SealedSessionStore extends session.Store {
 
 // Not enumerable: it is neither part of what is saved nor of what express-session compares.
 function markStored(data: object, signedIn: SignedIn | undefined): void {
-  Object.defineProperty(data, 'asStored', { value: { signedIn } });
+  Object.defineProperty(data, STORED, { value: { signedIn } });
 }
 
 function isSame(one: Buffer | undefined, other: Buffer | undefined): boolean {
