@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { openEntries } from '../src/demo/entries.ts';
 import { openEmbeddedStore } from '../src/store/embedded/store.ts';
 import { codeOf, run } from './support/jobs.ts';
 import { bytes, HOUR, session } from './support/stores.ts';
@@ -35,6 +36,26 @@ describe('several processes on one session file', () => {
       expect(await store.read(key)).toEqual(WRITTEN);
     }
     await store.close();
+  });
+
+  test('see what one of them writes that has opened the file twice, as the app does', async () => {
+    const file = newFile();
+    const stores = [await openEmbeddedStore({ file }), await openEmbeddedStore({ file })];
+    const entries = await openEntries(file);
+    // The last one to close the file writes its log back and deletes it, and this is not the last.
+    const visits = run('read', file, 'nobody');
+    await visits.ended;
+    expect([...visits.lines, visits.errors()]).toEqual(['not there', '']);
+    for (const [index, store] of stores.entries()) {
+      await store.insert(`${index}`, session('ada'));
+      const job = run('read', file, `${index}`);
+      await job.ended;
+      expect([...job.lines, job.errors()]).toEqual(['there', '']);
+    }
+    await Promise.all([entries, ...stores].map((each) => each.close()));
+    const after = await openEmbeddedStore({ file });
+    expect(await after.sessionsOf('ada')).toHaveLength(2);
+    await after.close();
   });
 
   test('hold a lease one at a time', async () => {

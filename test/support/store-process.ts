@@ -25,7 +25,7 @@ const newSession = () => ({
 });
 
 // No permission counts for root, so root asks as nobody.
-if (job === 'open-as-nobody' && process.getuid?.() === 0) process.seteuid?.(65_534);
+if (job === 'open-as-nobody' && process.getuid?.() === 0) process.setuid?.(65_534);
 const redisUrl = file.startsWith('redis') ? file : undefined;
 const { store } = await openStore({ file, redisUrl });
 
@@ -79,6 +79,7 @@ if (job === 'ping')
     () => say('answered'),
     (error) => say(codeOf(error)),
   );
+if (job === 'read') say((await store.read(name)) ? 'there' : 'not there');
 if (job === 'fill') await fill();
 if (job === 'exclude') await exclude(100);
 await store.close();

@@ -1,6 +1,6 @@
 // The SQLite file of the embedded store: opened so that several processes can share it, and asked
 // so that a lock of another process is waited for without blocking this one.
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
@@ -62,7 +62,10 @@ export async function openSqlite(file: string, makeTables: MakeTables): Promise<
 function open(file: string, makeTables: MakeTables): Database.Database {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Before SQLite touches it: its -wal and -shm files take over the mode.
-  closeSync(openSync(file, 'a', 0o600));
+  // IMPORTANT: not where it is there. To close a file ends all locks of this process on it (fcntl(2)),
+  // those of an open database too: another process would delete the log that this one writes to.
+  if (existsSync(file)) accessSync(file, constants.W_OK);
+  else closeSync(openSync(file, 'a', 0o600));
   const db = new Database(file);
   try {
     db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
