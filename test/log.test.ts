@@ -2,6 +2,7 @@
 // and no others, and never a secret, whatever went wrong on the way.
 import { Writable } from 'node:stream';
 import express, { type Request } from 'express';
+import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorPages } from '../src/demo/errors.ts';
 import { createLog, describeError } from '../src/process/log.ts';
@@ -61,6 +62,7 @@ async function liveThroughEverything(): Promise<void> {
   vary.accessToken = { org_id: 'org_02' };
   vary.response = { refresh_token: TOKENS.refresh_token, expires_in: 1 };
   await visitDue();
+  await visitWhileTheStoreIsHeld();
   for (const [fault, error, status] of [
     ['/oauth2/token', 'server_error', 500],
     ['/oauth2/token', 'invalid_client', 401],
@@ -80,6 +82,16 @@ async function liveThroughEverything(): Promise<void> {
   faults.clear();
   await signOutAndTell();
   await refuse();
+}
+
+/** Another process writes to the session file, and does not stop: reads go on. */
+async function visitWhileTheStoreIsHeld(): Promise<void> {
+  const other = new Database(app.env['SESSION_DB'] ?? '');
+  other.exec('BEGIN IMMEDIATE');
+  later();
+  expect((await browser.get(app.url)).status).toBe(200);
+  other.exec('ROLLBACK');
+  other.close();
 }
 
 async function signOutAndTell(): Promise<void> {
