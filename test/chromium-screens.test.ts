@@ -39,7 +39,7 @@ const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [press(/^Ada/), 'Ledgerly asks for access'],
   [press('Deny'), /^The sign-in was cancelled/],
   [open('/login?return_to=/organization'), 'Ledgerly asks for access'],
-  [press('Allow'), /^This page belongs to an organization/],
+  [press('Allow'), /^This page needs an organization/],
 ];
 
 describe.each([
