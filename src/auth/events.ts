@@ -16,6 +16,7 @@ export type SignInEvent =
   | { event: 'sign_in_continued'; code: SignInErrorCode; sub: string }
   | { event: 'tokens_refreshed'; sub: string; version: number }
   | { event: 'refresh_failed'; sub: string; code: SignInErrorCode; retryInSeconds?: number }
+  | { event: 'refresh_response_odd'; sub: string; members: string }
   | { event: 'organization_changed'; sub: string; from: string | undefined; to: string | undefined }
   /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
   | { event: 'client_refused'; code: SignInErrorCode }

@@ -20,6 +20,8 @@ export interface Discovered {
   verifyingConfig: client.Configuration;
   /** For everything after it: refresh, revocation, introspection, end session. */
   refreshConfig: client.Configuration;
+  /** The same for one request, whose response `seen` gets too, however odd the library finds it. */
+  observing(seen: (status: number, body: unknown) => void): client.Configuration;
 }
 
 /** Accepted difference between our clock and AuthKit's, in seconds. */
@@ -171,16 +173,27 @@ async function discoverOnce(
   // A refreshed ID token only has to name the same issuer, audience and subject; it grants nothing.
   // Verifying it would need the JWKS after the refresh token is spent, and an outage of that one
   // endpoint would lose the new tokens. TLS vouches for it (OpenID Connect Core §3.1.3.7 number 6).
-  const refreshConfig = new client.Configuration(
-    verifyingConfig.serverMetadata(),
-    clientId,
-    metadata,
-    authentication,
-  );
-  refreshConfig[client.customFetch] = fetch;
-  refreshConfig.timeout = TIMEOUT_S;
-  if (isLoopbackHttp(issuer)) client.allowInsecureRequests(refreshConfig);
-  return { verifyingConfig, refreshConfig };
+  const server = verifyingConfig.serverMetadata();
+  const configWith = (customFetch: client.CustomFetch) => {
+    const config = new client.Configuration(server, clientId, metadata, authentication);
+    config[client.customFetch] = customFetch;
+    config.timeout = TIMEOUT_S;
+    if (isLoopbackHttp(issuer)) client.allowInsecureRequests(config);
+    return config;
+  };
+  const observing: Discovered['observing'] = (seen) =>
+    configWith(async (...request) => {
+      const response = await fetch(...request);
+      seen(
+        response.status,
+        await response
+          .clone()
+          .json()
+          .catch(() => undefined),
+      );
+      return response;
+    });
+  return { verifyingConfig, refreshConfig: configWith(fetch), observing };
 }
 
 /**

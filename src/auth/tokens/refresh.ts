@@ -16,6 +16,7 @@ import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
+import { isOf, isTokenResponse, oddMembers } from './refresh-response.ts';
 import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
 
 /** The facts as they are now; why the session goes on without new ones; or that it is over. */
@@ -109,19 +110,36 @@ export class Refresher {
     return this.#save(due, held, next);
   }
 
-  /** The one request to AuthKit (RFC 6749 §6; OpenID Connect Core §12). */
-  async #askAuthKit({ key, user }: Due, { tokens }: StoredTokens): Promise<Tokens> {
-    const { issuer, scope, resource, onEvent } = this.#context;
-    const { refreshConfig } = await issuer.config();
+  /**
+   * The one request to AuthKit (RFC 6749 §6; OpenID Connect Core §12). A response that carries a refresh
+   * token has spent ours: whatever else is odd about it, the new one is kept. Identity comes first.
+   */
+  async #askAuthKit({ key, user }: Due, held: StoredTokens): Promise<Tokens> {
+    const { issuer, clientId, scope, resource, onEvent } = this.#context;
+    const { observing, refreshConfig } = await issuer.config();
     // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
-    const response = await refreshTokenGrant(refreshConfig, tokens.refreshToken ?? '', parameters);
+    let seen: { status: number; body: unknown } | undefined;
+    const config = observing((status, body) => (seen = { status, body }));
+    const complaint: unknown = await refreshTokenGrant(
+      config,
+      held.tokens.refreshToken ?? '',
+      parameters,
+    ).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    );
+    const body = seen?.status === 200 ? seen.body : undefined;
+    if (!isTokenResponse(body)) throw complaint ?? new SignInError('response_invalid');
     this.#backoff.reset(key);
-    const next = toTokens(response, scope, tokens);
-    const sub = response.claims()?.sub ?? user.sub;
-    if (sub === user.sub && isAbout(user, next.tokens.accessToken)) return next;
-    void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
-    throw new SignInError('user_mismatch');
+    const next = toTokens(body, scope, held);
+    if (!isOf(user, clientId, body) || !isAbout(user, next.tokens.accessToken)) {
+      void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
+      throw new SignInError('user_mismatch');
+    }
+    const members = oddMembers(body, complaint !== undefined);
+    if (members !== '') onEvent({ event: 'refresh_response_odd', sub: user.sub, members });
+    return next;
   }
 
   /** Compare-and-set: a sign-out wins, and so does an instance that was faster. */

@@ -35,6 +35,7 @@ export interface Tokens {
 const ASSUMED_LIFETIME_MS = 300_000;
 const LONGEST_LIFETIME_MS = 31_536_000_000;
 const REFRESH_BEFORE_MS = 60_000;
+const LEAST_LIFETIME_MS = 5_000;
 
 /**
  * The claims of an access token that came from the token endpoint over TLS, addressed to us. They are
@@ -57,47 +58,67 @@ export function isAbout(user: { issuer: string; sub: string }, accessToken: stri
   return (sub === undefined || sub === user.sub) && (iss === undefined || iss === user.issuer);
 }
 
+/** The members of a token response that are kept, whatever their types are. */
+export type ResponseBody = { [name in keyof TokenEndpointResponse]?: unknown };
+
 /**
  * Splits a token response into what is kept. A refresh response without `refresh_token` or `id_token`
- * keeps the previous ones (RFC 6749 §6, OpenID Connect Core §12.2). An ID token has done its work once
- * it was checked; it is kept only as the hint for an end_session endpoint.
+ * keeps the previous ones (RFC 6749 §6, OpenID Connect Core §12.2), and so does one whose access token
+ * cannot be used. An ID token has done its work once it was checked; it is kept only as the hint for an
+ * end_session endpoint.
  */
 export function toTokens(
-  response: TokenEndpointResponse,
+  response: ResponseBody,
   requestedScope: string,
-  previous?: TokenSet,
-  keepIdToken = previous?.idToken !== undefined,
+  previous?: Tokens,
+  keepIdToken = previous?.tokens.idToken !== undefined,
 ): Tokens {
-  const refreshToken = response.refresh_token ?? previous?.refreshToken;
-  const idToken = keepIdToken ? (response.id_token ?? previous?.idToken) : undefined;
-  const claims = accessTokenClaims(response.access_token);
+  const isUsable = isBearer(response) && text(response.access_token) !== undefined;
+  const accessToken = (isUsable && text(response.access_token)) || previous?.tokens.accessToken;
+  const refreshToken = text(response.refresh_token) ?? previous?.tokens.refreshToken;
+  const idToken = text(response.id_token) ?? previous?.tokens.idToken;
+  const claims = accessTokenClaims(accessToken ?? '');
   const now = Date.now();
-  const orgId = claims['org_id'];
-  const scope = response.scope ?? claims['scope'];
+  // RFC 6749 §5.1, §6: without `scope`, what was asked for, or granted before, was granted.
+  const scope = text(response.scope) ?? text(claims['scope']);
+  const granted = scope?.split(' ').filter(Boolean) ?? previous?.facts.scope;
+  const lifetime = lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS;
   return {
-    tokens: { accessToken: response.access_token, refreshToken, idToken },
+    tokens: { accessToken: accessToken ?? '', refreshToken, ...(keepIdToken && { idToken }) },
     facts: {
-      // RFC 6749 §5.1: without `scope`, what was asked for was granted.
-      scope: (typeof scope === 'string' ? scope : requestedScope).split(' ').filter(Boolean),
+      scope: granted ?? requestedScope.split(' ').filter(Boolean),
       obtainedAt: now,
-      expiresAt: now + (lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS),
+      expiresAt: isUsable || !previous ? now + lifetime : previous.facts.expiresAt,
       renewable: refreshToken !== undefined,
-      orgId: typeof orgId === 'string' && orgId !== '' ? orgId : undefined,
+      orgId: text(claims['org_id']),
     },
   };
 }
 
-function lifetimeMs(response: TokenEndpointResponse, claims: JWTPayload): number | undefined {
+/** Without `token_type`: as before. Of another type it cannot be sent as a Bearer token (RFC 6749 §7.1). */
+export const isBearer = ({ token_type: type = 'Bearer' }: ResponseBody) =>
+  typeof type !== 'string' || type === '' || type.toLowerCase() === 'bearer';
+
+const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** Undefined where neither the response nor the token says a time that a token can live. */
+function lifetimeMs({ expires_in: said }: ResponseBody, claims: JWTPayload): number | undefined {
   // Both by the issuer's clock, so that ours does not matter.
   const ofTheToken = Number(claims.exp) - Number(claims.iat);
-  const ms = (response.expires_in ?? ofTheToken) * 1000;
-  // A number beyond what a date can hold would break every page that shows it.
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_LIFETIME_MS) : undefined;
+  const seconds = typeof said === 'number' || typeof said === 'string' ? Number(said) : Number.NaN;
+  const ms = 1000 * (seconds >= 0 ? seconds : ofTheToken);
+  // A number beyond what a date can hold would break every page that shows it, and a life of no time
+  // would cost a refresh for each page.
+  return ms >= 0 ? Math.min(Math.max(ms, LEAST_LIFETIME_MS), LONGEST_LIFETIME_MS) : undefined;
 }
 
-/** When the access token is to be renewed: 60 s, or a fifth of a shorter life, before its end. */
+/**
+ * When the access token is to be renewed: 60 s, or a fifth of a shorter life, before its end; some
+ * seconds after the last refresh where that brought none that can be used.
+ */
 export function renewsAt({ expiresAt, obtainedAt }: TokenFacts): number {
-  return expiresAt - Math.min(REFRESH_BEFORE_MS, (expiresAt - obtainedAt) / 5);
+  const before = Math.min(REFRESH_BEFORE_MS, (expiresAt - obtainedAt) / 5);
+  return Math.max(expiresAt - before, obtainedAt + LEAST_LIFETIME_MS);
 }
 
 /** Whether it is time to renew the access token, and possible. */
