@@ -37,13 +37,19 @@ const problemsOf = (env: Record<string, string>): string[] => {
 describe('a refresh that fails', () => {
   it('over one grant holds back that session alone, over an absent AuthKit all of them', () => {
     const backoff = new Backoff();
-    backoff.beginFor('odd');
+    backoff.beginRefused('odd');
+    backoff.beginRefused('odd, too');
     expect(backoff.remaining('odd')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginForAll(0);
+    backoff.beginAway('one', false, 0);
+    expect(backoff.remaining('one')).toBeGreaterThan(0);
+    expect(backoff.remaining('other')).toBeUndefined();
+    backoff.beginAway('two', false, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
     backoff.reset('other');
     expect(backoff.remaining('other')).toBeUndefined();
+    backoff.beginAway('one', true, 0);
+    expect(backoff.remaining('other')).toBeGreaterThan(0);
   });
 });
 

@@ -36,6 +36,11 @@ export interface AuthOptions extends ClientOptions {
   idleSeconds?: number;
   /** A session ends at the latest after this long; default: seven days. */
   maxSeconds?: number;
+  /**
+   * While AuthKit is away, sessions go on for this long after their access token has ended; default: an
+   * hour. From then on guards answer 503 until AuthKit is back.
+   */
+  staleSeconds?: number;
   /** Where sessions are kept: src/store has two. */
   records: SessionRecords;
   /** What a person's list of sessions calls the one that begins with this request. */
@@ -57,6 +62,7 @@ const DEFAULT_PATHS: Paths = {
 const DEFAULT_SCOPE = 'openid profile email offline_access';
 const YEAR_S = 31_536_000;
 const DAY_S = 86_400;
+const HOUR_S = 3_600;
 
 /**
  * Puts the parts together and begins to look for the issuer.
@@ -76,6 +82,7 @@ export function createContext(options: AuthOptions) {
     idleMs: 1000 * seconds('idleSeconds', options.idleSeconds ?? DAY_S),
     maxMs: 1000 * seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S),
   };
+  const scope = options.scope ?? DEFAULT_SCOPE;
   // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
   const isSecure = baseUrl.protocol === 'https:';
   const cookie = new SessionCookie(secrets, isSecure);
@@ -91,7 +98,10 @@ export function createContext(options: AuthOptions) {
     /** Paths that no sign-in leads back to. */
     notPages: [paths.login, paths.callback, paths.logout],
     redirectUri: new URL(paths.callback, baseUrl),
-    scope: options.scope ?? DEFAULT_SCOPE,
+    scope,
+    /** Whether a sign-in asks for a refresh token: a session without one then ends with its access token. */
+    asksOffline: scope.split(' ').includes('offline_access'),
+    staleMs: 1000 * seconds('staleSeconds', options.staleSeconds ?? HOUR_S),
     resource: options.resource,
     ...lifetimes,
     records,

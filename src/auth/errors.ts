@@ -25,6 +25,7 @@ const ERRORS = {
   method_not_allowed: [405, 'AuthKit sends people back here with GET only.'],
   on_sign_in_failed: [503, 'You signed in, but your account could not be prepared here.'],
   organization_required: [403, 'This page needs an organization, and you signed in without one.'],
+  refresh_refused: [503, 'AuthKit refused to renew the access token.'],
   response_invalid: [502, 'AuthKit’s answer could not be understood.'],
   state_mismatch: [400, 'The answer belongs to another sign-in than those this browser has open.'],
   store_unavailable: [503, 'The session store cannot be reached.'],

@@ -25,6 +25,11 @@ export type SignInEvent =
   | { event: 'signed_out'; sub: string; revocation: 'requested' | 'not_advertised' | 'no_token' }
   | { event: 'revocation_failed'; code: SignInErrorCode };
 
-export type SessionEnd = 'grant_ended' | 'identity_changed' | 'ended_by_user';
+export type SessionEnd =
+  | 'grant_ended'
+  | 'grant_refused'
+  | 'not_renewable'
+  | 'identity_changed'
+  | 'ended_by_user';
 
 export type SignInEventListener = (event: SignInEvent, cause?: unknown) => void;

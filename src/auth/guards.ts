@@ -5,13 +5,14 @@ import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
 import { isNavigation } from './fetch-metadata.ts';
 import type { SignedInSession } from './request.ts';
-import { currentUser, endSession, sessionOf } from './session/session.ts';
+import { currentSession, endSession, sessionOf } from './session/session.ts';
 import { sameOriginPath } from './sign-in/return-to.ts';
 import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
 import { isExpired } from './tokens/token-set.ts';
 
 const MOST_REMEMBERED = 1_000;
+const LONGEST_ORGANIZATION_MS = 300_000;
 
 /**
  * Whoever is signed in; their token set is renewed if it is due and AuthKit can be reached. Undefined:
@@ -34,8 +35,10 @@ async function signedIn(
       session.current.refreshFailed = result;
     }
   }
-  if (!session.current) askToSignIn(context, req, res);
-  return session.current;
+  const { current } = session;
+  if (!current) askToSignIn(context, req, res);
+  else if (isExpiredFor(context.staleMs, current)) throw freshTokenUnavailable(current);
+  return current;
 }
 
 /** Lets signed-in people through. @throws SignInError `store_unavailable` */
@@ -53,19 +56,35 @@ export function requireFreshToken(context: Context, refresher: Refresher): Reque
   return async (req, res, next) => {
     const current = await signedIn(context, refresher, req, res);
     if (!current) return;
-    const { facts, refreshFailed: cause } = current;
+    const { facts } = current;
     if (!isExpired(facts)) return next();
     // Without a refresh token only a new sign-in brings a new access token.
     if (!facts.renewable) return askToSignIn(context, req, res);
-    throw new SignInError('fresh_token_unavailable', { cause, retryAfter: cause?.retryAfter });
+    throw freshTokenUnavailable(current);
   };
 }
 
-/** After requireLogin: the access token is bound to an organization. @throws SignInError `organization_required` */
-export const requireOrganization: RequestHandler = (req, _res, next) => {
-  const hasOrganization = currentUser(req).orgId !== undefined;
-  next(hasOrganization ? undefined : new SignInError('organization_required'));
-};
+/** Whether the access token of a session that AuthKit can renew ended longer ago than this. */
+const isExpiredFor = (ms: number, { facts }: SignedInSession) =>
+  facts.renewable && Date.now() > facts.expiresAt + ms;
+
+const freshTokenUnavailable = ({ refreshFailed: cause }: SignedInSession) =>
+  new SignInError('fresh_token_unavailable', { cause, retryAfter: cause?.retryAfter });
+
+/**
+ * After requireLogin: the access token is bound to an organization, and ended five minutes ago at the
+ * most: whoever was taken out of one must not see it for longer.
+ * @throws SignInError `organization_required`; `fresh_token_unavailable` while AuthKit cannot renew it
+ */
+export function requireOrganization(context: Context): RequestHandler {
+  return (req, res, next) => {
+    const { user, facts } = currentSession(req);
+    if (user.orgId === undefined) throw new SignInError('organization_required');
+    if (Date.now() <= facts.expiresAt + LONGEST_ORGANIZATION_MS) return next();
+    if (!facts.renewable) return askToSignIn(context, req, res);
+    throw freshTokenUnavailable(currentSession(req));
+  };
+}
 
 /**
  * After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. An inactive

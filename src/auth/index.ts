@@ -75,9 +75,9 @@ export function createAuth(options: AuthOptions) {
     requireFreshToken: requireFreshToken(context, refresher),
     /**
      * After requireLogin: the access token is bound to an organization.
-     * @throws SignInError `organization_required`
+     * @throws SignInError `organization_required`; `fresh_token_unavailable` where it ended long ago
      */
-    requireOrganization,
+    requireOrganization: requireOrganization(context),
     /** After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. */
     requireActiveSession: (cacheSeconds: number) => requireActiveSession(context, cacheSeconds),
     /** Ends this browser's session and answers with the redirect that follows a sign-out. */

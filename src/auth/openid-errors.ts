@@ -85,11 +85,24 @@ function invalidResponseCode(error: ClientError): SignInErrorCode {
     : 'response_invalid';
 }
 
-/** For how many seconds the issuer asked to be left alone (Retry-After, RFC 9110 §10.2.3), or 0. */
+/** Whether nothing came back: a refused or cut connection, a failed lookup, a time-out. */
+export function isConnectionFailure(cause: unknown): boolean {
+  if (cause instanceof TypeError) return cause.cause !== undefined;
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return cause instanceof ClientError && (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT');
+}
+
+/**
+ * For how many seconds the issuer asked to be left alone, or 0. Retry-After is a number of seconds or a
+ * date (RFC 9110 §10.2.3); a date is compared with that of the response, so that our clock does not matter.
+ */
 export function secondsToWait({ cause }: SignInError): number {
   const response = cause instanceof ResponseBodyError ? cause.response : causeOf(cause);
-  const seconds = response instanceof Response ? Number(response.headers.get('retry-after')) : 0;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
+  if (!(response instanceof Response)) return 0;
+  const said = response.headers.get('retry-after') ?? '';
+  const sent = Date.parse(response.headers.get('date') ?? '') || Date.now();
+  const seconds = /^\d+$/.test(said) ? Number(said) : (Date.parse(said) - sent) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : 0;
 }
 
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);

@@ -19,6 +19,7 @@ export interface Config {
   sessionDb: string;
   idleSeconds: number;
   maxSeconds: number;
+  staleSeconds: number;
   rateLimit: number;
   redisUrl?: string;
   trustProxy?: boolean | number | string;
@@ -104,6 +105,7 @@ function toConfig(s: Settings): Config {
     sessionDb: s.SESSION_DB ?? '.data/sessions.db',
     idleSeconds: s.SESSION_IDLE_SECONDS ?? Math.min(86_400, s.SESSION_MAX_SECONDS ?? 86_400),
     maxSeconds: s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS,
+    staleSeconds: s.SESSION_STALE_SECONDS ?? 3_600,
     rateLimit: s.RATE_LIMIT ?? 120,
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
     ...(s.TRUST_PROXY !== undefined && { trustProxy: trustProxyValue(s.TRUST_PROXY) }),

@@ -31,6 +31,7 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   on_sign_in_failed:
     'Try again in a moment. If it stays, the log has the cause: what onSignIn threw.',
   organization_required: 'Choose an organization, or ask to be invited to one.',
+  refresh_refused: 'Sign in again. If it stays, ask the administrator of your organization.',
   response_invalid:
     'Try again in a moment. If it stays, check AUTHKIT_ISSUER and look for a proxy that rewrites responses.',
   state_mismatch: 'Sign in again in this browser; it keeps five sign-ins open.',

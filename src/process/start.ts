@@ -91,7 +91,8 @@ function signInFor(
   directory: UserDirectory,
   log: Log,
 ): Auth {
-  const { authKit, baseUrl, scope, resource, sessionSecrets, idleSeconds, maxSeconds } = config;
+  const { authKit, baseUrl, scope, resource, sessionSecrets } = config;
+  const { idleSeconds, maxSeconds, staleSeconds } = config;
   return createAuth({
     ...authKit,
     baseUrl,
@@ -100,6 +101,7 @@ function signInFor(
     sessionSecrets,
     idleSeconds,
     maxSeconds,
+    staleSeconds,
     records,
     labelSession: (req) => describeBrowser(req.get('user-agent')),
     onSignIn: (user) => directory.upsert(user),

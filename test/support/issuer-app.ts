@@ -46,4 +46,12 @@ export async function startIssuerApp(env: Record<string, string> = {}): Promise<
   };
 }
 
-export const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000);
+const monotonicNow = performance.now.bind(performance);
+let passed = 0;
+performance.now = () => monotonicNow() + passed;
+
+/** Lets time pass, by the wall clock and by the monotonic one. */
+export function pass(seconds: number): void {
+  passed += seconds * 1_000;
+  vi.setSystemTime(Date.now() + seconds * 1_000);
+}

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
 import type { AuthSession, SignedInSession } from '../request.ts';
 import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
-import type { TokenFacts } from '../tokens/token-set.ts';
+import { isExpired, type TokenFacts } from '../tokens/token-set.ts';
 import { NEW_SIGN_IN, type SealedSessionStore, type StoredSession } from './sealed-store.ts';
 
 /** Use of a session is noted once a minute, or ten times within a short idle limit. */
@@ -58,6 +58,13 @@ async function recognize(
   const unusedMs = now - lastSeenAt;
   // The store ends unused sessions too, by the idle limit that was set when they were last used.
   if (now >= signedIn.endsAt || unusedMs > idleMs + noteAfterMs(idleMs)) return;
+  // Asked for a refresh token and got none: AuthKit is never asked about this session again, so that it
+  // would outlive a grant that has ended there. `offline_access` can be taken out in the address bar.
+  if (context.asksOffline && !facts.renewable && isExpired(facts)) {
+    await endSession(context, req, res);
+    const { sub } = signedIn.user;
+    return context.onEvent({ event: 'session_ended', sub, reason: 'not_renewable' });
+  }
   setCurrent(req, currentFrom(signedIn, facts, lastSeenAt));
   if (unusedMs < noteAfterMs(idleMs)) return;
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.

@@ -1,6 +1,6 @@
 // Back-off after failed refreshes: each time twice as long, up to half a minute, with jitter, so that
-// not all sessions ask again at once when AuthKit returns. An issuer that is away concerns every
-// session; an odd response about one grant concerns that session alone.
+// not all sessions ask again at once when AuthKit returns. What fails for one session is that session's;
+// once it fails for several, or the connection itself does, AuthKit is away for everybody.
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
@@ -9,6 +9,7 @@ const MOST_SESSIONS = 1_000;
 
 interface Wait {
   failures: number;
+  /** By the monotonic clock: a wall clock that is set does not stop refreshes, or let them go on. */
   until: number;
 }
 
@@ -18,43 +19,54 @@ const NONE: Wait = { failures: 0, until: 0 };
 export class Backoff {
   #all = NONE;
   readonly #sessions = new Map<string, Wait>();
+  /** The sessions for which AuthKit was away since it last served anybody. */
+  readonly #met = new Set<string>();
 
   /** Seconds until AuthKit may be asked again for this session, undefined when it may be now. */
   remaining(key: string): number | undefined {
-    const ms = Math.max(this.#all.until, this.#sessions.get(key)?.until ?? 0) - Date.now();
+    const until = Math.max(this.#all.until, this.#sessions.get(key)?.until ?? 0);
+    const ms = until - performance.now();
     return ms > 0 ? Math.ceil(ms / 1000) : undefined;
   }
 
   /**
-   * AuthKit is away, for everybody. Returns in how many seconds the next attempt may happen:
-   * `atLeastSeconds` if that is what it asked for (Retry-After).
+   * AuthKit was away for this session; for everybody where the connection itself failed. Returns in how
+   * many seconds the next attempt may happen: `atLeastSeconds` if that is what it asked for (Retry-After).
    */
-  beginForAll(atLeastSeconds: number): number {
+  beginAway(key: string, isConnection: boolean, atLeastSeconds: number): number {
+    if (this.#met.size < MOST_SESSIONS) this.#met.add(key);
+    if (!isConnection && this.#met.size < 2) return this.#begin(key, atLeastSeconds);
     this.#all = extended(this.#all, atLeastSeconds);
     return secondsUntil(this.#all);
   }
 
-  /** AuthKit answered, but not in a way that helps this session; seconds as above. */
-  beginFor(key: string): number {
-    const own = extended(this.#sessions.get(key) ?? NONE, 0);
-    if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear();
-    this.#sessions.set(key, own);
-    return secondsUntil(own);
+  /** AuthKit refused this session, which says nothing about others; seconds as above. */
+  beginRefused(key: string): number {
+    return this.#begin(key, 0);
   }
 
   /** A success: AuthKit is back for everybody, and this session is well. */
   reset(key: string): void {
     this.#all = NONE;
+    this.#met.clear();
     this.#sessions.delete(key);
+  }
+
+  #begin(key: string, atLeastSeconds: number): number {
+    const own = extended(this.#sessions.get(key) ?? NONE, atLeastSeconds);
+    if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear();
+    this.#sessions.set(key, own);
+    return secondsUntil(own);
   }
 }
 
 function extended({ failures, until }: Wait, atLeastSeconds: number): Wait {
+  const now = performance.now();
   // Requests that were on their way together fail together: that is one failure, not many.
-  if (Date.now() < until) return { failures, until };
+  if (now < until) return { failures, until };
   const own = Math.min(LONGEST_MS, FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
   const ms = Math.max(own, Math.min(LONGEST_ASKED_MS, atLeastSeconds * 1000));
-  return { failures: failures + 1, until: Date.now() + ms };
+  return { failures: failures + 1, until: now + ms };
 }
 
-const secondsUntil = ({ until }: Wait) => Math.ceil((until - Date.now()) / 1000);
+const secondsUntil = ({ until }: Wait) => Math.ceil((until - performance.now()) / 1000);

@@ -1,6 +1,8 @@
-// What may be wrong with the response to a refresh. None of it loses a refresh token: the old one is spent
-// by then. Only tokens of somebody else end the session.
+// What the response to a refresh means. One that carries tokens loses no refresh token, however odd it
+// is: the old one is spent by then. One that refuses is about the grant, or about the operator's settings,
+// or says nothing: one rule for all of them.
 import { decodeJwt, type JWTPayload } from 'jose';
+import { SignInError } from '../errors.ts';
 import type { User } from '../sign-in/user.ts';
 import { isBearer, type ResponseBody } from './token-set.ts';
 
@@ -48,3 +50,49 @@ function claimsOf(idToken: unknown): JWTPayload | undefined {
     return undefined;
   }
 }
+
+/** A refusal that is about this grant and nothing else. */
+export class GrantRefusal extends SignInError {
+  /** Whether AuthKit says that the grant is over; else it may think better of it. */
+  readonly isFinal: boolean;
+
+  constructor(isFinal: boolean, cause: unknown) {
+    super('refresh_refused', { cause });
+    this.isFinal = isFinal;
+  }
+}
+
+// RFC 6749 §5.2, RFC 8707 §2: wrong settings, which no sign-in of this person would put right.
+const OPERATORS = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'unsupported_grant_type',
+]);
+// Too slow, too early, too often: RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
+const NOT_NOW = new Set([408, 425, 429]);
+
+/** The OAuth error of a response, if it is one. */
+function oauthErrorOf(body: unknown): string | undefined {
+  const { error } = (typeof body === 'object' && body) as { error?: unknown };
+  return typeof error === 'string' && error !== '' ? error : undefined;
+}
+
+/**
+ * What a response without tokens says, by its status and its JSON; `cause` is the library's view of it.
+ * `invalid_grant` ends the grant, whatever the status. Any other OAuth error of a 4xx is about the grant
+ * too, words that nobody has seen yet among them. All else is an outage: a page of an edge is no word of
+ * AuthKit's.
+ */
+export function refusalOf(status: number, body: unknown, cause: unknown): GrantRefusal | undefined {
+  const error = oauthErrorOf(body);
+  if (error === 'invalid_grant') return new GrantRefusal(true, cause);
+  const isRefusal = status >= 400 && status < 500 && !NOT_NOW.has(status);
+  const isAboutGrant = isRefusal && error !== undefined && !OPERATORS.has(error);
+  return isAboutGrant ? new GrantRefusal(false, cause) : undefined;
+}
+
+/** Whether the response says that this application is set up wrongly, which is an alarm. */
+export const isOperators = (body: unknown) => OPERATORS.has(oauthErrorOf(body) ?? '');

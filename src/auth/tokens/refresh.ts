@@ -8,7 +8,7 @@ import { refreshTokenGrant } from 'openid-client';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure, type SignInErrorCode } from '../errors.ts';
 import type { SessionEnd } from '../events.ts';
-import { secondsToWait, toSignInError } from '../openid-errors.ts';
+import { isConnectionFailure, secondsToWait, toSignInError } from '../openid-errors.ts';
 import type { SessionId } from '../session/cookie.ts';
 import { setFacts } from '../session/session.ts';
 import type { StoredTokens } from '../session/sealed-store.ts';
@@ -16,7 +16,14 @@ import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
-import { isOf, isTokenResponse, oddMembers } from './refresh-response.ts';
+import {
+  GrantRefusal,
+  isOf,
+  isOperators,
+  isTokenResponse,
+  oddMembers,
+  refusalOf,
+} from './refresh-response.ts';
 import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
 
 /** The facts as they are now; why the session goes on without new ones; or that it is over. */
@@ -32,23 +39,13 @@ interface Due extends SessionId {
 /** `from`: the version that these tokens replace. */
 type Unsaved = Tokens & { from: number };
 
-/**
- * The only refusals that say the session is over; with any other it goes on. RFC 6749 §5.2
- * invalid_grant: expired, revoked or already used. The others: tokens of somebody else, or for
- * another application.
- */
-const ENDS_THE_SESSION: { [code in SignInErrorCode]?: SessionEnd } = {
-  exchange_refused: 'grant_ended',
-  id_token_invalid: 'identity_changed',
-  user_mismatch: 'identity_changed',
-};
+/** Tokens of somebody else, or for another application: the session is over. */
+const OTHER_IDENTITY = new Set<SignInErrorCode>(['id_token_invalid', 'user_mismatch']);
 
-/** Failures that affect every session. */
-const CONCERNS_ALL = new Set<SignInErrorCode>([
-  'issuer_unreachable',
-  'issuer_timeout',
-  'client_refused',
-]);
+/** After so many refusals, or so long after the first, AuthKit no longer stands behind a session. */
+const MOST_REFUSALS = 3;
+const LONGEST_REFUSED_MS = 60_000;
+const MOST_REFUSED = 1_000;
 
 const TRY_AGAIN_MS = 200;
 const LONGEST_UNSAVED_MS = 600_000;
@@ -58,6 +55,8 @@ export class Refresher {
   readonly #backoff = new Backoff();
   /** The refreshes of this process that are under way, by session key. */
   readonly #running = new Map<string, Promise<Outcome>>();
+  /** Refusals since the last success, by session key; `since` by the monotonic clock. */
+  readonly #refused = new Map<string, { count: number; since: number }>();
   /** Renewed tokens that the store did not take, by session key. */
   readonly #unsaved = new Map<string, Unsaved>();
 
@@ -105,7 +104,7 @@ export class Refresher {
     try {
       next = this.#takeUnsaved(due.key, held.version) ?? (await this.#askAuthKit(due, held));
     } catch (cause) {
-      return this.#failed(due, held, toSignInError(cause));
+      return this.#failed(due, held, cause);
     }
     return this.#save(due, held, next);
   }
@@ -130,8 +129,14 @@ export class Refresher {
       (cause: unknown) => cause,
     );
     const body = seen?.status === 200 ? seen.body : undefined;
-    if (!isTokenResponse(body)) throw complaint ?? new SignInError('response_invalid');
+    if (!isTokenResponse(body)) {
+      if (isOperators(seen?.body))
+        onEvent({ event: 'client_refused', code: toSignInError(complaint).code });
+      const refusal = seen && refusalOf(seen.status, seen.body, complaint);
+      throw refusal ?? complaint ?? new SignInError('response_invalid');
+    }
     this.#backoff.reset(key);
+    this.#refused.delete(key);
     const next = toTokens(body, scope, held);
     if (!isOf(user, clientId, body) || !isAbout(user, next.tokens.accessToken)) {
       void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
@@ -165,17 +170,19 @@ export class Refresher {
     return { facts: next.facts };
   }
 
-  async #failed(due: Due, held: StoredTokens, error: SignInError): Promise<Outcome> {
+  /** What a failure means for the session: it goes on, or it is over. */
+  async #failed(due: Due, held: StoredTokens, cause: unknown): Promise<Outcome> {
     const { records, onEvent } = this.#context;
     const { sub } = due.user;
+    const error = toSignInError(cause);
     const { code } = error;
-    const reason = ENDS_THE_SESSION[code];
+    const reason = this.#endBy(due.key, cause, code);
     if (!reason) {
-      const retryInSeconds = CONCERNS_ALL.has(code)
-        ? this.#backoff.beginForAll(secondsToWait(error))
-        : this.#backoff.beginFor(due.key);
+      const retryInSeconds =
+        cause instanceof GrantRefusal
+          ? this.#backoff.beginRefused(due.key)
+          : this.#backoff.beginAway(due.key, isConnectionFailure(cause), secondsToWait(error));
       onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
-      if (code === 'client_refused') onEvent({ event: 'client_refused', code });
       return { failed: error };
     }
     // A refusal may be the other side of a sign-out, or of a faster instance's success.
@@ -185,6 +192,19 @@ export class Refresher {
     await records.remove(due.key).catch(storeFailure);
     onEvent({ event: 'session_ended', sub, reason });
     return 'ended';
+  }
+
+  /** Why the session is over, if it is. */
+  #endBy(key: string, cause: unknown, code: SignInErrorCode): SessionEnd | undefined {
+    if (OTHER_IDENTITY.has(code)) return 'identity_changed';
+    if (!(cause instanceof GrantRefusal)) return undefined;
+    if (cause.isFinal) return 'grant_ended';
+    const now = performance.now();
+    const { count, since } = this.#refused.get(key) ?? { count: 0, since: now };
+    if (count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS) return 'grant_refused';
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+    this.#refused.set(key, { count: count + 1, since });
+    return undefined;
   }
 
   /** What happened to the session since its tokens were read; undefined: nothing. */
