@@ -140,7 +140,8 @@ describe('at the local AuthKit the doctor', () => {
     const scopes = (await find({ AUTHKIT_ISSUER: issuer })).found('scopes');
     expect(scopes).toMatchObject({
       status: 'problem',
-      found: 'not supported: profile email offline_access',
+      found:
+        'not supported: profile email offline_access; without a refresh token everybody is sent to sign in again every five minutes',
     });
   });
 });

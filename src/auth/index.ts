@@ -21,7 +21,8 @@ import {
   requireLogin,
   requireOrganization,
 } from './guards.ts';
-import { hostSession, readSession, sessionOf } from './session/session.ts';
+import { hostSession } from './session/host-session.ts';
+import { readSession, sessionOf } from './session/session.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';

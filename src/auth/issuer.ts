@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
-import { toSignInError } from './openid-errors.ts';
+import { discoveryFailure, toSignInError } from './openid-errors.ts';
 
 export interface ClientOptions {
   issuer: URL;
@@ -21,7 +21,7 @@ export interface Discovered {
   /** For everything after it: refresh, revocation, introspection, end session. */
   refreshConfig: client.Configuration;
   /** The same for one request, whose response `seen` gets too, however odd the library finds it. */
-  observing(seen: (status: number, body: unknown) => void): client.Configuration;
+  observing: (seen: (status: number, body: unknown) => void) => client.Configuration;
 }
 
 /** Accepted difference between our clock and AuthKit's, in seconds. */
@@ -225,23 +225,6 @@ function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetc
       headers: response.headers,
     });
   };
-}
-
-/** §4.3: the issuer must match exactly, and whoever configured it must see both values. */
-function discoveryFailure(cause: unknown, issuer: URL): SignInError {
-  const error = toSignInError(cause);
-  if (error.code !== 'issuer_mismatch') {
-    return new SignInError(error.status === 504 ? 'issuer_timeout' : 'issuer_unreachable', {
-      cause,
-      hint: `No usable metadata at ${issuer.origin} (${error.code}).`,
-    });
-  }
-  const details = (cause as { cause?: { body?: { issuer?: unknown } } }).cause;
-  const advertised = JSON.stringify(String(details?.body?.issuer)).slice(0, 200);
-  return new SignInError('issuer_mismatch', {
-    cause,
-    hint: `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`,
-  });
 }
 
 /** Whether this URL is plain http to this very machine. */

@@ -106,3 +106,23 @@ export function secondsToWait({ cause }: SignInError): number {
 }
 
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);
+
+/**
+ * What went wrong with a discovery. The issuer must match exactly (OpenID Connect Discovery 1.0 §4.3), and
+ * whoever configured it must see both values.
+ */
+export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
+  const error = toSignInError(cause);
+  if (error.code !== 'issuer_mismatch') {
+    return new SignInError(error.status === 504 ? 'issuer_timeout' : 'issuer_unreachable', {
+      cause,
+      hint: `No usable metadata at ${issuer.origin} (${error.code}).`,
+    });
+  }
+  const details = (cause as { cause?: { body?: { issuer?: unknown } } }).cause;
+  const advertised = JSON.stringify(String(details?.body?.issuer)).slice(0, 200);
+  return new SignInError('issuer_mismatch', {
+    cause,
+    hint: `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`,
+  });
+}

@@ -181,25 +181,8 @@ async function withNewSession({ expressSession, isSecure }: Context, req: Reques
   return request;
 }
 
-/**
- * express-session, for the host's routes that use `req.session`.
- * @throws SignInError `store_unavailable`
- */
-export function hostSession({ store, expressSession, isSecure }: Context): RequestHandler {
-  return (req, res, next) => {
-    // express-session silently passes over a request that has a session already.
-    if (req.session !== undefined && !hasOurSession(store, req))
-      throw new TypeError('auth.hostSession stands behind another session(): use one of them here');
-    // It withholds a Secure cookie on a connection that is not TLS. A proxy may have ended TLS.
-    if (isSecure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
-    void expressSession(req, res, (cause?: unknown) => {
-      next(cause === undefined ? undefined : new SignInError('store_unavailable', { cause }));
-    });
-  };
-}
-
 /** Whether `req.session` is of our store, and not another session layer's. */
-function hasOurSession(store: SealedSessionStore, req: Request): boolean {
+export function hasOurSession(store: SealedSessionStore, req: Request): boolean {
   const { session: found, sessionStore }: { session?: unknown; sessionStore?: unknown } = req;
   return found !== undefined && sessionStore === store;
 }

@@ -96,3 +96,31 @@ export function refusalOf(status: number, body: unknown, cause: unknown): GrantR
 
 /** Whether the response says that this application is set up wrongly, which is an alarm. */
 export const isOperators = (body: unknown) => OPERATORS.has(oauthErrorOf(body) ?? '');
+
+/** After so many refusals, or so long after the first, AuthKit no longer stands behind a session. */
+const MOST_REFUSALS = 3;
+const LONGEST_REFUSED_MS = 60_000;
+const MOST_REFUSED = 1_000;
+
+/** The refusals of grants that AuthKit did not call final, since it last renewed their tokens. */
+export class Refusals {
+  /** By session key; `since` by the monotonic clock. */
+  readonly #refused = new Map<string, { count: number; since: number }>();
+
+  /** Adds one, and says whether the session has had too many, or for too long. */
+  addIsTooMany(key: string): boolean {
+    const now = performance.now();
+    const { count, since } = this.#refused.get(key) ?? { count: 0, since: now };
+    if (count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS) {
+      this.forget(key);
+      return true;
+    }
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
+    this.#refused.set(key, { count: count + 1, since });
+    return false;
+  }
+
+  forget(key: string): void {
+    this.#refused.delete(key);
+  }
+}

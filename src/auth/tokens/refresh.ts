@@ -23,6 +23,7 @@ import {
   isTokenResponse,
   oddMembers,
   refusalOf,
+  Refusals,
 } from './refresh-response.ts';
 import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
 
@@ -42,11 +43,6 @@ type Unsaved = Tokens & { from: number };
 /** Tokens of somebody else, or for another application: the session is over. */
 const OTHER_IDENTITY = new Set<SignInErrorCode>(['id_token_invalid', 'user_mismatch']);
 
-/** After so many refusals, or so long after the first, AuthKit no longer stands behind a session. */
-const MOST_REFUSALS = 3;
-const LONGEST_REFUSED_MS = 60_000;
-const MOST_REFUSED = 1_000;
-
 const TRY_AGAIN_MS = 200;
 const LONGEST_UNSAVED_MS = 600_000;
 
@@ -55,8 +51,7 @@ export class Refresher {
   readonly #backoff = new Backoff();
   /** The refreshes of this process that are under way, by session key. */
   readonly #running = new Map<string, Promise<Outcome>>();
-  /** Refusals since the last success, by session key; `since` by the monotonic clock. */
-  readonly #refused = new Map<string, { count: number; since: number }>();
+  readonly #refusals = new Refusals();
   /** Renewed tokens that the store did not take, by session key. */
   readonly #unsaved = new Map<string, Unsaved>();
 
@@ -136,7 +131,7 @@ export class Refresher {
       throw refusal ?? complaint ?? new SignInError('response_invalid');
     }
     this.#backoff.reset(key);
-    this.#refused.delete(key);
+    this.#refusals.forget(key);
     const next = toTokens(body, scope, held);
     if (!isOf(user, clientId, body) || !isAbout(user, next.tokens.accessToken)) {
       void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
@@ -199,12 +194,7 @@ export class Refresher {
     if (OTHER_IDENTITY.has(code)) return 'identity_changed';
     if (!(cause instanceof GrantRefusal)) return undefined;
     if (cause.isFinal) return 'grant_ended';
-    const now = performance.now();
-    const { count, since } = this.#refused.get(key) ?? { count: 0, since: now };
-    if (count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS) return 'grant_refused';
-    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear();
-    this.#refused.set(key, { count: count + 1, since });
-    return undefined;
+    return this.#refusals.addIsTooMany(key) ? 'grant_refused' : undefined;
   }
 
   /** What happened to the session since its tokens were read; undefined: nothing. */

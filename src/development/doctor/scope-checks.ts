@@ -17,7 +17,12 @@ export function checkScopes({ scope }: Config, metadata: Metadata): Finding {
     ? asked.filter((name) => BUILT_IN.includes(name) && !supported.includes(name))
     : [];
   if (unknown.length > 0) {
-    return problem('scopes', `not supported: ${unknown.join(' ')}`, 'OAUTH_SCOPE: leave them out');
+    // A session that asked for a refresh token and got none ends with its access token.
+    const effect = unknown.includes('offline_access')
+      ? '; without a refresh token everybody is sent to sign in again every five minutes'
+      : '';
+    const found = `not supported: ${unknown.join(' ')}${effect}`;
+    return problem('scopes', found, 'OAUTH_SCOPE: leave them out');
   }
   if (!asked.includes('offline_access')) {
     const found = 'without offline_access there is no fresh access token after the first';
