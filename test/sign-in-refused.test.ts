@@ -31,7 +31,6 @@ const rows: [string, Change, Outcome, Outcome][] = [
   ['code twice', { code: ['a', 'b'] }, INVALID, HOME],
   ['state twice', { state: ['a', 'b'] }, INVALID, HOME],
   ['error twice', { code: [], error: ['access_denied', 'access_denied'] }, INVALID, HOME],
-  ['a code of 3 kB', { code: 'c'.repeat(3_000) }, INVALID, HOME],
   ['a JARM response', { response: 'eyJ' }, INVALID, HOME],
   ['no state', { state: [] }, [400, 'attempt_missing'], HOME],
   ['another state', { state: 'not-the-state' }, OTHER_ATTEMPT, HOME],

@@ -11,6 +11,8 @@ import { endSession, sessionOf } from './session/session.ts';
 import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
 
+const LONGEST_REDIRECT = 4_096;
+
 /** POST /logout. GET never signs out: a prefetched link or an image would do it. */
 export const signOutRoutes = (context: Context): Router =>
   Router().post(context.paths.logout, signOut(context));
@@ -54,11 +56,15 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
   void revokeRefreshToken(config, tokens, onEvent);
   if (!config?.serverMetadata().end_session_endpoint) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
-  return buildEndSessionUrl(config, {
+  const parameters = {
     post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href,
     state: 'ended',
-    ...(tokens?.idToken !== undefined && { id_token_hint: tokens.idToken }),
-  });
+  };
+  const plain = buildEndSessionUrl(config, parameters);
+  if (tokens?.idToken === undefined) return plain;
+  const hinted = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });
+  // Proxies refuse a response whose headers outgrow their buffer, of 4 kB or 8 kB. client_id is there.
+  return hinted.href.length > LONGEST_REDIRECT ? plain : hinted;
 }
 
 /** Whether the metadata names a revocation endpoint (RFC 8414 §2). */

@@ -1,5 +1,6 @@
 // Puts the parts together for one Config: the store, sign-in, the API, the app, a listening server.
 import { createServer, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../app.ts';
 import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
@@ -56,6 +57,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const directory = createUserDirectory(entries, config.sessionSecrets);
   const auth = signInFor(config, store, directory, log);
   const server = createServer(SERVER_BOUNDS);
+  server.on('clientError', refuseUnreadable);
   const drain = createDrain(server);
   const app = createApp({
     auth,
@@ -122,6 +124,23 @@ function apiFor(config: CompleteConfig, directory: UserDirectory, log: Log): Api
     findUser: (sub) => directory.find(issuer.identifier, sub).catch(() => null),
     log: logBearer,
   };
+}
+
+/** What Node cannot read as a request reaches no route, and is told in words all the same. */
+function refuseUnreadable({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+  const [status, message] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? [
+          '431 Request Header Fields Too Large',
+          'The headers are larger than 16 kB: send fewer cookies',
+        ]
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request did not arrive in time: send it again']
+        : ['400 Bad Request', 'This is no HTTP request that can be read'];
+  const body = JSON.stringify({ error: 'invalid_request', message });
+  const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
+  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
+  else socket.destroy();
 }
 
 const listen = (server: Server, port: number) =>

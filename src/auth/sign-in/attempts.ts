@@ -34,7 +34,6 @@ const OWN_NAME = /^[0-9a-z]{1,12}\.[\w-]{16}$/;
 const RESPONSE_PARAMETERS = ['code', 'error', 'state', 'iss', 'error_description', 'error_uri'];
 // Response types and modes that were not asked for.
 const FOREIGN_PARAMETERS = ['response', 'token', 'id_token'];
-const LONGEST_PARAMETER = 2_048;
 
 /** A short name for an attempt that gives nothing away: a hash of its state. */
 export const attemptId = (state: string) =>
@@ -72,7 +71,7 @@ export function finishAttempt(context: Context, res: Response, attempt: SignInAt
 
 /**
  * The authorization response in a callback's query (RFC 6749 §4.1.2, §4.1.2.1); undefined if there is
- * none, or if a parameter is repeated or too long.
+ * none, or if a parameter is repeated. A code may be as long as an address may be.
  * IMPORTANT: anyone can send a browser here with any query. RFC 6749 §3.1 forbids repetition: two
  * parsers could each pick another value.
  */
@@ -81,7 +80,7 @@ function readAuthorizationResponse(req: Request): { state: string | undefined } 
   const query = new URLSearchParams(req.originalUrl.split('?').slice(1).join('?'));
   const isMalformed = RESPONSE_PARAMETERS.some((name) => {
     const values = query.getAll(name);
-    return values.length > 1 || values.some(({ length }) => length > LONGEST_PARAMETER);
+    return values.length > 1;
   });
   if (isMalformed || FOREIGN_PARAMETERS.some((name) => query.has(name))) return undefined;
   // Exactly one of the two makes a response.

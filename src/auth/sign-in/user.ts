@@ -40,6 +40,7 @@ export interface CompletedSignIn extends Tokens {
 // A response to an attempt cannot be older than an attempt may get.
 const OLDEST_S = 600;
 const LONGEST_SUB = 255;
+const LONGEST_TEXT = 256;
 
 /**
  * Checks a token response whose ID token has a valid signature, issuer, expiry and nonce, and takes
@@ -79,8 +80,16 @@ function checkIdToken({ aud, azp, iat, sub }: IDToken, clientId: string): void {
   }
 }
 
-const text = (value: unknown) =>
-  typeof value === 'string' && value.trim() !== '' ? value.slice(0, 256) : undefined;
+function text(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.trim() === '') return undefined;
+  if (value.length <= LONGEST_TEXT) return value;
+  // Between characters as people see them: half of one is a broken page, or another character.
+  const characters = [...new Intl.Segmenter().segment(value.slice(0, LONGEST_TEXT))];
+  return characters
+    .slice(0, -1)
+    .map(({ segment }) => segment)
+    .join('');
+}
 
 /** The same names in the ID token and at UserInfo. */
 function profileOf(claims: Readonly<Record<string, unknown>>) {
