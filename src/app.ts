@@ -1,7 +1,7 @@
 // The middleware order on one screen. Builds the app; neither listens nor reads the environment.
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
-import type { Auth } from './auth/index.ts';
+import { isNoNavigation, type Auth } from './auth/index.ts';
 import { errorPages, notFound } from './demo/errors.ts';
 import type { Log } from './process/log.ts';
 import { boundUrl } from './demo/middleware/bounds.ts';
@@ -64,7 +64,11 @@ export function createApp(options: AppOptions): Express {
   // 2. The right host, not too often, not in circles.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
   app.use(redirectToOwnHost(baseUrl));
-  app.use(['/login', '/callback'], limits.signIn);
+  app.use('/callback', limits.signIn);
+  // What is no navigation starts no sign-in there, and takes nobody's place.
+  app.use('/login', (req, res, next) => {
+    return isNoNavigation(req) ? next() : limits.signIn(req, res, next);
+  });
   // The one page where a visitor writes to the store.
   app.post('/draft', limits.signIn);
   app.get('/login', breakSignInLoop(baseUrl.protocol === 'https:'));

@@ -49,7 +49,7 @@ describe('sign-in', () => {
     await logins(app, 5);
     const page = await new Browser().get(`${app.url}/login`);
     expect([page.status, codeOn(page)]).toEqual([429, 'rate_limited']);
-    const { status, headers, body } = await new Browser().fetch(`${app.url}/login`);
+    const { status, headers, body } = await new Browser().fetch(`${app.url}/callback`);
     expect([status, JSON.parse(body)]).toMatchObject([429, { error: 'rate_limited' }]);
     for (const seen of [page.headers, headers]) {
       expect(Number(seen['retry-after'])).toBeGreaterThan(0);

@@ -1,5 +1,7 @@
 // Every person signs in to every kind of application, over HTTP, through the screens of the local
 // AuthKit.
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type Kind, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -162,6 +164,35 @@ describe('GET /login', () => {
     const resource = 'https://api.example.com/';
     await app.restart({ OAUTH_SCOPE: 'openid posts:read', OAUTH_RESOURCE: resource });
     expect(await authorizationRequest(app)).toMatchObject({ scope: 'openid posts:read', resource });
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['an image', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }],
+    ['a script', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' }],
+    ['a fetch', { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' }],
+    ['a frame', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }],
+    ['an embedded object', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' }],
+    ['a prefetch', { 'sec-fetch-mode': 'navigate', 'sec-purpose': 'prefetch;prerender' }],
+    ['a prefetch of old Firefoxes', { 'x-moz': 'prefetch' }],
+    ['a preview of old Safaris', { 'x-purpose': 'preview' }],
+  ])('leaves nothing behind for %s, and pushes nothing out', async (_, headers) => {
+    const browser = new Browser();
+    await browser.get(`${app.url}/login`);
+    const before = browser.jar.names();
+    expect(before.filter((name) => name.startsWith('sign-in.'))).toHaveLength(1);
+    for (let i = 0; i < 130; i += 1) {
+      const { status, location } = await browser.get(`${app.url}/login`, { headers });
+      expect([status, location]).toEqual([204, undefined]);
+    }
+    expect(browser.jar.names()).toEqual(before);
+    // None of them took a place under the limit of 120 a minute.
+    expect((await browser.get(`${app.url}/login?again`)).status).toBe(302);
+  });
+
+  it('starts for a client that says nothing of what it wants', async () => {
+    const asked = request(`${app.url}/login`).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    expect(response.resume().statusCode).toBe(302);
   });
 
   it.each(['HEAD', 'prefetch'])('leaves nothing behind for a %s', async (kind) => {

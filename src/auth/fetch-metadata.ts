@@ -1,16 +1,28 @@
-// What a browser wants with a request, as far as it says: to show a page, or something else.
+// What a browser wants with a request, as far as it says (Fetch Metadata Request Headers,
+// https://www.w3.org/TR/fetch-metadata/): to show a page, or something else.
 import type { Request } from 'express';
 
 /** Whether a browser wants to show the response as a page, and not a script, prefetch or frame. */
 export function isNavigation(req: Request): boolean {
-  if (isPrefetch(req)) return false;
-  const mode = req.get('sec-fetch-mode');
-  if (mode !== undefined) return mode === 'navigate';
+  if (isNoNavigation(req)) return false;
   // Browsers without Sec-Fetch ask for HTML by name when they navigate, scripts for */* or JSON.
-  return req.get('accept')?.includes('text/html') === true;
+  const isSaid = req.get('sec-fetch-mode') !== undefined;
+  return isSaid || req.get('accept')?.includes('text/html') === true;
 }
+
+/**
+ * Whether a browser says that it wants no page: an image, a script, a fetch, a frame, a prefetch. Clients
+ * that say nothing, such as curl, are let through.
+ */
+export function isNoNavigation(req: Request): boolean {
+  const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': dest = 'document' } = req.headers;
+  return mode !== 'navigate' || dest !== 'document' || isPrefetch(req);
+}
+
+// What browsers have called it over the years; the last two are Firefox's and Safari's.
+const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'];
 
 /** Whether the browser only fetches ahead of a click that may never come. */
 export function isPrefetch(req: Request): boolean {
-  return /prefetch|prerender/.test(req.get('sec-purpose') ?? req.get('purpose') ?? '');
+  return PREFETCH_HEADERS.some((name) => /prefetch|prerender|preview/i.test(req.get(name) ?? ''));
 }

@@ -32,7 +32,7 @@ export type { AuthOptions, Paths } from './context.ts';
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
 export type { SignInEvent, SignInEventListener } from './events.ts';
 export { isLoopbackHttp } from './issuer.ts';
-export { isNavigation, isPrefetch } from './fetch-metadata.ts';
+export { isNavigation, isNoNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
 export { rejectForeignOrigin } from './same-origin.ts';
 export type { OwnSession } from './session/list.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Router, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
-import { isPrefetch } from '../fetch-metadata.ts';
+import { isNoNavigation } from '../fetch-metadata.ts';
 import { toSignInError } from '../openid-errors.ts';
 import { beginSession, sessionOf } from '../session/session.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
@@ -47,8 +47,9 @@ export function signInRoutes(context: Context): Router {
 }
 
 async function startSignIn(context: Context, req: Request, res: Response): Promise<void> {
-  // HEAD and prefetch must not start a sign-in: it would stay pending, and push out a real one.
-  if (req.method === 'HEAD' || isPrefetch(req)) return void res.status(204).end();
+  // What is no navigation must not start a sign-in: it would stay pending, and push out a real one. A
+  // page of anybody's can point an image or a frame here.
+  if (req.method === 'HEAD' || isNoNavigation(req)) return void res.status(204).end();
   const returnTo = sameOriginPath(req.query['return_to'], context.notPages);
   try {
     const { verifyingConfig } = await context.issuer.config();

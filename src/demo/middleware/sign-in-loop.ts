@@ -2,7 +2,7 @@
 // clock that is off, blocked cookies. After some rounds it gets a page that says so.
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
-import { isPrefetch } from '../../auth/index.ts';
+import { isNoNavigation } from '../../auth/index.ts';
 import { PageError } from '../errors.ts';
 
 const COOKIE = 'login-rounds';
@@ -19,7 +19,7 @@ const MOST_ROUNDS = 3;
 export function breakSignInLoop(secure: boolean): RequestHandler {
   const attributes = { httpOnly: true, sameSite: 'lax', path: '/login', secure } as const;
   return (req, res, next) => {
-    if (req.method !== 'GET' || isPrefetch(req)) return next();
+    if (req.method !== 'GET' || isNoNavigation(req)) return next();
     const address = createHash('sha256').update(req.originalUrl).digest('base64url').slice(0, 12);
     const rounds = roundsOf(req, address) + 1;
     if (rounds > MOST_ROUNDS) {
