@@ -1,7 +1,7 @@
 // Every person signs in to every kind of application, over HTTP, through the screens of the local
 // AuthKit.
 import { once } from 'node:events';
-import { request, type IncomingMessage } from 'node:http';
+import { request as send, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type Kind, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -190,7 +190,7 @@ describe('GET /login', () => {
   });
 
   it('starts for a client that says nothing of what it wants', async () => {
-    const asked = request(`${app.url}/login`).end();
+    const asked = send(`${app.url}/login`).end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     expect(response.resume().statusCode).toBe(302);
   });
