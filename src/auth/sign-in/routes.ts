@@ -115,7 +115,7 @@ async function signIn(
   const { stored, current } = sessionOf(context, req);
   const previous = current && stored && (await context.store.readTokens(stored));
   await beginSession(context, req, res, completed);
-  void revokeRefreshToken(refreshConfig, previous?.tokens, context.onEvent);
+  if (previous) void revokeRefreshToken(refreshConfig, previous.tokens, context.onEvent);
   return completed;
 }
 

@@ -16,16 +16,17 @@ import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
+import { addIsTooMany, GrantRefusal, isOperators, refusalOf, type Refused } from './refusals.ts';
 import {
-  GrantRefusal,
+  isAbout,
+  isDue,
   isOf,
-  isOperators,
   isTokenResponse,
   oddMembers,
-  refusalOf,
-  Refusals,
-} from './refresh-response.ts';
-import { isAbout, isDue, toTokens, type TokenFacts, type Tokens } from './token-set.ts';
+  toTokens,
+  type TokenFacts,
+  type Tokens,
+} from './token-set.ts';
 
 /** The facts as they are now; why the session goes on without new ones; or that it is over. */
 type Outcome = { facts: TokenFacts } | { failed: SignInError } | 'ended';
@@ -51,7 +52,7 @@ export class Refresher {
   readonly #backoff = new Backoff();
   /** The refreshes of this process that are under way, by session key. */
   readonly #running = new Map<string, Promise<Outcome>>();
-  readonly #refusals = new Refusals();
+  readonly #refused: Refused = new Map();
   /** Renewed tokens that the store did not take, by session key. */
   readonly #unsaved = new Map<string, Unsaved>();
 
@@ -115,11 +116,8 @@ export class Refresher {
     const parameters = resource !== undefined ? { resource } : undefined;
     let seen: { status: number; body: unknown } | undefined;
     const config = observing((status, body) => (seen = { status, body }));
-    const complaint: unknown = await refreshTokenGrant(
-      config,
-      held.tokens.refreshToken ?? '',
-      parameters,
-    ).then(
+    const { refreshToken = '' } = held.tokens;
+    const complaint: unknown = await refreshTokenGrant(config, refreshToken, parameters).then(
       () => undefined,
       (cause: unknown) => cause,
     );
@@ -131,7 +129,7 @@ export class Refresher {
       throw refusal ?? complaint ?? new SignInError('response_invalid');
     }
     this.#backoff.reset(key);
-    this.#refusals.forget(key);
+    this.#refused.delete(key);
     const next = toTokens(body, scope, held);
     if (!isOf(user, clientId, body) || !isAbout(user, next.tokens.accessToken)) {
       void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
@@ -194,7 +192,7 @@ export class Refresher {
     if (OTHER_IDENTITY.has(code)) return 'identity_changed';
     if (!(cause instanceof GrantRefusal)) return undefined;
     if (cause.isFinal) return 'grant_ended';
-    return this.#refusals.addIsTooMany(key) ? 'grant_refused' : undefined;
+    return addIsTooMany(this.#refused, key) ? 'grant_refused' : undefined;
   }
 
   /** What happened to the session since its tokens were read; undefined: nothing. */

@@ -38,12 +38,12 @@ const REFRESH_BEFORE_MS = 60_000;
 const LEAST_LIFETIME_MS = 5_000;
 
 /**
- * The claims of an access token that came from the token endpoint over TLS, addressed to us. They are
- * decoded, not verified: that is the API's part (src/bearer). An opaque token has none.
+ * The claims of a token that came from the token endpoint over TLS, addressed to us. They are decoded,
+ * not verified: that is the API's part (src/bearer). An opaque token has none.
  */
-function accessTokenClaims(accessToken: string): JWTPayload {
+function claimsOf(token: unknown): JWTPayload {
   try {
-    return decodeJwt(accessToken);
+    return decodeJwt(text(token) ?? '');
   } catch {
     return {};
   }
@@ -54,7 +54,7 @@ function accessTokenClaims(accessToken: string): JWTPayload {
  * what they may see. OpenID Connect Core §12.2 asks the same of a refreshed ID token.
  */
 export function isAbout(user: { issuer: string; sub: string }, accessToken: string): boolean {
-  const { sub, iss } = accessTokenClaims(accessToken);
+  const { sub, iss } = claimsOf(accessToken);
   return (sub === undefined || sub === user.sub) && (iss === undefined || iss === user.issuer);
 }
 
@@ -77,7 +77,7 @@ export function toTokens(
   const accessToken = (isUsable && text(response.access_token)) || previous?.tokens.accessToken;
   const refreshToken = text(response.refresh_token) ?? previous?.tokens.refreshToken;
   const idToken = text(response.id_token) ?? previous?.tokens.idToken;
-  const claims = accessTokenClaims(accessToken ?? '');
+  const claims = claimsOf(accessToken);
   const now = Date.now();
   // RFC 6749 §5.1, §6: without `scope`, what was asked for, or granted before, was granted.
   const scope = text(response.scope) ?? text(claims['scope']);
@@ -99,7 +99,8 @@ export function toTokens(
 export const isBearer = ({ token_type: type = 'Bearer' }: ResponseBody) =>
   typeof type !== 'string' || type === '' || type.toLowerCase() === 'bearer';
 
-const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const text = (value: unknown) => (isText(value) ? value : undefined);
 
 /** Undefined where neither the response nor the token says a time that a token can live. */
 function lifetimeMs({ expires_in: said }: ResponseBody, claims: JWTPayload): number | undefined {
@@ -110,6 +111,44 @@ function lifetimeMs({ expires_in: said }: ResponseBody, claims: JWTPayload): num
   // A number beyond what a date can hold would break every page that shows it, and a life of no time
   // would cost a refresh for each page.
   return ms >= 0 ? Math.min(Math.max(ms, LEAST_LIFETIME_MS), LONGEST_LIFETIME_MS) : undefined;
+}
+
+/** Whether a body of status 200 brings any token at all. */
+export function isTokenResponse(body: unknown): body is ResponseBody {
+  if (typeof body !== 'object' || body === null) return false;
+  const { access_token: accessToken, refresh_token: refreshToken }: ResponseBody = body;
+  return isText(refreshToken) || isText(accessToken);
+}
+
+/**
+ * Whether an ID token in the response, if there is one that can be read, is about this person, from this
+ * issuer and for this application (OpenID Connect Core §12.2). Its signature and times are not checked:
+ * it grants nothing, and TLS vouches for where it came from.
+ */
+export function isOf(
+  { issuer, sub }: { issuer: string; sub: string },
+  clientId: string,
+  { id_token: idToken }: ResponseBody,
+) {
+  const claims = claimsOf(idToken);
+  const isForUs = claims.aud === undefined || [claims.aud].flat().includes(clientId);
+  return (claims.iss ?? issuer) === issuer && (claims.sub ?? sub) === sub && isForUs;
+}
+
+/**
+ * The members that are not as RFC 6749 §5.1 has them, separated by spaces; `id_token` where the library
+ * complained of something and all others are right.
+ */
+export function oddMembers(body: ResponseBody, isComplaint: boolean): string {
+  const { scope, expires_in: lifetime, access_token: accessToken, refresh_token: refresh } = body;
+  const odd = [
+    !isText(accessToken) && 'access_token',
+    (!isBearer(body) || !isText(body.token_type)) && 'token_type',
+    lifetime !== undefined && !(Number(lifetime) > 0) && 'expires_in',
+    scope !== undefined && !isText(scope) && 'scope',
+    refresh !== undefined && !isText(refresh) && 'refresh_token',
+  ].filter((name) => name !== false);
+  return odd.length === 0 && isComplaint ? 'id_token' : odd.join(' ');
 }
 
 /**
