@@ -13,6 +13,7 @@ import { BROKEN, startHostileIssuer, type HostileIssuer } from './support/hostil
 import { json } from './support/issuer.ts';
 import { findLeaks } from './support/leaks.ts';
 import { inlineCode, readText, tableRows } from './support/markdown.ts';
+import { passMonotonic } from './support/monotonic.ts';
 
 const USER = { name: 'Planted Name', email: 'planted.user@example.com' };
 const TOKENS = { access_token: 'planted-access-token', refresh_token: 'planted-refresh-token' };
@@ -43,8 +44,11 @@ afterAll(async () => {
 
 let minutes = 0;
 /** Lets the pause after a failure end, and the access token be due. */
-const later = () =>
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + (minutes += 1) * 60_000 });
+function later(): void {
+  minutes += 1;
+  passMonotonic(60_000 * minutes);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + minutes * 60_000 });
+}
 
 async function visitDue(): Promise<void> {
   later();
@@ -62,6 +66,10 @@ async function liveThroughEverything(): Promise<void> {
   vary.accessToken = { org_id: 'org_02' };
   vary.response = { refresh_token: TOKENS.refresh_token, expires_in: 1 };
   await visitDue();
+  const { response } = vary;
+  vary.response = { ...response, scope: ['planted-scope'] };
+  await visitDue();
+  vary.response = { ...response };
   await visitWhileTheStoreIsHeld();
   for (const [fault, error, status] of [
     ['/oauth2/token', 'server_error', 500],

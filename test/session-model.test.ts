@@ -14,6 +14,7 @@ import {
 } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openStore } from '../src/store/index.ts';
+import { passMonotonic } from './support/monotonic.ts';
 import { startRedis } from './support/redis.ts';
 import { startRotatingIssuer } from './support/rotating-issuer.ts';
 import { Model } from './support/session-model.ts';
@@ -23,6 +24,7 @@ vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
 afterAll(() => void vi.useRealTimers());
 
 function pass(model: Model, seconds: number): void {
+  passMonotonic(seconds * 1_000);
   vi.setSystemTime(Date.now() + seconds * 1_000);
   model.pass(seconds);
 }

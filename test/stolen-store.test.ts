@@ -10,6 +10,7 @@ import { openStore } from '../src/store/index.ts';
 import { startTestApp, type TestApp } from './support/app.ts';
 import { Browser, type Page } from './support/browser.ts';
 import { audience, json } from './support/issuer.ts';
+import { pass } from './support/issuer-app.ts';
 import { findLeaks } from './support/leaks.ts';
 import { startRedis, type TestRedis } from './support/redis.ts';
 import { startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';
@@ -121,7 +122,7 @@ async function fetchAt(path: string): Promise<void> {
 }
 
 async function refreshed(): Promise<void> {
-  vi.setSystemTime(Date.now() + 290_000);
+  pass(290);
   expect(see(await browser.get(`${app.url}/profile`)).status).toBe(200);
 }
 

@@ -28,6 +28,7 @@ if (initial !== undefined) {
   offset = Number(initial);
   process.on('message', (ms: unknown) => {
     if (typeof ms !== 'number') return;
+    passed += Math.max(0, ms - offset);
     offset = ms;
     process.send?.(ms);
   });
@@ -55,7 +56,7 @@ export function shortenDeadlines(): void {
   AbortSignal.timeout = (ms) => timeout(ms / 20);
 }
 
-/** Sets the clock of a process that was started with this file as a preload. */
+/** Lets time pass, up to this offset, in a process that was started with this file as a preload. */
 export async function setClockOf(child: ChildProcess, ms: number): Promise<void> {
   const done = once(child, 'message');
   child.send(ms);

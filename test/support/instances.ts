@@ -10,7 +10,7 @@ import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/loca
 import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
 import { startBalancer, type Balancer } from './balancer.ts';
 import { Browser, type Page, type Visit } from './browser.ts';
-import { clockOffset, setClock, setClockOf } from './clock.ts';
+import { clockOffset, passTime, setClock, setClockOf } from './clock.ts';
 
 export interface Instance {
   port: number;
@@ -84,7 +84,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     log,
     output,
     async pass(ms) {
-      setClock(clockOffset() + ms);
+      passTime(ms);
       await Promise.all(
         instances.map(async ({ child }, index) => {
           if (child.connected) await setClockOf(child, clockOffset() + (skew[index] ?? 0));

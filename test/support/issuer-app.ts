@@ -3,6 +3,7 @@ import { expect, vi } from 'vitest';
 import { startTestApp, type LogLine, type TestApp } from './app.ts';
 import { Browser } from './browser.ts';
 import { audience } from './issuer.ts';
+import { passMonotonic } from './monotonic.ts';
 import { startSignInIssuer, type SignInIssuer } from './sign-in-issuer.ts';
 
 export interface IssuerApp {
@@ -46,12 +47,8 @@ export async function startIssuerApp(env: Record<string, string> = {}): Promise<
   };
 }
 
-const monotonicNow = performance.now.bind(performance);
-let passed = 0;
-performance.now = () => monotonicNow() + passed;
-
 /** Lets time pass, by the wall clock and by the monotonic one. */
 export function pass(seconds: number): void {
-  passed += seconds * 1_000;
+  passMonotonic(seconds * 1_000);
   vi.setSystemTime(Date.now() + seconds * 1_000);
 }
