@@ -112,6 +112,8 @@ describe('with offline_access', () => {
     ['a page with 401', page(401)],
     ['a page with 200', page(200)],
     ['403 with an error that is no word', says(403, { code: 1010 })],
+    ['400 with null', (_req, res) => json(res, null, 400)],
+    ['400 with a list', (_req, res) => json(res, ['access_denied'], 400)],
     ['a cut connection', (req) => req.socket.destroy()],
   ];
 

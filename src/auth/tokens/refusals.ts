@@ -27,7 +27,7 @@ const NOT_NOW = new Set([408, 425, 429]);
 
 /** The OAuth error of a response, if it is one. */
 function oauthErrorOf(body: unknown): string | undefined {
-  const { error } = (typeof body === 'object' && body) as { error?: unknown };
+  const { error } = Object(body) as { error?: unknown };
   return typeof error === 'string' && error !== '' ? error : undefined;
 }
 
