@@ -28,14 +28,24 @@ describe('settings', () => {
   });
 
   test('both give the defaults that the code has', () => {
-    const { port, scope, sessionDb, idleSeconds, maxSeconds, rateLimit, logLevel, baseUrl } =
-      parseConfig({});
+    const {
+      port,
+      scope,
+      sessionDb,
+      idleSeconds,
+      maxSeconds,
+      staleSeconds,
+      rateLimit,
+      logLevel,
+      baseUrl,
+    } = parseConfig({});
     const defaults: Record<string, string> = {
       OAUTH_SCOPE: scope,
       PORT: String(port),
       SESSION_DB: sessionDb,
       SESSION_IDLE_SECONDS: String(idleSeconds),
       SESSION_MAX_SECONDS: String(maxSeconds),
+      SESSION_STALE_SECONDS: String(staleSeconds),
       RATE_LIMIT: String(rateLimit),
       LOG_LEVEL: logLevel,
     };

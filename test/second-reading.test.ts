@@ -85,6 +85,7 @@ describe('the settings', () => {
       ['maxSeconds', Infinity],
       ['maxSeconds', Number.NaN],
       ['maxSeconds', 31_536_001],
+      ['staleSeconds', 0],
     ] as const) {
       const start = () =>
         createAuth({ ...options, sessionSecrets: ['long-enough-for-this'], [name]: value });
