@@ -52,7 +52,8 @@ const rows: Row[] = [
 /** Makes the request as a page of another site would, where it is a form. */
 function send(method: Method, path: string, signedIn = false) {
   const browser = signedIn ? user : new Browser();
-  const headers = { accept: 'text/html', 'sec-fetch-mode': 'navigate' };
+  const page = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  const headers = { accept: 'text/html', ...page };
   const from = method === 'POST' ? 'https://evil.example' : undefined;
   return browser.fetch(`${app.url}${path}`, { method, headers, from });
 }

@@ -5,18 +5,21 @@ import type { Request } from 'express';
 /** Whether a browser wants to show the response as a page, and not a script, prefetch or frame. */
 export function isNavigation(req: Request): boolean {
   if (isNoNavigation(req)) return false;
+  const mode = req.get('sec-fetch-mode');
+  if (mode !== undefined) return mode === 'navigate';
   // Browsers without Sec-Fetch ask for HTML by name when they navigate, scripts for */* or JSON.
-  const isSaid = req.get('sec-fetch-mode') !== undefined;
-  return isSaid || req.get('accept')?.includes('text/html') === true;
+  return req.get('accept')?.includes('text/html') === true;
 }
 
 /**
  * Whether a browser says that it wants no page: an image, a script, a fetch, a frame, a prefetch. Clients
- * that say nothing, such as curl, are let through.
+ * that say nothing, such as curl, are let through, and so is Node's fetch, which names a mode alone:
+ * browsers name the destination as well.
  */
 export function isNoNavigation(req: Request): boolean {
-  const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': dest = 'document' } = req.headers;
-  return mode !== 'navigate' || dest !== 'document' || isPrefetch(req);
+  const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': dest } = req.headers;
+  const isSaid = dest !== undefined && (dest !== 'document' || mode !== 'navigate');
+  return isSaid || isPrefetch(req);
 }
 
 // What browsers have called it over the years; the last two are Firefox's and Safari's.
