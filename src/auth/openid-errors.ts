@@ -10,9 +10,24 @@ import { SignInError, type SignInErrorCode } from './errors.ts';
 
 /** The SignInError for anything that a step with AuthKit threw. */
 export function toSignInError(cause: unknown, returnTo?: string): SignInError {
-  if (!(cause instanceof SignInError)) return new SignInError(codeOf(cause), { cause, returnTo });
+  if (!(cause instanceof SignInError)) {
+    const code = codeOf(cause);
+    return new SignInError(code, { cause: withoutBodies(cause), returnTo });
+  }
   const { code, retryAfter, hint } = cause;
-  return new SignInError(code, { cause: cause.cause, returnTo, retryAfter, hint });
+  return new SignInError(code, { cause: withoutBodies(cause.cause), returnTo, retryAfter, hint });
+}
+
+/**
+ * The library keeps what a response said in the innermost `cause`: tokens, a code, claims. A log that
+ * prints all it is given must not get them. A Response shows its status and headers only, and stays.
+ */
+function withoutBodies(error: unknown): unknown {
+  if (!(error instanceof Error)) return error instanceof Response ? error : undefined;
+  const { cause } = error;
+  if (cause === undefined || withoutBodies(cause) !== undefined) return error;
+  Object.defineProperty(error, 'cause', { value: undefined });
+  return error;
 }
 
 function codeOf(cause: unknown): SignInErrorCode {
@@ -112,6 +127,7 @@ const causeOf = (error: unknown) => (error instanceof Error ? error.cause : unde
  * whoever configured it must see both values.
  */
 export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
+  const details = (cause as { cause?: { body?: { issuer?: unknown } } }).cause;
   const error = toSignInError(cause);
   if (error.code !== 'issuer_mismatch') {
     return new SignInError(error.status === 504 ? 'issuer_timeout' : 'issuer_unreachable', {
@@ -119,7 +135,6 @@ export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
       hint: `No usable metadata at ${issuer.origin} (${error.code}).`,
     });
   }
-  const details = (cause as { cause?: { body?: { issuer?: unknown } } }).cause;
   const advertised = JSON.stringify(String(details?.body?.issuer)).slice(0, 200);
   return new SignInError('issuer_mismatch', {
     cause,

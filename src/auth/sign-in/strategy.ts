@@ -106,7 +106,9 @@ export function redeemCode(
     const strategy = new AuthKitStrategy('finish', context, config, onVerified);
     const failed = (error: unknown, _user?: unknown, info?: unknown) => {
       // The strategy reports "access_denied" as a failed authentication, all else as an error.
-      reject(error ?? new SignInError('access_denied', { cause: info }));
+      const { message } = Object(info) as { message?: unknown };
+      const said = new Error(`access_denied: ${String(message)}`);
+      reject(error ?? new SignInError('access_denied', { cause: said }));
     };
     passport.authenticate(strategy, resourceOf(context), failed)(withSession(req, session), res);
   });
