@@ -23,8 +23,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   if (npmStart?.pid !== undefined && npmStart.exitCode === null) {
-    const ended = once(npmStart, 'exit');
-    // npm, its shell and the app.
+    // npm, its shell and the app. `exit` is npm's alone: the app still writes to its files then. It is
+    // gone when nobody holds the output any more.
+    const ended = once(npmStart, 'close');
     process.kill(-npmStart.pid, 'SIGTERM');
     await ended;
   }

@@ -19,6 +19,7 @@ let issuer: SignInIssuer;
 let folder: string;
 let port: number;
 let child: ChildProcess;
+let ended: Promise<unknown>;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
@@ -32,6 +33,7 @@ afterEach(async () => {
   issuer.faults.clear();
   for (const socket of sockets.splice(0)) socket.destroy();
   child.kill('SIGKILL');
+  await ended;
   await rm(folder, { recursive: true, force: true });
 });
 afterAll(() => issuer.close());
@@ -44,11 +46,11 @@ const settings = (env: Record<string, string>) => ({
 });
 
 function launch(env: Record<string, string> = {}): void {
-  ({ child } = launchServer(settings(env)));
+  ({ child, ended } = launchServer(settings(env)));
 }
 
 async function run(env: Record<string, string> = {}): Promise<void> {
-  ({ child } = await startServer(settings(env)));
+  ({ child, ended } = await startServer(settings(env)));
 }
 
 interface Exit {
