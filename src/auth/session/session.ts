@@ -107,9 +107,10 @@ function currentFrom(signedIn: SignedIn, facts: TokenFacts, lastSeenAt: number):
 
 /** Sets who is signed in; `undefined`: nobody. `req.user` follows, unless somebody else has set it. */
 function setCurrent(req: Request, current: SignedInSession | undefined): void {
-  const { authSession, user }: { authSession?: AuthSession; user?: unknown } = req;
+  const request: { authSession?: AuthSession; user?: unknown } = req;
+  const { authSession } = request;
   if (!authSession) return;
-  if (user === authSession.current?.user) Object.assign(req, { user: current?.user });
+  if (request.user === authSession.current?.user) request.user = current?.user;
   if (current) authSession.current = current;
   else delete authSession.current;
 }
