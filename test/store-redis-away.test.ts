@@ -63,6 +63,16 @@ describe('Redis', () => {
     ]);
   });
 
+  test('answering while this process is busy for longer than a command may take: it is heard', async () => {
+    const { store } = await startStore();
+    await store.insert('a', session('ada'));
+    const read = store.read('a');
+    // The command leaves first; then nothing runs here, and the answer waits.
+    await new Promise((sent) => setImmediate(sent));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+    expect(await read).toMatchObject({ data: bytes('data 1') });
+  });
+
   test('stopped in the middle of many commands: every one of them is answered', async () => {
     const { redis, store } = await startStore();
     await store.insert('a', session('ada'));

@@ -68,13 +68,17 @@ export function createDeadline(ms: number) {
   return <T>(command: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       if (isSilent) return reject(new StoreError('store_unreachable', 'Redis does not answer'));
-      const timer = setTimeout(() => {
-        isSilent = true;
+      let isAnswered = false;
+      const giveUp = () => {
+        isSilent = !isAnswered;
         reject(new StoreError('store_unreachable', `Redis did not answer within ${ms} ms`));
-      }, ms);
+      };
+      // To a process that was busy all the while, the answer may lie ready: it is read before this runs.
+      const timer = setTimeout(() => setImmediate(giveUp), ms);
       command()
         .finally(() => {
           clearTimeout(timer);
+          isAnswered = true;
           isSilent = false;
         })
         .then(resolve, (cause: unknown) => {
