@@ -19,7 +19,7 @@ let issuer: SignInIssuer;
 let folder: string;
 let port: number;
 let child: ChildProcess;
-let ended: Promise<unknown>;
+let gone: Promise<unknown>;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
@@ -33,7 +33,7 @@ afterEach(async () => {
   issuer.faults.clear();
   for (const socket of sockets.splice(0)) socket.destroy();
   child.kill('SIGKILL');
-  await ended;
+  await gone;
   await rm(folder, { recursive: true, force: true });
 });
 afterAll(() => issuer.close());
@@ -46,11 +46,11 @@ const settings = (env: Record<string, string>) => ({
 });
 
 function launch(env: Record<string, string> = {}): void {
-  ({ child, ended } = launchServer(settings(env)));
+  ({ child, ended: gone } = launchServer(settings(env)));
 }
 
 async function run(env: Record<string, string> = {}): Promise<void> {
-  ({ child, ended } = await startServer(settings(env)));
+  ({ child, ended: gone } = await startServer(settings(env)));
 }
 
 interface Exit {
