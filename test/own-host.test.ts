@@ -1,7 +1,7 @@
 // One host name for everything, however the browser or a proxy names this server.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from './support/app.ts';
-import { Browser } from './support/browser.ts';
+import { Browser, type Page } from './support/browser.ts';
 import { answerOf, codeOn, outcome } from './support/callback.ts';
 
 let app: TestApp;
@@ -23,7 +23,9 @@ describe('another host name', () => {
     const page = await new Browser().get(`${elsewhere}${path}`);
     expect(page.status).toBe(302);
     expect(page.location?.origin).toBe(app.url);
-    expect(page.location?.href.replace(app.url, '')).toBe(path.replace('\\', '/'));
+    const mark = path.includes('?') ? '&from_other_host=1' : '?from_other_host=1';
+    expect(page.location?.href.replace(app.url, '')).toBe(path.replace('\\', '/') + mark);
+    expect(page.headers['set-cookie']).toBeUndefined();
   });
 
   it('starts a sign-in that ends at BASE_URL', async () => {
@@ -44,17 +46,71 @@ describe('another host name', () => {
   it('that a proxy puts in for every request ends in no loop', async () => {
     const browser = new Browser();
     const headers = { host: 'app:3000' };
-    expect((await browser.get(`${app.url}/`, { headers })).location?.href).toBe(`${app.url}/`);
-    expect((await browser.get(`${app.url}/`, { headers })).status).toBe(200);
+    const { location } = await browser.get(`${app.url}/`, { headers });
+    expect(location?.href).toBe(`${app.url}/?from_other_host=1`);
+    expect((await browser.get(location ?? '', { headers })).status).toBe(200);
+  });
+
+  it('is told by the address alone: a cookie of whoever planted it changes nothing', async () => {
+    const headers = { cookie: 'own-host=1; from_other_host=1' };
+    expect((await new Browser().get(`${elsewhere}/`, { headers })).status).toBe(302);
   });
 
   it('in the Host header goes into no redirect URI and no page', async () => {
     const browser = new Browser();
     const headers = { host: 'evil.example', 'x-forwarded-host': 'evil.example' };
-    await browser.get(`${app.url}/`, { headers });
-    const { location, body } = await browser.get(`${app.url}/login`, { headers });
+    const { location, body } = await browser.get(`${app.url}/login?from_other_host=1`, { headers });
     expect(location?.searchParams.get('redirect_uri')).toBe(`${app.url}/callback`);
     expect(body).not.toContain('evil');
+  });
+});
+
+describe('an address that was sent on from another host', () => {
+  const headers = { host: 'app:3000' };
+
+  it('is served at BASE_URL as it is without the mark', async () => {
+    const { status, location, body } = await new Browser().get(`${app.url}/?from_other_host=1`);
+    expect([status, location]).toEqual([200, undefined]);
+    expect(body).toBe((await new Browser().get(app.url)).body);
+  });
+
+  it.each([
+    ['/profile?from_other_host=1', '/profile'],
+    ['/profile?a=b&from_other_host=1', '/profile?a=b'],
+    ['/profile?from_other_host=1&a=b%20c&from_other_host=1', '/profile?a=b%20c'],
+    ['/profile?a=?&from_other_host=1', '/profile?a=?'],
+  ])('leaves no mark in the way back: %s', async (path, returnTo) => {
+    for (const at of [{}, headers]) {
+      const page = await new Browser().get(`${app.url}${path}`, { headers: at });
+      expect(page.location?.pathname).toBe('/login');
+      expect(page.location?.searchParams.get('return_to')).toBe(returnTo);
+    }
+  });
+
+  it.each(['from_other_host=0', 'from_other_host', 'a=from_other_host=1', 'FROM_OTHER_HOST=1'])(
+    'is none with %s',
+    async (query) => {
+      const { location } = await new Browser().get(`${app.url}/?${query}`, { headers });
+      expect(location?.href).toBe(`${app.url}/?${query}&from_other_host=1`);
+    },
+  );
+
+  it('leads through a whole sign-in where each request looks foreign, one redirect a page', async () => {
+    const browser = new Browser();
+    const addresses: string[] = [];
+    const follow = async (first: Page) => {
+      let page = first;
+      while (page.location !== undefined && addresses.length < 20) {
+        addresses.push(page.location.href);
+        const visit = page.location.origin === app.url ? { headers } : {};
+        page = await browser.get(page.location, visit);
+      }
+      return page;
+    };
+    await follow(await browser.get(`${app.url}/profile`, { headers }));
+    const { status, url } = await follow(await browser.press('Bruno'));
+    expect([status, url.href]).toEqual([200, `${app.url}/profile?from_other_host=1`]);
+    expect(addresses.filter((address) => address.split('from_other_host').length > 2)).toEqual([]);
   });
 });
 
@@ -85,6 +141,6 @@ it('an answer of AuthKit that arrives under another name is not lost', async () 
   const renamed = new URL(answer);
   renamed.hostname = '127.0.0.1';
   const { location } = await browser.get(renamed);
-  expect(location?.href).toBe(answer.href);
-  expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+  expect(location?.href).toBe(`${answer.href}&from_other_host=1`);
+  expect(await outcome(browser, location ?? renamed)).toEqual([303, '/profile']);
 });

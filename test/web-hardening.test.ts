@@ -159,12 +159,12 @@ describe('another host name', () => {
   });
 
   it.each([
-    ['/profile?a=1&b=%2F', '/profile?a=1&b=%2F'],
-    ['/login?return_to=%2Fsessions', '/login?return_to=%2Fsessions'],
-    ['/callback?code=1&state=2', '/callback?code=1&state=2'],
-    ['//evil.example/x', '//evil.example/x'],
-    ['/\\evil.example', '//evil.example'],
-    ['/@evil.example', '/@evil.example'],
+    ['/profile?a=1&b=%2F', '/profile?a=1&b=%2F&from_other_host=1'],
+    ['/login?return_to=%2Fsessions', '/login?return_to=%2Fsessions&from_other_host=1'],
+    ['/callback?code=1&state=2', '/callback?code=1&state=2&from_other_host=1'],
+    ['//evil.example/x', '//evil.example/x?from_other_host=1'],
+    ['/\\evil.example', '//evil.example?from_other_host=1'],
+    ['/@evil.example', '/@evil.example?from_other_host=1'],
   ])('sends a page navigation to %s to the same address below BASE_URL', async (path, expected) => {
     const headers = [
       ['sec-fetch-mode', 'navigate'],
@@ -212,7 +212,7 @@ describe('behind a proxy that replaces Host', () => {
 
   it('there is no redirect loop', async () => {
     const { status, url } = await new Browser().open(`${at()}/signed-out`);
-    expect([status, url.href]).toEqual([200, `${at()}/signed-out`]);
+    expect([status, url.href]).toEqual([200, `${at()}/signed-out?from_other_host=1`]);
   });
 
   it('a sign-in works, however long it takes at AuthKit', async () => {
@@ -222,7 +222,7 @@ describe('behind a proxy that replaces Host', () => {
     let page = await browser.get(`${at()}/login?return_to=/profile`);
     while (page.location?.pathname !== '/callback') page = await browser.get(page.location ?? '');
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
-    expect((await browser.open(page.location)).url.href).toBe(`${at()}/profile`);
+    expect((await browser.open(page.location)).url.pathname).toBe('/profile');
   });
 
   it('the log names TRUST_PROXY once, and the error pages do too, in production as well', async () => {

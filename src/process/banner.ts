@@ -9,9 +9,12 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     authKit.clientSecret === undefined
       ? 'a Public application (PKCE, no secret)'
       : 'a confidential application (client secret)';
+  const here = new URL(baseUrl);
+  here.port = String(port);
   const lines = [
     '',
-    `Open ${baseUrl.origin}${baseUrl.port === String(port) ? '' : ` (listening on port ${port})`}`,
+    // A default port is written in neither of the two.
+    `Open ${baseUrl.origin}${here.host === baseUrl.host ? '' : ` (listening on port ${port})`}`,
     ...(local ? whoCanSignIn(local) : []),
     '',
     `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? aboutIssuer(local) : ''}`,

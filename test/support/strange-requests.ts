@@ -79,7 +79,15 @@ const NAMES = [
   'handle',
   'draft',
 ];
-const ODD_NAMES = ['ended', 'access_token', '__proto__', 'constructor', 'a[b]', 'a[]'];
+const ODD_NAMES = [
+  'ended',
+  'from_other_host',
+  'access_token',
+  '__proto__',
+  'constructor',
+  'a[b]',
+  'a[]',
+];
 const names = fc.constantFrom(...NAMES, ...ODD_NAMES);
 const pair = fc.tuple(names, fc.oneof(encoded, nasty)).map((parts) => parts.join('='));
 const query = fc
@@ -101,7 +109,7 @@ const path = fc
 const cookies = fc.oneof(
   fc.constant(SIGNED_IN),
   nasty.map((value) => `session=${value}`),
-  nasty.map((value) => `sign-in.0.abc=${value}; login-rounds=${value}; own-host=1`),
+  nasty.map((value) => `sign-in.0.abc=${value}; login-rounds=${value}`),
   nasty,
 );
 const header = fc.oneof(

@@ -1,24 +1,44 @@
 // One host name for everything: a sign-in that starts at 127.0.0.1 and comes back at localhost finds
 // none of its cookies. The Host header is compared here and goes into no URL.
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { isNavigation } from '../../auth/index.ts';
 import type { Log } from '../../process/log.ts';
 
-const MARK = 'own-host';
-const MARK_SECONDS = 10;
+/**
+ * Ends the query of an address that came here from another host. A proxy that replaces Host makes every
+ * request look foreign, the redirected one too: one with this mark is served wherever it arrives. Not a
+ * cookie, which a browser may block and a sibling subdomain may plant (RFC 6265 §8.6).
+ */
+export const FROM_OTHER_HOST = 'from_other_host=1';
 
-/** Sends a page navigation on another host name to BASE_URL. */
+/** Sends a page navigation on another host to BASE_URL, once. */
 export function redirectToOwnHost(baseUrl: URL): RequestHandler {
   return (req, res, next) => {
+    if (dropMark(req)) return next();
     const isRead = req.method === 'GET' || req.method === 'HEAD';
-    if (req.host === baseUrl.host || !isRead || !isNavigation(req)) return next();
-    // A proxy that replaces Host makes every request look foreign. The mark comes back only where
-    // the redirect led to this very host again: then redirecting helps nobody.
-    if (req.headers.cookie?.includes(`${MARK}=`)) return next();
-    res.cookie(MARK, '1', { maxAge: MARK_SECONDS * 1000, httpOnly: true, sameSite: 'lax' });
+    if (!isRead || !isNavigation(req) || isHostOf(baseUrl, req.host)) return next();
     res.set('Cache-Control', 'no-store');
     return res.redirect(302, sameAddressAt(baseUrl, req.originalUrl));
   };
+}
+
+/**
+ * Whether `host` is that of `baseUrl` as the URL standard writes it: case, default port, spelling of an
+ * IP address. What a URL would read as more than a host (RFC 9110 §7.2) is none.
+ */
+function isHostOf({ protocol, host: own }: URL, host = ''): boolean {
+  return !/[\s/\\?#@]/.test(host) && URL.parse(`${protocol}//${host}`)?.host === own;
+}
+
+/** Whether the mark was there. What comes after sees none, so that it gets into no return_to. */
+function dropMark(req: Request): boolean {
+  const [path = '/', ...rest] = req.originalUrl.split('?');
+  const query = rest.join('?').split('&');
+  const kept = query.filter((pair) => pair !== FROM_OTHER_HOST);
+  if (kept.length === query.length) return false;
+  req.url = kept.length > 0 ? `${path}?${kept.join('&')}` : path;
+  req.originalUrl = req.url;
+  return true;
 }
 
 /**
@@ -29,7 +49,7 @@ function sameAddressAt(baseUrl: URL, originalUrl: string): string {
   const target = new URL(baseUrl);
   const [path = '/', ...query] = originalUrl.split('?');
   target.pathname = path;
-  target.search = query.join('?');
+  target.search = [query.join('?'), FROM_OTHER_HOST].filter(Boolean).join('&');
   return target.href;
 }
 

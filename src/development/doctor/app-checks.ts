@@ -1,12 +1,11 @@
 // The app as a browser meets it at BASE_URL: directly, or through its proxy.
 import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
+import { FROM_OTHER_HOST } from '../../demo/middleware/own-host.ts';
 import { ask, locationOf, type Answer } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
-/** As the app marks a browser that it has just sent to its own host (demo/middleware/own-host.ts). */
-const ON_OWN_HOST = { ...NAVIGATION, cookie: 'own-host=1' };
 
 /**
  * Takes the settings; returns what a request to BASE_URL meets: the proxy, and the start of a
@@ -42,11 +41,12 @@ async function checkProxy(config: Config): Promise<Finding> {
   const url = new URL('/doctor-probe', config.baseUrl);
   const first = locationOf(await ask(url, { headers: NAVIGATION }), url);
   if (first?.origin === config.baseUrl.origin) {
-    const found = 'the proxy replaces the Host header, so each visitor is redirected once in vain';
+    const found = 'the proxy replaces the Host header, so each page is redirected once in vain';
     const change = 'proxy: pass Host on as it is (nginx: proxy_set_header Host $http_host;)';
     return warning('proxy', found, change);
   }
-  const page = await ask(url, { headers: ON_OWN_HOST });
+  url.search = FROM_OTHER_HOST;
+  const page = await ask(url, { headers: NAVIGATION });
   if (!page.text.includes('TRUST_PROXY')) return compareSettings(config);
   const found = 'requests come through a proxy that the app does not trust';
   return problem('proxy', found, 'TRUST_PROXY=1 (the number of proxies), and an https BASE_URL');
@@ -70,8 +70,8 @@ function notReached({ baseUrl, port }: Config, { silence, status }: Answer, targ
 }
 
 async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> {
-  const url = new URL('/login', baseUrl);
-  const answer = await ask(url, { headers: ON_OWN_HOST });
+  const url = new URL(`/login?${FROM_OTHER_HOST}`, baseUrl);
+  const answer = await ask(url, { headers: NAVIGATION });
   const target = locationOf(answer, url);
   const redirectUri = target?.searchParams.get('redirect_uri') ?? undefined;
   const expected = new URL('/callback', baseUrl).href;
