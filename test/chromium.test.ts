@@ -156,8 +156,8 @@ it('"Sign out" leads on to an advertised end_session endpoint, which the CSP all
   const page = await newPage(chromium);
   await signIn(page, app, /^Bruno/);
   await press(page, 'Sign out');
-  await page.waitForURL(`${app.url}/signed-out?state=ended`);
-  await page.getByText('have both ended').waitFor();
+  await page.waitForURL(`${app.url}/signed-out`);
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
   await page.goto(`${app.url}/profile`);
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await page.context().close();

@@ -145,12 +145,6 @@ it('a sign-in over another gives the refresh token of the first back', async () 
   });
 });
 
-it('whoever is signed in is not told that both sessions have ended', async () => {
-  const browser = await signIn(app);
-  const { body } = await browser.open(`${app.url}/signed-out?state=ended`);
-  expect(body).not.toContain('have both ended');
-});
-
 it('an https issuer cannot point the API at a service of this machine', () => {
   const name = 'jwks_uri';
   expect(() => safeUrl('http://127.0.0.1:6379/', name, 'https://a.authkit.app')).toThrow(/https/);

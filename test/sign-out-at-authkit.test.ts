@@ -1,6 +1,7 @@
 // Signing out where AuthKit advertises more than today's AuthKit does (end_session), or less.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from './support/app.ts';
+import { Browser } from './support/browser.ts';
 import { plainText } from './support/forms.ts';
 
 describe('with an advertised end_session endpoint', () => {
@@ -18,18 +19,42 @@ describe('with an advertised end_session endpoint', () => {
       client_id: app.env['OAUTH_APP_CLIENT_ID'],
       id_token_hint: expect.stringMatching(/^eyJ/),
       post_logout_redirect_uri: `${app.url}/signed-out`,
-      state: 'ended',
     });
   });
 
-  it('ends the session at AuthKit too, and says so', async () => {
+  it('ends the session at AuthKit too, and says that AuthKit was asked', async () => {
     const browser = await signIn(app);
     await browser.follow(await browser.press('Sign out'));
-    expect(browser.page?.url.pathname).toBe('/signed-out');
+    expect(browser.page?.url.href).toBe(`${app.url}/signed-out`);
     const shown = plainText(browser.page?.body ?? '');
-    expect(shown).toContain('Your session here and your session at AuthKit have both ended.');
+    expect(shown).toContain('“Sign out” asks AuthKit to end its own session too.');
     await browser.open('/login?return_to=/profile');
     expect(browser.page?.body).toContain('choose who you are');
+  });
+
+  it.each(['', '?state=ended', '?state=x', '?state=ended&state=ended', '?error=access_denied'])(
+    'claims nothing to who types /signed-out%s',
+    async (query) => {
+      const visitor = await new Browser().open(`${app.url}/signed-out${query}`);
+      const bare = await new Browser().open(`${app.url}/signed-out`);
+      expect([visitor.status, visitor.body]).toEqual([200, bare.body]);
+      expect(plainText(visitor.body)).not.toMatch(/ha(?:s|ve) (?:both )?ended/);
+
+      const browser = await signIn(app);
+      await browser.open(`${app.url}/signed-out${query}`);
+      const shown = plainText(browser.page?.body ?? '');
+      expect(shown).toContain('You are still signed in');
+      expect(shown).not.toContain('signed out');
+    },
+  );
+
+  it('says nothing of AuthKit’s session while AuthKit was never reached', async () => {
+    app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
+    await app.restart();
+    const { body } = await new Browser().open(`${app.url}/signed-out`);
+    expect(plainText(body)).toContain('AuthKit itself may still remember you');
+    app.authKit.control.reset();
+    await app.restart();
   });
 
   it('puts no token into the log', async () => {

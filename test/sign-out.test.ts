@@ -1,7 +1,8 @@
 // POST /logout: the session ends here first, then at AuthKit as far as AuthKit offers it.
+import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from './support/app.ts';
-import { Browser } from './support/browser.ts';
+import { Browser, type Page } from './support/browser.ts';
 import { codeOn, whoIs } from './support/callback.ts';
 import { plainText } from './support/forms.ts';
 import { LocalClient } from './support/local-client.ts';
@@ -127,7 +128,9 @@ describe('the signed-out page', () => {
     await browser.follow(await browser.press('Sign out'));
     expect([browser.page?.status, browser.page?.url.pathname]).toEqual([200, '/signed-out']);
     const shown = plainText(browser.page?.body ?? '');
-    expect(shown).toContain('Your session here has ended. AuthKit itself may still remember you');
+    expect(shown).toContain(
+      'This browser has no session here. AuthKit itself may still remember you',
+    );
     expect(browser.page?.body).toContain('href="/login?prompt=login&amp;return_to=%2F"');
 
     await browser.open('/login?return_to=/profile');
@@ -135,6 +138,33 @@ describe('the signed-out page', () => {
     await browser.follow(await browser.press('Sign out'));
     await browser.open('/login?prompt=login&return_to=%2F');
     expect(browser.page?.body).toContain('choose who you are');
+  });
+
+  it('tells who is signed in that they are, and lets them sign out or go home', async () => {
+    const browser = await signIn(app);
+    const { status, body } = await browser.open(`${app.url}/signed-out`);
+    expect([status, plainText(body)]).toEqual([
+      200,
+      expect.stringMatching(/session here, of Bruno/),
+    ]);
+    const main = body.slice(body.indexOf('<main'));
+    expect(main).toContain('href="/"');
+    expect(main).not.toContain('/login');
+    browser.page = { ...(browser.page as Page), body: main };
+    await browser.follow(await browser.press('Sign out'));
+    expect(plainText(browser.page.body)).toContain('You are signed out');
+  });
+
+  it('tells nobody that they are signed out because the store is away', async () => {
+    const browser = await signIn(app);
+    const sessions = new Database(app.env['SESSION_DB'] ?? '');
+    sessions.exec('ALTER TABLE sessions RENAME TO away');
+    const page = await browser.open(`${app.url}/signed-out`);
+    expect([page.status, codeOn(page)]).toEqual([503, 'store_unavailable']);
+    expect((await new Browser().open(`${app.url}/signed-out`)).status).toBe(200);
+    sessions.exec('ALTER TABLE away RENAME TO sessions');
+    sessions.close();
+    expect(await whoIs(browser, app)).toBe('Bruno Okafor');
   });
 
   it('never starts a sign-in by itself', async () => {

@@ -25,7 +25,7 @@ import { hostSession } from './session/host-session.ts';
 import { readSession, sessionOf } from './session/session.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
-import { advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';
+import { advertisesEndSession, advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';
 import { Refresher } from './tokens/refresh.ts';
 
 export type { AuthOptions, Paths } from './context.ts';
@@ -99,6 +99,8 @@ export function createAuth(options: AuthOptions) {
     },
     /** Whether AuthKit advertises revocation; false while it was never reached. */
     advertisesRevocation: () => advertisesRevocation(issuer.known()?.refreshConfig),
+    /** Whether a sign-out leads through AuthKit, which ends its session too; false as above. */
+    advertisesEndSession: () => advertisesEndSession(issuer.known()?.refreshConfig),
     /** For a readiness check. Never rejects. */
     state: () => issuer.state(),
     /** Stops looking for the issuer. */

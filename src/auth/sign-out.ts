@@ -54,12 +54,9 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
   const revocation = revocationOf(config, tokens);
   onEvent({ event: 'signed_out', sub, revocation });
   void revokeRefreshToken(config, tokens, onEvent);
-  if (!config?.serverMetadata().end_session_endpoint) return undefined;
+  if (!config || !advertisesEndSession(config)) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
-  const parameters = {
-    post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href,
-    state: 'ended',
-  };
+  const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href };
   const plain = buildEndSessionUrl(config, parameters);
   if (tokens?.idToken === undefined) return plain;
   const hinted = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });
@@ -70,6 +67,11 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
 /** Whether the metadata names a revocation endpoint (RFC 8414 §2). */
 export function advertisesRevocation(config: Configuration | undefined): boolean {
   return config?.serverMetadata().revocation_endpoint !== undefined;
+}
+
+/** Whether the metadata names an end-session endpoint (RP-Initiated Logout 1.0 §2.1). */
+export function advertisesEndSession(config: Configuration | undefined): boolean {
+  return config?.serverMetadata().end_session_endpoint !== undefined;
 }
 
 function revocationOf(config: Configuration | undefined, tokens: TokenSet | undefined) {

@@ -133,8 +133,10 @@ export const FIXTURES: Record<string, ViewFixture> = {
     user: hostile,
     draft: `</textarea>${HOSTILE}`,
   }),
-  'signed out': fixture('signed-out', { path: '/signed-out', authkitSession: 'may-remain' }),
-  'signed out, at AuthKit too': fixture('signed-out', { authkitSession: 'ended' }),
+  'signed out': fixture('signed-out', { path: '/signed-out', endsAtAuthKit: false }),
+  'signed out, at AuthKit too': fixture('signed-out', { endsAtAuthKit: true }),
+  'signed out, still signed in': fixture('signed-out', { user: longName, endsAtAuthKit: true }),
+  'signed out, hostile values': fixture('signed-out', { user: hostile, endsAtAuthKit: false }),
   error: fixture('error', error),
   'error, nothing to press': fixture('error', {
     ...error,

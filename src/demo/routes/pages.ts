@@ -32,9 +32,10 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   });
 
   router.get('/signed-out', (req, res) => {
-    // AuthKit sends `state` back after it ended its own session (RP-Initiated Logout 1.0 §3).
-    const ended = req.authSession?.current === undefined && req.query['state'] === 'ended';
-    res.render('signed-out', { authkitSession: ended ? 'ended' : 'may-remain' });
+    // Whoever is signed in must not be told otherwise because the store is away.
+    if (req.authSession?.unavailable) throw req.authSession.unavailable;
+    // Anybody can type this address: nothing in it tells what has ended.
+    res.render('signed-out', { endsAtAuthKit: auth.advertisesEndSession() });
   });
 
   return router;
