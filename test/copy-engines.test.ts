@@ -45,7 +45,7 @@ async function copyOf(paragraph: string, name: string): Promise<{ app: string; h
     .join('\n');
   const host = block
     .replace("import { openStore } from './store/index.ts';", imports)
-    .replace(/const \{ store \} = await openStore\(.*\);/, `const store = await ${open};`)
+    .replace(/records: \(await openStore\(.*\)\)\.store,/, `records: await ${open},`)
     .replace('connectRedis(url)', "connectRedis(env('REDIS_URL'))");
   expect(names.length).toBe(files.length);
   expect(host).not.toContain('openStore');

@@ -16,6 +16,7 @@ import {
 } from './support/copied-app.ts';
 import { codeBlocks, inlineCode, readText, section } from './support/markdown.ts';
 import { START, startCopy } from './support/running-copy.ts';
+import { HOSTILE } from './support/view-fixtures.ts';
 
 const typescript = section(readText('README.md'), 'Copy this into your app');
 const commonjs = readText('docs/copying.md');
@@ -27,6 +28,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-'));
   url = `http://localhost:${await freePort()}`;
   authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  const ada = authKit.people.find(({ name }) => name.startsWith('Ada'));
+  Object.assign(ada ?? {}, { name: `Ada ${HOSTILE}`, givenName: `&lt;${HOSTILE}` });
 });
 
 afterAll(async () => {
@@ -45,13 +48,17 @@ async function useApp(app: string, file: string) {
     const signedOut = await browser.follow(await browser.press('Sign out'));
     const afterwards = await browser.fetch(`${url}/profile`);
     const failure = await browser.open(`${url}/callback?code=x&state=y`);
-    return { stranger, profile, signedOut, afterwards, failure, stderr: copy.stderr() };
+    const other = new Browser();
+    await other.open(`${url}/profile`);
+    const hostile = await other.follow(await other.press('Ada'));
+    return { stranger, profile, signedOut, afterwards, failure, hostile, stderr: copy.stderr() };
   } finally {
     await copy.stop();
   }
 }
 
-function expectSignedIn({ stranger, profile, signedOut, afterwards, failure, stderr }: Used): void {
+function expectSignedIn(used: Used): void {
+  const { stranger, profile, signedOut, afterwards, failure, hostile, stderr } = used;
   const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
   expect(stranger.status, stderr).toBe(401);
   expect(profile.url.href).toBe(`${url}/profile`);
@@ -60,7 +67,19 @@ function expectSignedIn({ stranger, profile, signedOut, afterwards, failure, std
   expect(afterwards.status).toBe(401);
   expect(failure.status).toBe(400);
   expect(failure.body).toContain('Sign in again');
+  // What a browser makes of it: one form, and the rest is text, as it was.
+  expect(hostile.body.match(/<\w+/g)).toEqual(['<form', '<button']);
+  expect(unescaped(hostile.body)).toContain(JSON.stringify(`Ada ${HOSTILE}`));
+  for (const page of [stranger, profile, signedOut, afterwards, failure, hostile]) {
+    expect([page.url.pathname, page.headers['cache-control']]).toEqual([
+      page.url.pathname,
+      'no-store',
+    ]);
+  }
 }
+
+const unescaped = (html: string) =>
+  html.replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 
 type Used = Awaited<ReturnType<typeof useApp>>;
 

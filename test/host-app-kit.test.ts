@@ -35,7 +35,7 @@ afterAll(() => rm(app, { recursive: true, force: true }));
 /** The host app with the page that the document adds in words. */
 function withOrganization(host: string): string {
   const page = `app.get('/organization', auth.requireLogin, auth.requireOrganization, (req, res) => {
-  res.send(currentUser(req).orgId);
+  res.json(currentUser(req).orgId);
 });\n`;
   return host.replace('app.use(showError)', `${page}app.use(showError)`);
 }

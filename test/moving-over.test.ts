@@ -70,6 +70,7 @@ test('what comes after signs in, with settings named as before', { timeout: 120_
     const profile = await browser.follow(await browser.press('Bruno'));
     const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
     expect(JSON.parse(profile.body)).toMatchObject({ sub: bruno?.sub, email: bruno?.email });
+    expect(profile.headers['cache-control']).toBe('no-store');
     expect((await new Browser().open(`${url}/callback?code=x&state=y`)).status).toBe(400);
   } finally {
     await copy.stop();
@@ -112,7 +113,7 @@ describe('the cells of the table', () => {
       declare const user: User;
       const app = express();
       ${handlers.join('\n')}
-      export type { ErrorRequestHandler };
+      export type { ErrorRequestHandler, RequestHandler };
       // @ts-expect-error: what is not there would be found
       void auth.requireYoungToken;`;
     expect(await compileHost(source, folder, { noEmit: true })).toBe('');
