@@ -10,6 +10,7 @@ import { base64url, encrypt, signBytes, signWithPublicKey } from './support/forg
 import { makeKey } from './support/issuer.ts';
 import type { SigningKey } from './support/issuer.ts';
 
+const form = ['content-type', 'application/x-www-form-urlencoded; charset=utf-8'] as const;
 let api: CheckedApi;
 let stranger: SigningKey;
 let good: string;
@@ -85,12 +86,29 @@ describe('a token outside the header: 400 invalid_request', () => {
   );
 
   test('in a form, whose body is not waited for', async () => {
-    const headers = [
-      ['content-type', 'application/x-www-form-urlencoded; charset=utf-8'],
-      ['content-length', '1000000'],
-    ] as const;
-    await expectRefusal({ headers, body: '' }, 400, 'invalid_request');
+    const headers = [form, ['content-length', '1000000']] as const;
+    await expectRefusal({ method: 'POST', headers, body: '' }, 400, 'invalid_request');
   });
+});
+
+const forms: [string, Call][] = [
+  ['GET', { headers: [form] }],
+  ['GET with an empty body', { headers: [form, ['content-length', '0']] }],
+  ['GET with a body, which means nothing there', { headers: [form], body: 'a=b' }],
+  ['POST of an empty form', { method: 'POST', headers: [form, ['content-length', '0']] }],
+  ['POST of something else', { method: 'POST', headers: [['content-type', 'text/plain']] }],
+];
+test.each(forms)(
+  'no token and a Content-Type, %s: 401 without an error code',
+  async (_name, what) => {
+    await expectRefusal(what, 401, undefined);
+  },
+);
+
+test('HEAD with the Content-Type of a form and no token: 401', async () => {
+  const { status, challenge } = await call(`${api.url}/me`, { method: 'HEAD', headers: [form] });
+  expect(status).toBe(401);
+  expect(challenge).not.toContain('error=');
 });
 
 const decoded = (payload: unknown, header: object = {}) =>

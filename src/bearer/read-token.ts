@@ -54,12 +54,14 @@ function authorization(rawHeaders: readonly string[]): string | undefined {
 }
 
 // URLs end up in logs and histories, and forms are what cross-site pages can post (RFC 6750 §5.3).
-// The body is not read for this: a form that comes without a header is refused as it stands.
+// The body is not read for this: a form that comes without a header is refused as it stands. No form
+// comes with GET or HEAD, whatever their Content-Type says (§2.2): clients send it out of habit.
 function hasTokenElsewhere(req: Request, header: string | undefined): boolean {
   const query = req.url.indexOf('?');
   if (query !== -1 && new URLSearchParams(req.url.slice(query)).has('access_token')) return true;
   const body: unknown = req.body;
   if (typeof body === 'object' && body !== null && 'access_token' in body) return true;
-  const type = header === undefined ? req.headers['content-type'] : undefined;
-  return type !== undefined && /^application\/x-www-form-urlencoded/i.test(type);
+  if (header !== undefined || req.method === 'GET' || req.method === 'HEAD') return false;
+  const { 'content-type': type = '', 'content-length': length } = req.headers;
+  return /^application\/x-www-form-urlencoded/i.test(type) && length !== '0';
 }

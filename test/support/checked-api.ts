@@ -34,9 +34,9 @@ export async function startCheckedApi(): Promise<CheckedApi> {
   const remembered = new LRUCache<string, AccessToken>({ max: 1000 });
   const app = newApp();
   const guard = requireAccessToken({ issuer: keys, audience });
-  app.get('/me', guard, (req, res) => res.json(currentAccessToken(req)));
+  app.all('/me', guard, (req, res) => res.json(currentAccessToken(req)));
   const remembering = { issuer: keys, audience, verifiedTokens: remembered };
-  app.get('/remembered', requireAccessToken(remembering), (req, res) => {
+  app.all('/remembered', requireAccessToken(remembering), (req, res) => {
     res.json(currentAccessToken(req));
   });
   app.get('/scopes', guard, requireScope('orders:read', 'profile'), (_req, res) => res.json({}));
