@@ -1,5 +1,8 @@
 // Is the token still active? Asks the issuer on each request: use where a signed-out user must be
 // out at once, not when the access token expires. RFC 7662: https://www.rfc-editor.org/rfc/rfc7662
+// Requests with one token share the question that is on its way. "Active" is forgotten with it; "not
+// active" is remembered for a moment, so that a client that goes on trying is no load on the issuer.
+import { hash } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { fetchJson, UpstreamError } from './discovery.ts';
 import { BearerError } from './errors.ts';
@@ -8,6 +11,9 @@ import type { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import type { AccessToken } from './request.ts';
 import { currentAccessToken } from './require-token.ts';
+
+const REFUSED_MS = 2_000;
+const MOST_ANSWERS = 1_000;
 
 export interface IntrospectionOptions {
   issuer: Issuer;
@@ -26,16 +32,32 @@ export type Introspect = (token: string, accessToken: AccessToken) => Promise<bo
 
 /** Takes how to reach and authenticate at the endpoint that discovery names (RFC 7662 §2.1). */
 export function createIntrospection(options: IntrospectionOptions): Introspect {
+  const answers = new Map<string, { active: Promise<boolean>; until: number }>();
   return async (token, accessToken) => {
-    const response = await ask(token, options).catch((cause: unknown) => {
-      const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'keys';
-      options.log?.({ event: 'introspection_failed', reason });
-      // Fails closed: without a response nobody gets in, and nobody is told the token is bad.
-      const message = 'The issuer cannot be asked whether the token is active';
-      throw new BearerError('introspection_unreachable', message, { cause });
-    });
-    return response['active'] === true && isAbout(response, accessToken);
+    // A dump of the memory shows digests, not tokens.
+    const key = hash('sha256', token, 'base64');
+    const known = answers.get(key);
+    // By the monotonic clock: a wall clock that is set back would keep a token out for longer.
+    if (known !== undefined && performance.now() < known.until) return known.active;
+    if (answers.size >= MOST_ANSWERS) answers.clear();
+    const answer = { active: isActive(token, accessToken, options), until: Infinity };
+    answers.set(key, answer);
+    const isRefused = !(await answer.active.catch(() => true));
+    if (isRefused) answer.until = performance.now() + REFUSED_MS;
+    else answers.delete(key);
+    return answer.active;
   };
+}
+
+async function isActive(token: string, accessToken: AccessToken, options: IntrospectionOptions) {
+  const response = await ask(token, options).catch((cause: unknown) => {
+    const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'keys';
+    options.log?.({ event: 'introspection_failed', reason });
+    // Fails closed: without a response nobody gets in, and nobody is told the token is bad.
+    const message = 'The issuer cannot be asked whether the token is active';
+    throw new BearerError('introspection_unreachable', message, { cause });
+  });
+  return response['active'] === true && isAbout(response, accessToken);
 }
 
 async function ask(token: string, options: IntrospectionOptions) {
