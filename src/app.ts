@@ -59,7 +59,8 @@ export function createApp(options: AppOptions): Express {
   app.get('/healthz', live).get('/readyz', ready(auth, options.pingStore));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
-  addApi(app, { ...options.api, refused: limits.refusedTokens });
+  const { refusedTokens: refused, beforeAsking } = limits;
+  addApi(app, { ...options.api, refused, beforeAsking });
 
   // 2. The right host, not too often, not in circles.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));

@@ -12,20 +12,23 @@ const CLIENT = { OAUTH_APP_CLIENT_ID: 'client_app', API_AUDIENCE: audience };
 let issuer: TestIssuer;
 let confidential: TestApp;
 let publicApp: TestApp;
+/** Apart, since an address that is over its limit has nothing asked for it. */
+let limited: TestApp;
 
 beforeAll(async () => {
   issuer = await startIssuer();
   const env = { AUTHKIT_ISSUER: issuer.url, ...CLIENT };
-  const secret = { OAUTH_APP_CLIENT_SECRET: 'a-secret-of-the-tests', RATE_LIMIT: '20' };
+  const secret = { OAUTH_APP_CLIENT_SECRET: 'a-secret-of-the-tests' };
   confidential = await startTestApp({ env: { ...env, ...secret } });
+  limited = await startTestApp({ env: { ...env, ...secret, RATE_LIMIT: '20' } });
   publicApp = await startTestApp({
     kind: 'publicApp',
     env: { ...env, OAUTH_APP_CLIENT_SECRET: '' },
   });
-  await Promise.all([confidential, publicApp].map(untilReady));
+  await Promise.all([confidential, publicApp, limited].map(untilReady));
 });
 afterAll(async () => {
-  await Promise.all([confidential, publicApp].map((app) => app.close()));
+  await Promise.all([confidential, publicApp, limited].map((app) => app.close()));
   await issuer.close();
 });
 
@@ -49,12 +52,12 @@ const noLongerActive = introspected((_req, res) => json(res, { active: false }))
 const introspectionAway = introspected((_req, res) => res.writeHead(500).end());
 
 async function tooManyRefused(): Promise<Answer> {
-  let answer = await callWith(me(), 'no-token');
+  let answer = await callWith(`${limited.url}/api/me`, 'no-token');
   for (let more = 0; more < 20 && answer.status === 401; more += 1) {
     // oxlint-disable-next-line no-await-in-loop -- counted one by one
-    answer = await callWith(me(), 'no-token');
+    answer = await callWith(`${limited.url}/api/me`, 'no-token');
   }
-  expect((await callWith(me(), await issuer.sign())).status).toBe(200);
+  expect((await callWith(`${limited.url}/api/me`, await issuer.sign())).status).toBe(200);
   return answer;
 }
 

@@ -110,6 +110,84 @@ describe('the API', () => {
   });
 });
 
+async function startIntrospecting(env: Record<string, string> = {}) {
+  const issuer = await startSignInIssuer();
+  closing.push(() => issuer.close());
+  issuer.vary.metadata = { introspection_endpoint: `${issuer.url}/oauth2/introspection` };
+  issuer.introspect = ({ jti }) => ({ active: !jti?.startsWith('revoked') });
+  const { app } = await startLimited(env, issuer);
+  return { app, issuer };
+}
+const active = (app: TestApp, token: string) => callWith(`${app.url}/api/me/active`, token);
+/** The status of each of so many calls, with tokens that are all good but revoked. */
+async function revoked(app: TestApp, issuer: SignInIssuer, count: number) {
+  const statuses: number[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const jti = `revoked ${at} of ${count}`;
+    statuses.push((await active(app, await tokenFor(issuer, { jti }))).status);
+  }
+  return statuses;
+}
+const tokenFor = (issuer: SignInIssuer, claims = {}) =>
+  issuer.sign({ aud: issuer.env['API_AUDIENCE'], ...claims });
+
+describe('introspection', () => {
+  it('is asked for nobody who is over the limit, not even for a good token', async () => {
+    const { app, issuer } = await startIntrospecting();
+    expect(await revoked(app, issuer, 8)).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+    expect(issuer.introspections).toHaveLength(5);
+
+    const good = await tokenFor(issuer);
+    const { status, headers, body } = await active(app, good);
+    expect([status, body]).toMatchObject([429, { error: 'rate_limited' }]);
+    expect(headers).toMatchObject({ 'retry-after': '60', 'cache-control': 'no-store' });
+    expect(issuer.introspections).toHaveLength(5);
+    // What this server can tell by itself, it does.
+    expect((await callWith(`${app.url}/api/me`, good)).status).toBe(200);
+    expect((await fetch(`${app.url}/api/me/active`)).status).toBe(401);
+  });
+
+  it('is not asked for whom other refused tokens took over the limit', async () => {
+    const { app, issuer } = await startIntrospecting();
+    for (let at = 0; at < 5; at += 1) await callWith(`${app.url}/api/me`, 'no.to.ken');
+    expect((await active(app, await tokenFor(issuer))).status).toBe(429);
+    expect(issuer.introspections).toEqual([]);
+  });
+
+  it('counts no good token, and is asked again after a minute', async () => {
+    const { app, issuer } = await startIntrospecting();
+    const good = await tokenFor(issuer, { exp: 9_999_999_999 });
+    for (let at = 0; at < 7; at += 1) expect((await active(app, good)).status).toBe(200);
+    await revoked(app, issuer, 5);
+    expect((await active(app, good)).status).toBe(429);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
+    expect((await active(app, good)).status).toBe(200);
+    vi.useRealTimers();
+  });
+
+  it('is asked for everybody with RATE_LIMIT=0', async () => {
+    const { app, issuer } = await startIntrospecting({ RATE_LIMIT: '0' });
+    expect(new Set(await revoked(app, issuer, 8))).toEqual(new Set([401]));
+    expect(issuer.introspections).toHaveLength(8);
+  });
+
+  it('goes by the count that instances share, and without Redis by none', async () => {
+    const redis = await startRedis();
+    closing.push(() => redis.close());
+    const { app: one, issuer } = await startIntrospecting({ REDIS_URL: redis.url });
+    const { app: two } = await startLimited({ REDIS_URL: redis.url }, issuer);
+    const good = await tokenFor(issuer);
+    expect((await active(two, good)).status).toBe(200);
+    await revoked(one, issuer, 5);
+    issuer.introspections.splice(0);
+    expect((await active(two, good)).status).toBe(429);
+    expect(issuer.introspections).toEqual([]);
+    redis.pause();
+    expect((await active(two, good)).status).toBe(200);
+    redis.resume();
+  });
+});
+
 describe('with Redis', () => {
   it('the count is shared by the instances, and ends by itself', async () => {
     const redis = await startRedis();

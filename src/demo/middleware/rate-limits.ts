@@ -1,6 +1,6 @@
 // How often one client address may try: sign-ins, and refused tokens at the API. Counted in this
 // process or, with Redis, across all instances; without an answer from Redis nobody is held back.
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit, type Options } from 'express-rate-limit';
 import { BearerError } from '../../bearer/index.ts';
 import { PageError } from '../errors.ts';
@@ -9,6 +9,8 @@ export interface RateLimits {
   signIn: RequestHandler;
   /** Turns a refused token beyond the limit into 429; valid tokens are never counted. */
   refusedTokens: ErrorRequestHandler;
+  /** Before AuthKit is asked about a token: stops an address that has used up its refused ones. */
+  beforeAsking: RequestHandler;
 }
 
 type Store = Options['store'];
@@ -18,7 +20,7 @@ const SILENT = { warn: () => undefined, error: () => undefined };
 /**
  * `perMinute` tries for each address, 0 for no limit; IPv6 addresses of one network count as one.
  * `storeFor` gives each counter a shared store; without it, counts stay in this process.
- * @throws PageError `rate_limited`, from both handlers
+ * @throws PageError `rate_limited`, from all three handlers
  */
 export function createRateLimits(
   perMinute: number,
@@ -28,6 +30,7 @@ export function createRateLimits(
     return {
       signIn: (_req, _res, next) => next(),
       refusedTokens: (error, _q, _s, next) => next(error),
+      beforeAsking: (_req, _res, next) => next(),
     };
   }
   const limiter = (name: string) =>
@@ -41,10 +44,9 @@ export function createRateLimits(
       // not count. An absent store and a proxy that is not trusted are told in the log, once.
       validate: false,
       logger: SILENT,
-      keyGenerator: ({ ip = '' }) => ipKeyGenerator(withoutPort(ip)),
+      keyGenerator: keyOf,
       ...(storeFor && { store: storeFor(name) }),
-      handler: (_req, _res, next) =>
-        next(new PageError('rate_limited', { retryAfter: WINDOW_MS / 1000 })),
+      handler: (_req, _res, next) => next(rateLimited()),
     });
   const refused = limiter('refused-tokens');
   return {
@@ -53,8 +55,18 @@ export function createRateLimits(
       if (!(error instanceof BearerError) || error.code !== 'invalid_token') return next(error);
       return refused(req, res, (limited?: unknown) => next(limited ?? error));
     },
+    beforeAsking: async (req, _res, next) => {
+      const count = await Promise.resolve(refused.getKey(keyOf(req))).catch(() => undefined);
+      // The counter of this process keeps a count beyond its minute, until the next refused token.
+      const { totalHits = 0, resetTime = new Date() } = count ?? {};
+      next(totalHits >= perMinute && resetTime.getTime() > Date.now() ? rateLimited() : undefined);
+    },
   };
 }
+
+const rateLimited = () => new PageError('rate_limited', { retryAfter: WINDOW_MS / 1000 });
+
+const keyOf = ({ ip = '' }: Request) => ipKeyGenerator(withoutPort(ip));
 
 /** Some proxies forward `address:port`, which would make each connection a client of its own. */
 function withoutPort(ip: string): string {

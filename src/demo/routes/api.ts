@@ -38,6 +38,8 @@ export interface ApiOptions {
   findUser: (sub: string) => Promise<DirectoryEntry | null>;
   /** Sees each refused call before it is answered: a rate limit may turn it into 429. */
   refused?: ErrorRequestHandler;
+  /** Stands before each introspection: whom it stops costs AuthKit nothing. */
+  beforeAsking?: RequestHandler;
   /** Origins whose pages may call the API from a browser; default: none. */
   allowedOrigins?: readonly string[];
   log?: (event: BearerEvent) => void;
@@ -65,7 +67,7 @@ export function addApi(app: IRouter, options: ApiOptions): void {
     res.json(describeCaller(token, token.isMachine ? null : await findUser(token.sub)));
   };
   api.get('/me', guard, describe);
-  api.get('/me/active', guard, stillActive(options), describe);
+  api.get('/me/active', guard, ...stillActive(options), describe);
   api.get('/organization', guard, requireOrganization(), (req, res) => {
     const { orgId, sub } = currentAccessToken(req);
     res.json({ org_id: orgId, sub });
@@ -100,13 +102,16 @@ function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
   };
 }
 
-function stillActive({ clientSecret, ...options }: ApiOptions): RequestHandler {
-  if (clientSecret) return requireActiveToken(createIntrospection({ ...options, clientSecret }));
-  return () => {
-    const message = 'This app is a Public application: it has no secret to introspect tokens with';
-    throw new BearerError('introspection_unsupported', message);
-  };
+function stillActive({ clientSecret, beforeAsking, ...options }: ApiOptions): RequestHandler[] {
+  if (!clientSecret) return [introspectionUnsupported];
+  const ask = requireActiveToken(createIntrospection({ ...options, clientSecret }));
+  return beforeAsking ? [beforeAsking, ask] : [ask];
 }
+
+const introspectionUnsupported: RequestHandler = () => {
+  const message = 'This app is a Public application: it has no secret to introspect tokens with';
+  throw new BearerError('introspection_unsupported', message);
+};
 
 // A client checks that the document is about the URL it called (RFC 9728 §3.3), so an indicator that
 // names another host cannot be served here.
