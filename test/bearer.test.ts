@@ -100,18 +100,68 @@ describe('an ID token', () => {
     scope: undefined,
     sid: undefined,
   };
-  test.each([
+  const idTokens: [string, Record<string, unknown>][] = [
     ['as AuthKit makes it', {}],
     ['with a nonce', { nonce: 'n' }],
     ['with a nonce and every claim of an access token', { nonce: 'n', jti: 'j', scope: 'openid' }],
     ['with at_hash and a jti', { at_hash: 'h', jti: 'j' }],
-  ])('%s is refused where its audience is accepted', async (_name, claims) => {
+    ['with c_hash and a scope', { c_hash: 'h', scope: 'openid' }],
+    ['with a jti', { jti: 'j' }],
+    ['with a jti and a session', { jti: 'j', sid: 'session_01' }],
+    ['with a jti, an organization and a role', { jti: 'j', org_id: 'org_1', role: 'admin' }],
+    ['with a jti, for several', { jti: 'j', aud: ['client_app', audience] }],
+    ['with a consent and when somebody signed in', { sid: 'app_consent_01', auth_time: 1 }],
+  ];
+  test.each(idTokens)('%s is refused where its audience is accepted', async (_name, claims) => {
     const token = await api.issuer.sign({ ...idToken, ...claims });
-    const { status, challenge } = await callWith(`${api.url}/any-audience`, token);
-    expect(status).toBe(401);
-    expect(challenge).toContain('error="invalid_token"');
-    expect(api.events.at(-1)).toMatchObject({ reason: 'not_an_access_token' });
+    for (const path of ['/any-audience', '/own-application']) {
+      // oxlint-disable-next-line no-await-in-loop -- each call is judged by the event it leaves
+      const { status, challenge } = await callWith(api.url + path, token);
+      expect(status).toBe(401);
+      expect(challenge).toContain('error="invalid_token"');
+      expect(api.events.at(-1)).toMatchObject({ reason: 'not_an_access_token' });
+    }
   });
+
+  const ofOwnApplication: [string, Record<string, unknown>, object][] = [
+    ['with all that AuthKit may ever add', { jti: 'j', sid: 'app_consent_01' }, {}],
+    ['that looks like a machine', { jti: 'j', sub: 'client_app' }, {}],
+    ['with auth_time', { scope: 'openid', auth_time: 1 }, {}],
+    ['with acr', { client_id: 'client_app', acr: '1' }, {}],
+    ['with amr', { client_id: 'client_app', amr: ['pwd'] }, {}],
+    ['with azp', { scope: 'openid', azp: 'client_app' }, {}],
+    ['under the typ of an access token', { nonce: 'n' }, { typ: 'at+jwt' }],
+  ];
+  test.each(ofOwnApplication)(
+    'of the own application, %s, is refused',
+    async (_name, claims, header) => {
+      const token = await api.issuer.sign({ ...idToken, ...claims }, header);
+      expect((await callWith(`${api.url}/own-application`, token)).status).toBe(401);
+      expect(api.events.at(-1)).toMatchObject({ reason: 'not_an_access_token' });
+    },
+  );
+
+  const accessTokens: [string, Record<string, unknown>, object][] = [
+    ['scope', { ...idToken, scope: 'openid' }, {}],
+    ['client_id', { ...idToken, client_id: 'client_app' }, {}],
+    ['typ at+jwt', idToken, { typ: 'at+jwt' }],
+    ['typ application/at+jwt', idToken, { typ: 'application/at+jwt' }],
+    ['the environment as audience', { client_id: undefined, scope: undefined }, {}],
+    ['claims of a template', { auth_time: 1, amr: ['pwd'], email: 'ada@example.com' }, {}],
+  ];
+  test.each(accessTokens)('is told from an access token by %s', async (_name, claims, header) => {
+    const token = await api.issuer.sign(claims, header);
+    expect((await callWith(`${api.url}/own-application`, token)).status).toBe(200);
+  });
+
+  test.each([{ jti: 'j' }, { jti: 'j', org_id: 'org_1' }])(
+    'is told from an older token of a machine, which has no scope and no client_id: %o',
+    async (claims) => {
+      const older = { client_id: undefined, scope: undefined, sid: undefined, ...claims };
+      const token = await api.issuer.sign({ ...older, sub: 'client_job' });
+      expect((await callWith(`${api.url}/own-application`, token)).status).toBe(200);
+    },
+  );
 
   test('is told apart from an access token for the same audience', async () => {
     const token = await api.issuer.sign({ aud: 'client_app' });

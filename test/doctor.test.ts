@@ -143,6 +143,7 @@ describe('API_AUDIENCE', () => {
   it.each([
     ['of another audience', other, () => tokens['access_token'], /^API_AUDIENCE=client_/],
     ['that is an ID token', {}, () => tokens['id_token'], /access token/],
+    ['that is an ID token with a jti', {}, () => unsigned(idTokenWithJti()), /access token/],
     ['that is a refresh token', {}, () => tokens['refresh_token'], /access token/],
     ['without audience', {}, () => unsigned({ iss: app.authKit.issuer, jti: 'a' }), /access token/],
     ['of another issuer', {}, () => unsigned({ iss: 'https://a.example' }), /^AUTHKIT_ISSUER=/],
@@ -188,3 +189,9 @@ describe('API_AUDIENCE', () => {
 
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
 const unsigned = (claims: object) => `${encode({ alg: 'RS256' })}.${encode(claims)}.c2ln`;
+
+const idTokenWithJti = () => ({
+  iss: app.authKit.issuer,
+  aud: app.env['OAUTH_APP_CLIENT_ID'],
+  jti: 'a',
+});

@@ -9,11 +9,17 @@ import { checkSyntax } from './read-token.ts';
 import type { AccessToken } from './request.ts';
 
 const CLOCK_TOLERANCE_S = 5;
+/** OpenID Connect Core §2, §3.1.3.6 and §3.3.2.11. */
+const OF_ID_TOKENS = ['nonce', 'at_hash', 'c_hash'];
+/** §2 too, and an access token of another audience may have them (RFC 9068 §2.2.1). */
+const OF_SIGN_INS = ['auth_time', 'acr', 'amr', 'azp'];
 
 /** What a token must say. */
 export interface Expected {
   /** One of these must be in `aud`: the environment's client id, or the resource indicator. */
   audience: string | readonly string[];
+  /** The client id of your own application, if it has one: the `aud` of its ID tokens. */
+  idTokenAudience?: string;
   /** Applications whose tokens are taken; default: all, since all of an environment share `aud`. */
   clientIds?: readonly string[];
   /** How far the clocks may be apart; default 5 s. */
@@ -47,7 +53,7 @@ export async function verifyToken(
       if (newer === undefined) throw cause;
       return verifyBy(newer, token, options);
     });
-    return toAccessToken(verified, expected.clientIds);
+    return toAccessToken(verified, expected);
   } catch (cause) {
     if (cause instanceof BearerError) throw cause;
     // jose names what failed by a code; its message and its claims stay out of the log.
@@ -88,16 +94,25 @@ function isKeyUnknown(cause: unknown, token: string): boolean {
   return isUnverified && decodeProtectedHeader(token).kid === undefined;
 }
 
-function toAccessToken(verified: JWTVerifyResult, clientIds?: readonly string[]): AccessToken {
-  const claims = verified.payload;
-  const { typ = 'JWT' } = verified.protectedHeader;
+// ID tokens have the same issuer and keys, and the client id of an application as `aud`. Where that is
+// accepted, a token must show its kind by what an ID token never has. Elsewhere AuthKit's older access
+// tokens pass too: without `scope` and `client_id`, but for a machine or with a consent as `sid`.
+function isAccessToken({ payload, protectedHeader }: JWTVerifyResult, own?: string): boolean {
+  const { sub, sid, aud } = payload;
+  const has = (names: string[]) => names.some((name) => name in payload);
   // RFC 8725 §3.11. AuthKit sets no typ; one that names another kind, such as logout+jwt, is not ours.
-  if (!/^(?:application\/)?(?:at\+)?jwt$/i.test(typ)) throw refused('not_an_access_token');
-  // ID tokens have the same issuer and keys, and where the application's own client id is accepted as
-  // audience, the same `aud`: they are told apart by what only one of the two has.
-  const isIdToken = 'nonce' in claims || 'at_hash' in claims;
-  const hasAccessClaims = 'jti' in claims || 'client_id' in claims || 'scope' in claims;
-  if (isIdToken || !hasAccessClaims) throw refused('not_an_access_token');
+  const kind = /^(?:application\/)?(at\+)?jwt$/i.exec(protectedHeader.typ ?? 'JWT');
+  if (kind === null || has(OF_ID_TOKENS)) return false;
+  const showsKind = kind[1] !== undefined || has(['scope', 'client_id']);
+  if (own !== undefined && [aud].flat().includes(own)) return showsKind && !has(OF_SIGN_INS);
+  const isOlder = String(sub).startsWith('client_') || String(sid).startsWith('app_consent_');
+  return showsKind || (isOlder && !has(OF_SIGN_INS));
+}
+
+function toAccessToken(verified: JWTVerifyResult, expected: Expected): AccessToken {
+  const { clientIds, idTokenAudience } = expected;
+  if (!isAccessToken(verified, idTokenAudience)) throw refused('not_an_access_token');
+  const claims = verified.payload;
   const sub = text(claims, 'sub') ?? '';
   const client = text(claims, 'client_id');
   // For machines AuthKit puts the client id in `sub`; older tokens of theirs lack `client_id`.

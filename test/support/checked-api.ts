@@ -54,6 +54,12 @@ export async function startCheckedApi(): Promise<CheckedApi> {
   // As someone would set it up who does not know which audience AuthKit uses.
   const loose = requireAccessToken({ issuer: keys, audience: [audience, 'client_app'] });
   app.get('/any-audience', loose, (_req, res) => res.json({}));
+  const own = requireAccessToken({
+    issuer: keys,
+    audience: [audience, 'client_app'],
+    idTokenAudience: 'client_app',
+  });
+  app.get('/own-application', own, (_req, res) => res.json({}));
   app.use(bearerErrorHandler({ resourceMetadata, log }));
   const running = await serve(app);
   const close = async () => {

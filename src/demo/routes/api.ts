@@ -27,8 +27,9 @@ export interface DirectoryEntry {
 export interface ApiOptions {
   issuer: Issuer;
   audience: readonly string[];
-  /** How this app introspects; without a secret (a Public application) it cannot. */
+  /** How this app introspects, and the audience of its ID tokens, which are no access tokens. */
   clientId: string;
+  /** Without one (a Public application) it cannot introspect. */
   clientSecret?: string | undefined;
   clientAuthentication?: 'body' | 'basic';
   /** The app's own origin, as BASE_URL. */
@@ -60,6 +61,7 @@ export function addApi(app: IRouter, options: ApiOptions): void {
     clockToleranceSeconds: 30,
     issuer,
     audience,
+    idTokenAudience: options.clientId,
     verifiedTokens,
   });
   const describe: RequestHandler = async (req, res) => {

@@ -35,7 +35,8 @@ function compare(accepted: string[], issuer: URL, clientId: string, accessToken:
   }
   const audiences = [aud].flat();
   // An ID token's audience is the application; accepted at an API, it would open it to sign-ins.
-  const isIdToken = 'nonce' in claims || 'at_hash' in claims || !('jti' in claims);
+  const showsKind = 'scope' in claims || 'client_id' in claims;
+  const isIdToken = 'nonce' in claims || 'at_hash' in claims || !showsKind;
   if (isIdToken && audiences.includes(clientId)) return otherToken('is an ID token');
   if (audiences.length === 0) return otherToken('names no audience');
   if (audiences.some((audience) => accepted.includes(audience))) {
