@@ -195,3 +195,13 @@ it('warns of what is allowed but not for users', () => {
     expect.stringMatching(/^API_AUDIENCE: not set/),
   ]);
 });
+
+it.each([
+  ['client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
+  ['client_environment, client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
+  ['client_environment', undefined],
+  ['client_012', undefined],
+])('warns of the application’s client id in API_AUDIENCE: %s', (audience, warning) => {
+  const { warnings } = parseConfig({ ...authKit, API_AUDIENCE: audience });
+  expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
+});

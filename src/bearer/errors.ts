@@ -1,6 +1,7 @@
 // The response of an API that does not serve a request: the codes of RFC 6750 §3.1
 // (https://www.rfc-editor.org/rfc/rfc6750) and the two outages that must not look like bad tokens.
 import type { ErrorRequestHandler } from 'express';
+import { errors } from 'jose';
 
 const RESPONSES = {
   /** No credentials came: the challenge then carries no error code (§3.1). */
@@ -50,7 +51,8 @@ export class BearerError extends Error {
 
 /** What the log hears of: neither tokens nor claims are ever in it. */
 export type BearerEvent =
-  | { event: 'token_refused'; code: BearerErrorCode; reason: string }
+  /** `claim` is the name of the one that is not as expected, such as `aud`. */
+  | { event: 'token_refused'; code: BearerErrorCode; reason: string; claim?: string }
   | { event: 'keys_loaded'; count: number }
   | { event: 'keys_unreachable'; reason: string }
   | { event: 'introspection_failed'; reason: string };
@@ -68,8 +70,9 @@ export interface BearerErrorOptions {
 export function bearerErrorHandler(options: BearerErrorOptions = {}): ErrorRequestHandler {
   return (error, _req, res, next) => {
     if (!(error instanceof BearerError) || res.headersSent) return next(error);
-    const { code, reason, status, error: name, message } = error;
-    options.log?.({ event: 'token_refused', code, reason });
+    const { code, reason, status, error: name, message, cause } = error;
+    const claim = cause instanceof errors.JWTClaimValidationFailed ? { claim: cause.claim } : {};
+    options.log?.({ event: 'token_refused', code, reason, ...claim });
     res.status(status).set('Cache-Control', 'no-store');
     // No challenge for an outage: the token may be good.
     if (status < 500) res.set('WWW-Authenticate', challengeOf(error, options.resourceMetadata));

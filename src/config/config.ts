@@ -81,11 +81,7 @@ function toConfig(s: Settings): Config {
       'BASE_URL: http on loopback; cookies are not Secure. Fine for a trial, not for users.',
     );
   }
-  if (s.AUTHKIT_ISSUER && !s.API_AUDIENCE && s.OAUTH_RESOURCE === undefined) {
-    warnings.push(
-      'API_AUDIENCE: not set, so /api accepts OAUTH_APP_CLIENT_ID only. AuthKit puts the environment’s client id into access tokens: set that.',
-    );
-  }
+  warnings.push(...audienceWarnings(s));
   const sessionSecrets = s.SESSION_SECRET;
   return {
     production,
@@ -112,6 +108,20 @@ function toConfig(s: Settings): Config {
     logLevel: s.LOG_LEVEL ?? 'info',
     warnings,
   };
+}
+
+/** The client id of the application is the audience of ID tokens, and of no access token of AuthKit. */
+function audienceWarnings(s: Settings): string[] {
+  const right = 'AuthKit puts the environment’s client id into access tokens: set that';
+  if (s.AUTHKIT_ISSUER && !s.API_AUDIENCE && s.OAUTH_RESOURCE === undefined) {
+    return [`API_AUDIENCE: not set, so /api accepts OAUTH_APP_CLIENT_ID only. ${right}.`];
+  }
+  if (s.OAUTH_APP_CLIENT_ID === undefined || !s.API_AUDIENCE?.includes(s.OAUTH_APP_CLIENT_ID)) {
+    return [];
+  }
+  return [
+    `API_AUDIENCE: holds OAUTH_APP_CLIENT_ID, which is the audience of ID tokens. ${right} alone.`,
+  ];
 }
 
 /** As Express takes it: true or false, a number of hops, or addresses and subnets. */

@@ -47,6 +47,8 @@ export interface RunningApp {
  */
 export async function startApp(config: CompleteConfig, log: Log): Promise<RunningApp> {
   const { authKit, baseUrl, trustProxy } = config;
+  // The banner is for a person at a terminal; in production the log is what is read.
+  for (const hint of config.warnings) log.warn({ event: 'setting_doubtful', hint });
   const { store, redis } = await openStore({
     redisUrl: config.redisUrl,
     file: config.sessionDb,
@@ -112,7 +114,8 @@ function signInFor(
 }
 
 function apiFor(config: CompleteConfig, directory: UserDirectory, log: Log): ApiOptions {
-  const logBearer = (event: BearerEvent) => log[levelOf(event.event)](event);
+  const logBearer = (event: BearerEvent) =>
+    log[levelOf(event.event)]({ ...event, hint: audienceHint(event, config) });
   const issuer = new Issuer(config.authKit.issuer, { log: logBearer });
   return {
     ...config.authKit,
@@ -124,6 +127,15 @@ function apiFor(config: CompleteConfig, directory: UserDirectory, log: Log): Api
     findUser: (sub) => directory.find(issuer.identifier, sub).catch(() => null),
     log: logBearer,
   };
+}
+
+/** What was said of API_AUDIENCE at the start, for a refusal that it causes. */
+function audienceHint(event: BearerEvent, config: CompleteConfig): string | undefined {
+  if (event.event !== 'token_refused') return undefined;
+  const { authKit, apiAudience, warnings } = config;
+  const isOwnAlone = apiAudience.every((audience) => audience === authKit.clientId);
+  const isCause = event.reason === 'not_an_access_token' || (event.claim === 'aud' && isOwnAlone);
+  return isCause ? warnings.find((line) => line.startsWith('API_AUDIENCE:')) : undefined;
 }
 
 /** What Node cannot read as a request reaches no route, and is told in words all the same. */
