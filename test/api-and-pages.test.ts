@@ -78,7 +78,7 @@ test('the challenge leads a client to the issuer', async () => {
   const { challenge } = await call(`${app.url}/api/me`);
   const [, document = ''] = /resource_metadata="([^"]+)"/.exec(challenge ?? '') ?? [];
   expect((await call(document)).body).toMatchObject({
-    resource: app.url,
+    resource: `${app.url}/api/me`,
     authorization_servers: [app.authKit.issuer],
   });
 });

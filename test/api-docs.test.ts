@@ -71,7 +71,7 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
     expect(asked.status).toBe(401);
     const [, document = ''] = /resource_metadata="([^"]+)"/.exec(asked.challenge ?? '') ?? [];
     expect((await call(document)).body).toMatchObject({
-      resource: BASE_URL,
+      resource: orders,
       authorization_servers: [issuer.url],
     });
     expect((await callWith(orders, await issuer.sign())).body).toEqual({ ordersOf: 'user_01' });

@@ -5,7 +5,7 @@ import { BearerError, Issuer } from '../src/bearer/index.ts';
 import { addApi } from '../src/demo/routes/api.ts';
 import type { ApiOptions } from '../src/demo/routes/api.ts';
 import { call, callWith, newApp, serve } from './support/bearer-app.ts';
-import type { Running } from './support/bearer-app.ts';
+import type { Answer, Running } from './support/bearer-app.ts';
 import { audience, startIssuer } from './support/issuer.ts';
 import type { TestIssuer } from './support/issuer.ts';
 
@@ -82,7 +82,7 @@ describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
     const { status, challenge } = await call(api.url + path);
     expect(status).toBe(401);
     expect(challenge).toBe(
-      `Bearer realm="api", resource_metadata="${baseUrl}/.well-known/oauth-protected-resource"`,
+      `Bearer realm="api", resource_metadata="${baseUrl}/.well-known/oauth-protected-resource${path}"`,
     );
   });
 });
@@ -153,19 +153,24 @@ test('a rate limit can see refused calls before they are answered', async () => 
   expect(codes).toEqual(['invalid_token', 'invalid_token', 'invalid_token']);
 });
 
+const root = '/.well-known/oauth-protected-resource';
+/** The address that a challenge names, on the server that stands in for `baseUrl`. */
+const documentOf = (app: Running, { challenge = '' }: Answer) =>
+  /resource_metadata="([^"]+)"/.exec(challenge)?.[1]?.replace(baseUrl, app.url) ?? '';
+
 describe('the RFC 9728 document', () => {
-  const root = '/.well-known/oauth-protected-resource';
   test.each([
     [undefined, root, baseUrl],
     ['https://elsewhere.example/api', root, baseUrl],
     ['urn:example:api', root, baseUrl],
     [`${baseUrl}/api`, `${root}/api`, `${baseUrl}/api`],
+    [`${baseUrl}/api`, root, baseUrl],
+    [`${baseUrl}/api/`, `${root}/api/`, `${baseUrl}/api/`],
     [`${baseUrl}/`, root, `${baseUrl}/`],
     [`${baseUrl}/api?v=1`, `${root}/api?v=1`, `${baseUrl}/api?v=1`],
-  ])('for the resource %s is at %s', async (resource, path, named) => {
+    [`${baseUrl}/forum`, `${root}/forum`, `${baseUrl}/forum`],
+  ])('with the resource indicator %s: at %s is that of %s', async (resource, path, named) => {
     const app = await start({ resource });
-    const { challenge } = await call(`${app.url}/api/me`);
-    expect(challenge).toContain(`resource_metadata="${baseUrl}${path}"`);
     const { status, body } = await call(app.url + path);
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -174,6 +179,49 @@ describe('the RFC 9728 document', () => {
       bearer_methods_supported: ['header'],
     });
   });
+
+  // A client that follows a challenge must refuse a document that names another URL (§3.3).
+  const called = ['/api/me', '/api/me/', '/api/me/active', '/api/organization', '/API/ME'];
+  const indicators = [undefined, `${baseUrl}/`, `${baseUrl}/api`, `${baseUrl}/api?v=1`];
+  test.each(called.flatMap((path) => indicators.map((resource) => [path, resource] as const)))(
+    'that a challenge of %s leads to names this URL, with the resource indicator %s',
+    async (path, resource) => {
+      const app = await start({ resource });
+      const refusals = [await call(app.url + path), await callWith(app.url + path, 'no.to.ken')];
+      for (const refused of refusals) {
+        const url = documentOf(app, refused);
+        // As a client builds it that was told nothing (§3.1).
+        expect(url).toBe(app.url + root + path);
+        // oxlint-disable-next-line no-await-in-loop -- two calls
+        expect((await call(url)).body).toMatchObject({ resource: baseUrl + path });
+      }
+    },
+  );
+
+  test('is named without the query, where a token may be', async () => {
+    const { challenge } = await call(`${api.url}/api/me?a=b&access_token=planted`);
+    expect(challenge).toContain(`resource_metadata="${baseUrl}${root}/api/me"`);
+    expect(challenge).not.toContain('planted');
+  });
+
+  test.each([
+    ['http://evil.example/api/me', '/api/me'],
+    ['/api/me"', undefined],
+    ['//api/me', undefined],
+    ['//evil.example/api/me', undefined],
+  ])('is on our own origin whatever is asked for: %s', async (target, path) => {
+    const { status, challenge } = await call(api.url, { path: target });
+    expect(status).toBe(path === undefined ? 404 : 401);
+    const said = path && `Bearer realm="api", resource_metadata="${baseUrl}${root}${path}"`;
+    expect(challenge).toBe(said);
+  });
+
+  test.each([`${root}s`, `/x${root}`, '/.well-known/oauth-protected'])(
+    'is not at %s',
+    async (path) => {
+      expect((await call(api.url + path)).status).toBe(404);
+    },
+  );
 });
 
 describe('browsers of other origins', () => {
@@ -206,6 +254,25 @@ describe('browsers of other origins', () => {
     const refused = await call(`${app.url}/api/me`, { headers: [['origin', origin]] });
     expect(refused.headers['access-control-allow-origin']).toBe(origin);
     expect(refused.headers['access-control-expose-headers']).toContain('WWW-Authenticate');
+  });
+
+  test('read the RFC 9728 documents where they are listed, and only there', async () => {
+    const app = await start({ allowedOrigins: [origin] });
+    const url = documentOf(app, await call(`${app.url}/api/me`, { headers: [['origin', origin]] }));
+    for (const document of [url, app.url + root]) {
+      // oxlint-disable no-await-in-loop -- two documents
+      const { status, headers } = await call(document, { headers: [['origin', origin]] });
+      expect(status).toBe(200);
+      expect(headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'Origin' });
+      const asked = await call(document, { method: 'OPTIONS', headers: preflight });
+      expect(asked.status).toBe(204);
+      const others = [['origin', 'https://evil.example']] as const;
+      const other = (await call(document, { headers: others })).headers;
+      expect([other['access-control-allow-origin'], other['vary']]).toEqual([undefined, 'Origin']);
+      const alone = (await call(api.url + root, { headers: [['origin', origin]] })).headers;
+      expect(alone['access-control-allow-origin']).toBeUndefined();
+      // oxlint-enable no-await-in-loop
+    }
   });
 
   test.each(['https://spa.example.evil.example', 'http://spa.example', 'null', `${origin}:444`])(

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Issuer, protectedResourceMetadata, requireAccessToken } from '../src/bearer/index.ts';
+import express from 'express';
+import {
+  bearerErrorHandler,
+  Issuer,
+  metadataUrlOf,
+  protectedResourceMetadata,
+  requireAccessToken,
+} from '../src/bearer/index.ts';
 import { call, callWith, newApp, serve } from './support/bearer-app.ts';
+import type { Running } from './support/bearer-app.ts';
 import { nowPlus, resourceMetadata, startCheckedApi } from './support/checked-api.ts';
 import type { CheckedApi } from './support/checked-api.ts';
 import { audience } from './support/issuer.ts';
@@ -235,4 +243,34 @@ test('the scopes of an API are in its RFC 9728 document', async () => {
     scopes_supported: ['orders:read'],
   });
   await running.close();
+});
+
+describe('a challenge names the document of the URL that was called', () => {
+  const origin = 'https://api.example.com';
+  const document = `${origin}/.well-known/oauth-protected-resource`;
+  let running: Running;
+  beforeAll(async () => {
+    const guard = requireAccessToken({ issuer: new Issuer('https://authkit.example'), audience });
+    const handler = bearerErrorHandler({ resourceMetadata: metadataUrlOf(origin) });
+    const orders = express.Router().get('/', guard).use(handler);
+    running = await serve(newApp().use('/orders', orders).use(guard, handler));
+  });
+  afterAll(() => running.close());
+
+  test.each([
+    ['/orders', '/orders'],
+    ['/orders/', '/orders/'],
+    ['/orders?access_token=planted', '/orders'],
+    ['/orders/7/lines', '/orders/7/lines'],
+    ['http://evil.example/orders', '/orders'],
+    ['//evil.example/orders', '//evil.example/orders'],
+    ['//', '//'],
+    ['/a",evil="b', '/a%22,evil=%22b'],
+    ['/a\\b', '/a/b'],
+    ['/%22%0d%0a', '/%22%0d%0a'],
+    ['/', '/'],
+  ])('%s: that of %s', async (target, path) => {
+    const { challenge } = await call(running.url, { path: target });
+    expect(challenge?.split('resource_metadata=').at(-1)).toBe(`"${document}${path}"`);
+  });
 });

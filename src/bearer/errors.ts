@@ -1,6 +1,6 @@
 // The response of an API that does not serve a request: the codes of RFC 6750 §3.1
 // (https://www.rfc-editor.org/rfc/rfc6750) and the two outages that must not look like bad tokens.
-import type { ErrorRequestHandler } from 'express';
+import type { ErrorRequestHandler, Request } from 'express';
 import { errors } from 'jose';
 
 const RESPONSES = {
@@ -58,8 +58,8 @@ export type BearerEvent =
   | { event: 'introspection_failed'; reason: string };
 
 export interface BearerErrorOptions {
-  /** URL of the RFC 9728 document, for clients that look for the issuer by themselves. */
-  resourceMetadata?: string;
+  /** URL of the RFC 9728 document, for clients that look for the issuer by themselves: `metadataUrlOf`. */
+  resourceMetadata?: string | ((req: Request) => string);
   log?: (event: BearerEvent) => void;
 }
 
@@ -68,14 +68,16 @@ export interface BearerErrorOptions {
  * any other error on. RFC 6750 §3, RFC 9728 §5.1.
  */
 export function bearerErrorHandler(options: BearerErrorOptions = {}): ErrorRequestHandler {
-  return (error, _req, res, next) => {
+  const { resourceMetadata: url } = options;
+  const metadataOf = typeof url === 'function' ? url : () => url;
+  return (error, req, res, next) => {
     if (!(error instanceof BearerError) || res.headersSent) return next(error);
     const { code, reason, status, error: name, message, cause } = error;
     const claim = cause instanceof errors.JWTClaimValidationFailed ? { claim: cause.claim } : {};
     options.log?.({ event: 'token_refused', code, reason, ...claim });
     res.status(status).set('Cache-Control', 'no-store');
     // No challenge for an outage: the token may be good.
-    if (status < 500) res.set('WWW-Authenticate', challengeOf(error, options.resourceMetadata));
+    if (status < 500) res.set('WWW-Authenticate', challengeOf(error, metadataOf(req)));
     if (status === 503) res.set('Retry-After', RETRY_AFTER_S);
     return res.json(name === undefined ? { message } : { error: name, error_description: message });
   };

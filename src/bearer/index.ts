@@ -8,7 +8,7 @@
 //   1. const issuer = new Issuer('https://<subdomain>.authkit.app')
 //   2. app.use(protectedResourceMetadata({ resource, issuer }))            optional, RFC 9728
 //   3. app.get('/path', requireAccessToken({ issuer, audience }), handler)
-//   4. app.use(bearerErrorHandler({ resourceMetadata }))                   after the routes
+//   4. app.use(bearerErrorHandler({ resourceMetadata: metadataUrlOf(origin) }))   after the routes
 
 export { UpstreamError } from './discovery.ts';
 export { BearerError, bearerErrorHandler } from './errors.ts';
@@ -18,7 +18,8 @@ export { requireOrganization, requireScope } from './guards.ts';
 export { createIntrospection, requireActiveToken } from './introspection.ts';
 export type { Introspect, IntrospectionOptions } from './introspection.ts';
 export { Issuer, type IssuerOptions } from './issuer.ts';
-export { protectedResourceMetadata, protectedResourceMetadataUrl } from './metadata.ts';
+export { metadataUrlOf, protectedResourceMetadata } from './metadata.ts';
+export { protectedResourceMetadataUrl } from './metadata.ts';
 export type { ProtectedResource } from './metadata.ts';
 export { currentAccessToken, requireAccessToken } from './require-token.ts';
 export type { AccessTokenOptions, TokenMemory } from './require-token.ts';

@@ -1,6 +1,6 @@
 // The document that tells a client which issuer to get a token from.
 // RFC 9728: https://www.rfc-editor.org/rfc/rfc9728
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { Issuer } from './issuer.ts';
 
 export interface ProtectedResource {
@@ -13,20 +13,39 @@ export interface ProtectedResource {
 /** Where the document of this resource is: before the path, not behind it (RFC 9728 §3.1). */
 export function protectedResourceMetadataUrl(resource: string | URL): URL {
   const url = new URL(resource);
-  url.pathname = `/.well-known/oauth-protected-resource${url.pathname.replace(/\/$/, '')}`;
+  const path = url.pathname === '/' ? '' : url.pathname;
+  url.pathname = `/.well-known/oauth-protected-resource${path}`;
   url.hash = '';
   return url;
 }
 
-/** For the root of the app: responds to GET with the document of this resource (RFC 9728 §3.2). */
+/**
+ * Takes the origin of an API and returns, for its challenges, where the document of the URL is that a
+ * request called: a client that comes from there must refuse one of any other URL (RFC 9728 §3.3).
+ */
+export function metadataUrlOf(origin: string | URL): (req: Request) => string {
+  return (req) => {
+    const url = protectedResourceMetadataUrl(origin);
+    // Without the query, where a token may be; and without the host of a proxy's request line.
+    url.pathname += req.originalUrl.replace(/^\w+:\/\/[^/?]*|\?.*$/g, '');
+    return url.href;
+  };
+}
+
+/**
+ * For the root of the app: responds to GET with the document of this resource, and with one of each
+ * URL below it (RFC 9728 §3.2).
+ */
 export function protectedResourceMetadata(options: ProtectedResource): RequestHandler {
   const { resource, issuer, scopes } = options;
   const { pathname } = protectedResourceMetadataUrl(resource);
-  return (req, res, next) => {
-    if (req.path !== pathname || (req.method !== 'GET' && req.method !== 'HEAD')) return next();
+  const prefix = String(resource).replace(/\/?(\?.*)?$/, '');
+  return ({ path, method }, res, next) => {
+    const isHere = path === pathname || path.startsWith(`${pathname}/`);
+    if (!isHere || (method !== 'GET' && method !== 'HEAD')) return next();
     return res.set('Cache-Control', 'public, max-age=300').json({
       // Clients compare this, character by character, with the URL they called (§3.3).
-      resource: String(resource),
+      resource: path === pathname ? String(resource) : prefix + path.slice(pathname.length),
       authorization_servers: [issuer.identifier],
       bearer_methods_supported: ['header'],
       scopes_supported: scopes,

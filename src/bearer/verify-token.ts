@@ -53,7 +53,8 @@ export async function verifyToken(
       if (newer === undefined) throw cause;
       return verifyBy(newer, token, options);
     });
-    return toAccessToken(verified, expected);
+    if (!isAccessToken(verified, expected.idTokenAudience)) throw refused('not_an_access_token');
+    return toAccessToken(verified.payload, expected.clientIds);
   } catch (cause) {
     if (cause instanceof BearerError) throw cause;
     // jose names what failed by a code; its message and its claims stay out of the log.
@@ -109,10 +110,7 @@ function isAccessToken({ payload, protectedHeader }: JWTVerifyResult, own?: stri
   return showsKind || (isOlder && !has(OF_SIGN_INS));
 }
 
-function toAccessToken(verified: JWTVerifyResult, expected: Expected): AccessToken {
-  const { clientIds, idTokenAudience } = expected;
-  if (!isAccessToken(verified, idTokenAudience)) throw refused('not_an_access_token');
-  const claims = verified.payload;
+function toAccessToken(claims: JWTPayload, clientIds?: readonly string[]): AccessToken {
   const sub = text(claims, 'sub') ?? '';
   const client = text(claims, 'client_id');
   // For machines AuthKit puts the client id in `sub`; older tokens of theirs lack `client_id`.

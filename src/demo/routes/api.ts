@@ -8,6 +8,7 @@ import {
   bearerErrorHandler,
   createIntrospection,
   currentAccessToken,
+  metadataUrlOf,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
   requireAccessToken,
@@ -34,7 +35,7 @@ export interface ApiOptions {
   clientAuthentication?: 'body' | 'basic';
   /** The app's own origin, as BASE_URL. */
   baseUrl: string;
-  /** The resource indicator asked for at sign-in: names this API where it lies on this origin. */
+  /** The resource indicator asked for at sign-in: has a document here where it lies on this origin. */
   resource?: string | undefined;
   findUser: (sub: string) => Promise<DirectoryEntry | null>;
   /** Sees each refused call before it is answered: a rate limit may turn it into 429. */
@@ -46,11 +47,9 @@ export interface ApiOptions {
   log?: (event: BearerEvent) => void;
 }
 
-/** Adds /api/me, /api/me/active, /api/organization and the RFC 9728 document to the app. */
+/** Adds /api/me, /api/me/active, /api/organization and the RFC 9728 documents to the app. */
 export function addApi(app: IRouter, options: ApiOptions): void {
   const { issuer, audience, findUser, log = () => {} } = options;
-  const resource = ownResource(options);
-  const resourceMetadata = protectedResourceMetadataUrl(resource).href;
   const verifiedTokens = new LRUCache<string, AccessToken>({ max: 10_000 });
 
   const api = Router();
@@ -78,10 +77,23 @@ export function addApi(app: IRouter, options: ApiOptions): void {
     res.status(404).json({ error: 'not_found', error_description: 'There is nothing here' });
   });
   if (options.refused !== undefined) api.use(options.refused);
-  api.use(bearerErrorHandler({ resourceMetadata, log }));
+  api.use(bearerErrorHandler({ resourceMetadata: metadataUrlOf(options.baseUrl), log }));
 
-  app.use(protectedResourceMetadata({ resource, issuer }));
+  addMetadata(app, options);
   app.use('/api', api);
+}
+
+/**
+ * The RFC 9728 documents: of the resource indicator where it lies on this origin, of the origin, and of
+ * each URL below. A client takes only the one that names the URL it called (§3.3).
+ */
+function addMetadata(app: IRouter, options: ApiOptions): void {
+  const { issuer, baseUrl, resource: indicator } = options;
+  const describe = (resource: string) => protectedResourceMetadata({ resource, issuer });
+  const { pathname: root } = protectedResourceMetadataUrl(baseUrl);
+  app.use(root, allowOrigins(options.allowedOrigins ?? []));
+  if (indicator !== undefined && isAt(baseUrl, indicator)) app.use(describe(indicator));
+  app.use(describe(baseUrl));
 }
 
 /**
@@ -115,15 +127,8 @@ const introspectionUnsupported: RequestHandler = () => {
   throw new BearerError('introspection_unsupported', message);
 };
 
-// A client checks that the document is about the URL it called (RFC 9728 §3.3), so an indicator that
-// names another host cannot be served here.
-function ownResource({ resource, baseUrl }: ApiOptions): string {
-  const isHere =
-    resource !== undefined &&
-    URL.canParse(resource) &&
-    new URL(resource).origin === new URL(baseUrl).origin;
-  return isHere ? resource : baseUrl;
-}
+const isAt = (origin: string, resource: string) =>
+  URL.canParse(resource) && new URL(resource).origin === new URL(origin).origin;
 
 const onlyGet: RequestHandler = (req, res, next) => {
   if (req.method === 'GET' || req.method === 'HEAD') {
