@@ -76,7 +76,7 @@ const LIFETIMES = { idleMs: 86_400_000, maxMs: 604_800_000 };
 
 function sealed(records: SessionRecords): SealedSessionStore {
   const secrets = [SECRET];
-  const cookie = new SessionCookie(secrets, false);
+  const cookie = new SessionCookie('', secrets, false);
   return new SealedSessionStore(records, cookie, secrets, LIFETIMES);
 }
 

@@ -9,7 +9,6 @@ import { securityHeaders } from './demo/middleware/headers.ts';
 import { noStore } from './demo/middleware/no-store.ts';
 import { diagnoseProxy, redirectToOwnHost } from './demo/middleware/own-host.ts';
 import type { RateLimits } from './demo/middleware/rate-limits.ts';
-import { breakSignInLoop } from './demo/middleware/sign-in-loop.ts';
 import { addApi, type ApiOptions } from './demo/routes/api.ts';
 import { apiCallRoutes } from './demo/routes/api-call.ts';
 import { draftRoutes } from './demo/routes/draft.ts';
@@ -62,7 +61,7 @@ export function createApp(options: AppOptions): Express {
   const { refusedTokens: refused, beforeAsking } = limits;
   addApi(app, { ...options.api, refused, beforeAsking });
 
-  // 2. The right host, not too often, not in circles.
+  // 2. The right host, and not too often.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
   app.use(redirectToOwnHost(baseUrl));
   app.use('/callback', limits.signIn);
@@ -72,13 +71,13 @@ export function createApp(options: AppOptions): Express {
   });
   // The one page where a visitor writes to the store.
   app.post('/draft', limits.signIn);
-  app.get('/login', breakSignInLoop(baseUrl.protocol === 'https:'));
 
   // 3. Who is this?
   app.use(noStore, auth.session);
   app.use((req: Request, res, next) => {
     const { locals } = res;
     locals['user'] = req.authSession?.current?.user ?? null;
+    locals['person'] = req.authSession?.stored?.people[0] ?? '';
     locals['path'] = req.path;
     locals['now'] = new Date();
     next();

@@ -1,13 +1,17 @@
 // requireActiveSession: for one page, AuthKit is asked whether the grant still stands.
+import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
+import { codeOn } from './support/callback.ts';
 import { json } from './support/issuer.ts';
-import { startSignInIssuer } from './support/sign-in-issuer.ts';
+import { pass } from './support/issuer-app.ts';
+import { passMonotonic } from './support/monotonic.ts';
+import { startHostApp } from './support/host.ts';
+import { CLIENT_ID, startSignInIssuer } from './support/sign-in-issuer.ts';
 
 let app: TestApp;
 
-const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000);
 const asked = () => app.authKit.control.requests().introspection;
 const bruno = () => app.authKit.people.find(({ name }) => name.startsWith('Bruno'))?.sub ?? '';
 
@@ -38,13 +42,66 @@ describe('a page that needs an active session', () => {
   it('asks AuthKit, and again after three seconds', async () => {
     for (const [seconds, times] of [
       [0, 1],
-      [2.9, 1],
-      [0.1, 2],
+      [2, 1],
+      [1, 2],
     ] as const) {
       pass(seconds);
       expect((await open()).status).toBe(200);
       expect(asked()).toBe(times);
     }
+  });
+
+  it('asks once for a hundred that are opened together', async () => {
+    pass(4);
+    app.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 0.2 });
+    const pages = await Promise.all(Array.from({ length: 100 }, open));
+    expect(new Set(pages.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(asked()).toBe(1);
+  });
+
+  it('asks again after three seconds, wherever the wall clock has been set to', async () => {
+    expect((await open()).status).toBe(200);
+    vi.setSystemTime(Date.now() - 7_200_000);
+    passMonotonic(3_000);
+    expect((await open()).status).toBe(200);
+    expect(asked()).toBe(2);
+    vi.setSystemTime(Date.now() + 7_200_000);
+  });
+
+  it('is asked for each time with 0 seconds, and never with what is no time', async () => {
+    const issuer = await startSignInIssuer();
+    issuer.vary = { metadata: { introspection_endpoint: `${issuer.url}/oauth2/introspection` } };
+    issuer.answer('/oauth2/introspection', (_req, res) => json(res, { active: true }));
+    const application = { clientId: CLIENT_ID, clientSecret: 'a-client-secret-of-the-tests' };
+    const host = await startHostApp(
+      { issuer: new URL(issuer.url), ...application },
+      (own, auth) => {
+        own.use(auth.session, auth.routes);
+        own.get('/sensitive', auth.requireActiveSession(0), (_req, res) => void res.send('yes'));
+      },
+    );
+    const visitor = new Browser();
+    expect((await visitor.open(`${host.url}/login?return_to=/sensitive`)).status).toBe(200);
+    const before = issuer.hits.get('/oauth2/introspection') ?? 0;
+    for (const _ of [1, 2]) {
+      passMonotonic(2);
+      expect((await visitor.get(`${host.url}/sensitive`)).status).toBe(200);
+    }
+    expect((issuer.hits.get('/oauth2/introspection') ?? 0) - before).toBe(2);
+    for (const wrong of [Number.NaN, -1, Number(undefined)])
+      expect(() => host.auth.requireActiveSession(wrong)).toThrow(RangeError);
+    await host.close();
+    await issuer.close();
+  });
+
+  it('answers 503 where the session cannot be read, and not as if nobody were signed in', async () => {
+    const { SESSION_DB = '' } = app.env;
+    const other = new Database(SESSION_DB);
+    other.exec('ALTER TABLE sessions RENAME TO away');
+    const page = await open();
+    other.exec('ALTER TABLE away RENAME TO sessions');
+    other.close();
+    expect([page.status, codeOn(page)]).toEqual([503, 'store_unavailable']);
   });
 
   it('was asked now, and not in the future, however long AuthKit took', async () => {

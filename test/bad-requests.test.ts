@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorPages } from '../src/demo/errors.ts';
 import { createLog } from '../src/process/log.ts';
 import * as words from '../src/demo/format.ts';
@@ -57,25 +57,57 @@ describe('a browser that signs in again and again without arriving', () => {
   });
   afterAll(() => app.close());
 
+  /** Signs in, and loses the session's cookie. */
+  async function signInInVain(browser: Browser): Promise<void> {
+    await browser.open(`${app.url}/login?return_to=/profile`);
+    if (browser.page?.url.origin !== app.url) await browser.follow(await browser.press('Bruno'));
+    for (const [key, { name }] of browser.jar.cookies)
+      if (name.startsWith('session')) browser.jar.cookies.delete(key);
+  }
+
   it('gets a page that says so instead of the fourth round, and may then try again', async () => {
     const browser = new Browser();
     const login = `${app.url}/login?return_to=/profile`;
-    for (let round = 0; round < 3; round += 1) {
-      expect((await browser.get(login)).status).toBe(302);
-    }
-    expect(await outcome(browser, login)).toEqual([400, 'sign_in_loop']);
+    for (let round = 0; round < 3; round += 1) await signInInVain(browser);
+    const page = await browser.get(login);
+    expect([page.status, codeOn(page)]).toEqual([400, 'sign_in_loop']);
+    expect(page.body).toContain('href="/login?return_to=%2Fprofile"');
+    expect(plainText(page.body)).toContain('Delete the cookies of this site');
     expect((await browser.get(login)).status).toBe(302);
   });
 
-  it('is told before the browser gives up on a stale cookie that shadows ours', async () => {
+  it('is not mistaken for someone who starts and goes back, as often as they like', async () => {
+    const browser = new Browser();
+    for (let round = 0; round < 6; round += 1)
+      expect((await browser.get(`${app.url}/login?return_to=/profile`)).status).toBe(302);
+  });
+
+  it('nor for someone who signs in and out again and again', async () => {
+    const browser = new Browser();
+    for (let round = 0; round < 6; round += 1) {
+      await browser.open(`${app.url}/login?return_to=/profile`);
+      if (browser.page?.url.origin !== app.url) await browser.follow(await browser.press('Bruno'));
+      expect([browser.page?.status, browser.page?.url.pathname]).toEqual([200, '/profile']);
+      await browser.post('/logout');
+    }
+  });
+
+  it('is counted by its own attempts only, and over a minute', async () => {
+    const browser = new Browser();
+    for (let round = 0; round < 3; round += 1) await signInInVain(browser);
+    expect(await outcome(new Browser(), `${app.url}/login`)).toEqual([302, '/oauth2/authorize']);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
+    expect(await outcome(browser, `${app.url}/login`)).toEqual([302, '/oauth2/authorize']);
+    vi.useRealTimers();
+  });
+
+  it('passes a stale cookie of a longer path, which is sent first', async () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Bruno'));
-    // A cookie of a longer path is sent first and wins; ours cannot take it back.
-    browser.jar.store(new URL(app.url), ['session=stale; Path=/profile']);
-    const page = await browser.open('/profile');
-    expect([page.status, codeOn(page)]).toEqual([400, 'sign_in_loop']);
-    expect(plainText(page.body)).toContain('Delete the cookies of this site');
+    const [name] = browser.jar.find('session')?.line.split('=', 1) ?? [];
+    browser.jar.store(new URL(app.url), [`${name}=stale; Path=/profile`]);
+    expect((await browser.open('/profile')).status).toBe(200);
   });
 
   it('is not mistaken for someone who opens several pages at once', async () => {

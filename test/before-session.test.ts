@@ -86,7 +86,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  auth.close();
+  await auth.close();
   server.close();
   await close();
   await issuer.close();

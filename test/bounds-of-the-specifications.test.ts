@@ -62,7 +62,6 @@ it('a sign-out whose hint would make the address longer than 4 kB goes without i
   expect([...(out.location?.searchParams.keys() ?? [])].toSorted()).toEqual([
     'client_id',
     'post_logout_redirect_uri',
-    'state',
   ]);
   expect(long.jar.find('session')).toBeUndefined();
   const short = await signedIn({});

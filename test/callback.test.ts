@@ -78,10 +78,10 @@ describe('an answer for another browser', () => {
     const browser = new Browser();
     const answer = await answerOf(app, browser);
     const attempt = [...browser.jar.cookies.values()].find(({ name }) =>
-      name.startsWith('sign-in.'),
+      name.startsWith('sign-in-'),
     );
     if (attempt) attempt.value = `A${attempt.value.slice(1)}B`;
-    expect(await outcome(browser, answer)).toEqual([400, 'state_mismatch']);
+    expect(await outcome(browser, answer)).toEqual([400, 'attempt_missing']);
   });
 });
 

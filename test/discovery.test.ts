@@ -1,10 +1,11 @@
 // The issuer is looked for in the background; without it the app starts and serves what it can.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort, signIn, startTestApp, untilReady, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
 import { codeOn, whoIs } from './support/callback.ts';
+import { passMonotonic } from './support/monotonic.ts';
 
 let app: TestApp;
 beforeEach(async () => {
@@ -92,11 +93,23 @@ it('many probes of readiness share one question to the issuer, every few seconds
   await untilReady(app);
   const before = app.authKit.control.requests().discovery;
   app.authKit.control.fault({ endpoint: 'discovery', kind: 'slow', seconds: 0.5 });
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
+  passMonotonic(10_000);
   await Promise.all(Array.from({ length: 20 }, readyz));
   await Promise.all(Array.from({ length: 20 }, readyz));
   expect(app.authKit.control.requests().discovery - before).toBe(1);
-  vi.useRealTimers();
+});
+
+it('metadata that are five minutes old are asked for again, without a probe and without waiting', async () => {
+  await untilReady(app);
+  const { control } = app.authKit;
+  const before = control.requests().discovery;
+  expect((await new Browser().get(`${app.url}/login`)).status).toBe(302);
+  expect(control.requests().discovery - before).toBe(0);
+  passMonotonic(301_000);
+  control.fault({ endpoint: 'discovery', kind: 'slow', seconds: 0.2 });
+  expect((await new Browser().get(`${app.url}/login`)).status).toBe(302);
+  await expect.poll(() => control.requests().discovery - before).toBe(1);
+  control.reset();
 });
 
 it('an issuer that goes away later makes the app degraded, not down', async () => {

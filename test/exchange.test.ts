@@ -26,7 +26,7 @@ describe('a fault of AuthKit', () => {
     ['token: silent', { endpoint: 'token', kind: 'silent' }, 504, 'issuer_timeout'],
     ['keys: 503', { endpoint: 'jwks', kind: 'status', status: 503 }, 503, 'issuer_unreachable'],
     ['keys: cut', { endpoint: 'jwks', kind: 'cut' }, 503, 'issuer_unreachable'],
-    ['keys: garbage', { endpoint: 'jwks', kind: 'garbage' }, 502, 'response_invalid'],
+    ['keys: garbage', { endpoint: 'jwks', kind: 'garbage' }, 503, 'issuer_unreachable'],
   ])('%s', async (_name, fault, status, code) => {
     // A new process has no keys yet; the ones it once fetched would hide the fault.
     await app.restart();

@@ -11,6 +11,7 @@ import { Browser, type Page } from './support/browser.ts';
 import { codeOn } from './support/callback.ts';
 import { plainText } from './support/forms.ts';
 import { startFleet } from './support/instances.ts';
+import { passMonotonic } from './support/monotonic.ts';
 import { launchServer, startServer, type ServerProcess } from './support/server-process.ts';
 import { startSignInIssuer, type SignInIssuer } from './support/sign-in-issuer.ts';
 
@@ -179,7 +180,7 @@ describe('the keys of the issuer', () => {
     expect((await visit()).status).toBe(200);
     issuer.faults.set('/oauth2/jwks', (req) => void req.socket.destroy());
     expect((await visit()).status).toBe(200);
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 400_000 });
+    passMonotonic(301_000);
     const page = await visit();
     expect([page.status, codeOn(page)]).toEqual([503, 'issuer_unreachable']);
     issuer.faults.clear();

@@ -131,7 +131,7 @@ const attributesOf = (line = '') =>
     .filter((attribute) => !attribute.startsWith('Expires'));
 
 const sessionCookies = (cookies: string[] = []) =>
-  cookies.filter((line) => /^(?:__Host-)?session=/.test(line));
+  cookies.filter((line) => /^(?:__Host-)?session-[\w-]{6}=/.test(line));
 
 /** What `auth.session` says of a plain request with this cookie. */
 async function recognize(cookie: string | undefined) {
@@ -173,7 +173,7 @@ describe('a page that only asks who somebody is', () => {
     expect(host.calls).toEqual(['read']);
   });
 
-  it('takes a cookie with another signature for none, and takes it back', async () => {
+  it('takes a cookie with another signature for none, and leaves it alone', async () => {
     await start();
     await signInAs('user_01');
     const [signed = ''] = (browser.jar.find('session')?.value ?? '').split('.');
@@ -182,7 +182,7 @@ describe('a page that only asks who somebody is', () => {
     host.calls.length = 0;
     const { body, cookies } = await ask('/who', 'GET', forger);
     expect(body).toMatchObject({ name: null });
-    expect(cookies).toEqual([expect.stringMatching(/^session=;.*Expires=Thu, 01 Jan 1970/)]);
+    expect(cookies).toEqual([]);
     expect(host.calls).toEqual([]);
   });
 });
@@ -259,9 +259,7 @@ describe('req.session, with auth.hostSession', () => {
     await start();
     await signInAs('user_01');
     await ask('/destroy', 'POST');
-    const { body, cookies } = await ask('/who');
-    expect(body).toMatchObject({ name: null });
-    expect(cookies).toEqual([expect.stringMatching(/^session=;/)]);
+    expect((await ask('/who')).body).toMatchObject({ name: null });
   });
 
   it('saved after the session has ended, does not bring it back', async () => {
@@ -295,8 +293,15 @@ describe('req.session, with auth.hostSession', () => {
     [
       'another createAuth',
       (req, res, next) => {
-        const [other] = hosts;
-        void other?.auth.hostSession(req, res, next);
+        const { auth } = hosts[0] ?? host;
+        const { authSession } = req;
+        delete req.authSession;
+        void auth.session(req, res, () => {
+          void auth.hostSession(req, res, (error: unknown) => {
+            Object.assign(req, { authSession });
+            next(error);
+          });
+        });
       },
     ],
   ])('behind %s, says so', async (_name, other) => {
@@ -349,7 +354,9 @@ describe.each([
     await signInAs('user_01');
     await ask('/basket', 'POST');
     const { headers } = await browser.post(`${host.url}/logout`);
-    expect(sessionCookies(headers['set-cookie'])).toEqual([expect.stringMatching(/^session=;/)]);
+    expect(sessionCookies(headers['set-cookie'])).toEqual([
+      expect.stringMatching(/^session-[\w-]{6}=;/),
+    ]);
     expect((await ask('/basket')).body).toEqual([]);
   });
 });
@@ -365,10 +372,11 @@ describe('a middleware that puts something into req.session on every request', (
     await start(counting);
     issuer.vary = { idToken: { sub: 'user_01' } };
     const answer = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
-    browser.jar.cookies.delete('localhost;/;session');
+    for (const [key, { name }] of browser.jar.cookies)
+      if (name.startsWith('session')) browser.jar.cookies.delete(key);
     host.calls.length = 0;
     const { headers } = await browser.get(answer.location ?? '');
-    expect(sessionCookies(headers['set-cookie']).at(-1)).toMatch(/^session=s/);
+    expect(sessionCookies(headers['set-cookie']).at(-1)).toMatch(/^session-[\w-]{6}=s/);
     expect(host.calls.filter((name) => name === 'insert')).toHaveLength(1);
     expect((await ask('/who')).body).toBe('user_01');
   });
@@ -431,11 +439,11 @@ describe('the cookie that express-session sends', () => {
     );
     hosts.push(host);
     const { cookies } = await ask('/basket', 'POST');
-    expect(cookies).toEqual([expect.stringMatching(/^__Host-session=s/)]);
+    expect(cookies).toEqual([expect.stringMatching(/^__Host-session-[\w-]{6}=s/)]);
     expect(attributesOf(cookies[0])).toEqual(['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']);
     const { headers } = await signInAs('user_01');
     const [cookie] = sessionCookies(headers['set-cookie']).toReversed();
-    expect(cookie).toMatch(/^__Host-session=s/);
+    expect(cookie).toMatch(/^__Host-session-[\w-]{6}=s/);
     expect(attributesOf(cookie)).toEqual(['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']);
     expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
   });

@@ -92,8 +92,8 @@ const signatures: Row[] = [
     'id_token_invalid',
   ],
   [
-    'no kid, where several keys are published',
-    ({ key }) => forged(signedAgain({ alg: 'RS256' }, key)),
+    'no kid, and none of the published keys',
+    ({ foreign }) => forged(signedAgain({ alg: 'RS256' }, foreign)),
     502,
     'id_token_invalid',
   ],
@@ -228,6 +228,8 @@ describe('what is odd and allowed', () => {
       'the other published key',
       ({ second }) => forged(signedAgain({ alg: 'RS256', kid: second.kid }, second)),
     ],
+    ['no kid', ({ key }) => forged(signedAgain({ alg: 'RS256' }, key))],
+    ['no kid, by the other key', ({ second }) => forged(signedAgain({ alg: 'RS256' }, second))],
   ])('%s signs in', async (_what, bend) => {
     issuer.vary = bend(issuer);
     const browser = await signedIn();
@@ -239,7 +241,7 @@ describe('what is odd and allowed', () => {
 describe('at a restart', () => {
   it.each<[string, (published: HostileIssuer) => Variation, string]>([
     ['iss is promised and missing', promiseIss, 'issuer_response_mismatch'],
-    ['no keys are published', publish([]), 'id_token_invalid'],
+    ['no keys are published', publish([]), 'issuer_unreachable'],
     ['the key is published for encryption', publish([{ use: 'enc' }]), 'id_token_invalid'],
     ['the key is published for another algorithm', publish([{ alg: 'RS512' }]), 'id_token_invalid'],
   ])('%s: refused', async (_what, bend, code) => {

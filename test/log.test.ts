@@ -63,6 +63,7 @@ async function liveThroughEverything(): Promise<void> {
   const answer = (await browser.get(start.location ?? '')).location ?? new URL(app.url);
   await browser.open(answer);
   await browser.open(answer);
+  await new Browser().get(`${app.url}/login?return_to=/reset/planted-9f86d081884c7d65/now`);
   vary.accessToken = { org_id: 'org_02' };
   vary.response = { refresh_token: TOKENS.refresh_token, expires_in: 1 };
   await visitDue();
@@ -71,6 +72,10 @@ async function liveThroughEverything(): Promise<void> {
   await visitDue();
   vary.response = { ...response };
   await visitWhileTheStoreIsHeld();
+  vary.idToken = { name: undefined };
+  vary.userInfo = (_req, res) => res.writeHead(500).end('planted-body');
+  await new Browser().open(`${app.url}/login`);
+  vary.idToken = {};
   for (const [fault, error, status] of [
     ['/oauth2/token', 'server_error', 500],
     ['/oauth2/token', 'invalid_client', 401],

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Browser } from './support/browser.ts';
+import { json } from './support/issuer.ts';
 import { pass, startIssuerApp, type IssuerApp } from './support/issuer-app.ts';
 import { CLIENT_ID, type Variation } from './support/sign-in-issuer.ts';
 
@@ -41,6 +42,26 @@ async function nextSent(browser: Browser): Promise<string | null | undefined> {
 }
 
 const member = (response: object) => () => ({ response: rotated(response) });
+
+it('keeps the refresh token of a response whose status is another success', async () => {
+  const browser = await at.signedIn();
+  at.issuer.vary = {
+    token: (_req, res) => {
+      const tokens = {
+        access_token: 'an-access-token',
+        refresh_token: 'the-second',
+        token_type: 'Bearer',
+      };
+      json(res, tokens, 201);
+    },
+  };
+  pass(270);
+  expect((await browser.get('/profile')).status).toBe(200);
+  at.issuer.vary = {};
+  pass(270);
+  await browser.get('/profile');
+  expect(at.refreshes().map((form) => form.get('refresh_token'))).toEqual(['the-second']);
+});
 
 it.each<[string, string, () => Variation | Promise<Variation>]>([
   ['a lifetime below zero', 'expires_in', member({ expires_in: -96 })],

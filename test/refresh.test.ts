@@ -63,7 +63,6 @@ describe('an access token', () => {
     ['an ID token of another issuer', { idToken: { iss: 'https://other.authkit.app' } }],
     ['an ID token for another application', { idToken: { aud: 'client_other' } }],
     ['an access token of somebody else', { accessToken: { sub: 'user_02' } }],
-    ['an access token of another issuer', { accessToken: { iss: 'https://other.authkit.app' } }],
   ])('that comes with %s ends the session', async (_, vary) => {
     const browser = await at.signedIn();
     at.issuer.vary = vary;

@@ -189,6 +189,13 @@ describe('GET /login', () => {
     expect((await browser.get(`${app.url}/login?again`)).status).toBe(302);
   });
 
+  it('starts for a navigation that a service worker passes on', async () => {
+    const headers = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' };
+    expect((await new Browser().get(`${app.url}/login`, { headers })).status).toBe(302);
+    const page = await new Browser().get(`${app.url}/profile`, { headers });
+    expect([page.status, page.location?.pathname]).toEqual([302, '/login']);
+  });
+
   it('starts for a client that says nothing of what it wants', async () => {
     const asked = send(`${app.url}/login`).end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];

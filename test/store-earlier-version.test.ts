@@ -45,7 +45,7 @@ function oldSessions(): OldSession[] {
 }
 
 const sealedStore = (records: SessionRecords) =>
-  new SealedSessionStore(records, new SessionCookie([SECRET], false), [SECRET], {
+  new SealedSessionStore(records, new SessionCookie('', [SECRET], false), [SECRET], {
     idleMs: 24 * HOUR,
     maxMs: 168 * HOUR,
   });
@@ -101,7 +101,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
         { key: 'b', startedAt: now - HOUR, lastSeenAt: now - 1, label: '' },
         { key: 'a', startedAt: now - HOUR, lastSeenAt: now - 2, label: 'Firefox on Linux' },
       ]);
-      const [keyed = '', unkeyed = ''] = new SessionIndex([SECRET]).ofPerson(USER);
+      const [keyed, unkeyed = ''] = new SessionIndex([SECRET]).ofPerson(USER);
       await store.insert('new', session(keyed));
       expect((await store.keysBy('person', unkeyed)).toSorted()).toEqual(['a', 'b']);
       expect(await store.keysBy('person', keyed)).toEqual(['new']);
@@ -237,7 +237,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
       const refreshes = issuer.exchanges.map((form) => form.get('refresh_token'));
       expect(refreshes.filter((token) => token === 'an-old-refresh-token')).toHaveLength(1);
       const records = await open();
-      const [organization] = new SessionIndex([SECRET]).ofOrganization(issuer.url, 'org_01');
+      const [organization] = new SessionIndex([SECRET]).of('organization', issuer.url, 'org_01');
       expect(await records.keysBy('organization', organization)).toEqual([sessionKey(sid)]);
       await records.close();
 

@@ -28,8 +28,8 @@ async function foundWith(secrets: string[], store: Store): Promise<Record<string
   };
   return {
     person: await look('person', index.ofPerson(USER)),
-    organization: await look('organization', index.ofOrganization(ISSUER, PLANTED.org)),
-    issuerSession: await look('issuerSession', index.ofIssuerSession(ISSUER, PLANTED.sid)),
+    organization: await look('organization', index.of('organization', ISSUER, PLANTED.org)),
+    issuerSession: await look('issuerSession', index.of('sid', ISSUER, PLANTED.sid)),
   };
 }
 
@@ -69,8 +69,8 @@ describe('an index key', () => {
     const others = [
       ...Object.values(keysWith([OLD])),
       ...new SessionIndex([NEW]).ofPerson({ ...USER, issuer: `${ISSUER}/` }),
-      ...new SessionIndex([NEW]).ofOrganization(ISSUER, PLANTED.sid),
-      ...new SessionIndex([NEW]).ofIssuerSession(ISSUER, PLANTED.org),
+      ...new SessionIndex([NEW]).of('organization', ISSUER, PLANTED.sid),
+      ...new SessionIndex([NEW]).of('sid', ISSUER, PLANTED.org),
     ];
     expect(all).toHaveLength(3);
     expect(new Set([...all, ...others]).size).toBe(all.length + others.length);

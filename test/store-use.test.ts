@@ -9,7 +9,7 @@ import { bytes, eachEngine, HOUR, pass, session } from './support/stores.ts';
 const SECRETS = ['a-secret-of-the-tests-0123456789-abcdef'];
 
 const sealed = (records: SessionRecords) =>
-  new SealedSessionStore(records, new SessionCookie(SECRETS, false), SECRETS, {
+  new SealedSessionStore(records, new SessionCookie('', SECRETS, false), SECRETS, {
     idleMs: HOUR,
     maxMs: 24 * HOUR,
   });

@@ -33,7 +33,7 @@ afterEach(async () => {
 async function start(change: (records: SessionRecords) => Partial<SessionRecords> = () => ({})) {
   const { store: records } = await openStore({ file: newFile() });
   const told: SignInEvent[] = [];
-  const before = new SealedSessionStore(records, new SessionCookie([OLD], false), [OLD], {
+  const before = new SealedSessionStore(records, new SessionCookie('', [OLD], false), [OLD], {
     idleMs: DAY,
     maxMs: 7 * DAY,
   });
@@ -137,7 +137,7 @@ it('gives nobody the id of a planted cookie, however well signed', async () => {
   const { ask } = await start();
   const { body, cookies } = await ask('id', cookieOf('planted'));
   expect(body).not.toBe('planted');
-  expect(cookies).toEqual([expect.stringMatching(/^session=;/)]);
+  expect(cookies).toEqual([]);
 });
 
 it('does not bring back a session that ended while its page ran', async () => {
@@ -160,13 +160,11 @@ it('signs nobody out when the store refuses to note the use, and says so', async
   expect(told).toContainEqual({ event: 'use_not_noted', sub: 'ada' });
 });
 
-it('takes the cookie back where noting the use finds that the session has ended', async () => {
+it('signs nobody in where noting the use finds that the session has ended', async () => {
   const { signIn, ask } = await start((records) => ({
     touch: async (key) => !(await records.remove(key)),
   }));
-  const { body, cookies } = await ask('whose', await signIn('ada', 120_000));
-  expect(body).toEqual([null, null]);
-  expect(cookies).toEqual([expect.stringMatching(/^session=;/)]);
+  expect((await ask('whose', await signIn('ada', 120_000))).body).toEqual([null, null]);
 });
 
 it('leaves no transaction open behind a read that fails half-way', async () => {

@@ -1,5 +1,6 @@
 // The one object that every part of sign-in gets: the options with their defaults, the issuer and
 // the sessions.
+import { hash } from 'node:crypto';
 import type { Request } from 'express';
 import session from 'express-session';
 import type { SignInEventListener } from './events.ts';
@@ -26,11 +27,13 @@ export interface AuthOptions extends ClientOptions {
   /** The public origin of this app; the redirect URI is `paths.callback` on it. */
   baseUrl: URL;
   paths?: Partial<Paths>;
+  /** Ends the names of this application's cookies; default: a hash of `clientId` and `baseUrl`. */
+  cookieSuffix?: string;
   /** Scopes asked for, `openid` among them; default: `openid profile email offline_access`. */
   scope?: string;
   /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
   resource?: string;
-  /** The first signs and seals, all verify and open. Random, of at least 32 characters each. */
+  /** The first signs and seals, all verify and open. Random, of 32 characters or more; fewer than 16 are refused. */
   sessionSecrets: readonly string[];
   /** A session not used for this long ends; default: a day. */
   idleSeconds?: number;
@@ -59,10 +62,8 @@ const DEFAULT_PATHS: Paths = {
   logout: '/logout',
   signedOut: '/signed-out',
 };
-const DEFAULT_SCOPE = 'openid profile email offline_access';
 const YEAR_S = 31_536_000;
 const DAY_S = 86_400;
-const HOUR_S = 3_600;
 
 /**
  * Puts the parts together and begins to look for the issuer.
@@ -82,10 +83,15 @@ export function createContext(options: AuthOptions) {
     idleMs: 1000 * seconds('idleSeconds', options.idleSeconds ?? DAY_S),
     maxMs: 1000 * seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S),
   };
-  const scope = options.scope ?? DEFAULT_SCOPE;
+  const scope = options.scope ?? 'openid profile email offline_access';
   // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
   const isSecure = baseUrl.protocol === 'https:';
-  const cookie = new SessionCookie(secrets, isSecure);
+  // Cookies are shared by all ports of a host: applications on one machine must not sign each other out.
+  const cookieSuffix =
+    options.cookieSuffix ?? hash('sha256', clientId + baseUrl.origin, 'base64url').slice(0, 6);
+  if (!/^[\w-]+$/.test(cookieSuffix))
+    throw new RangeError(`cookieSuffix: ${cookieSuffix} has more than letters, digits, - and _`);
+  const cookie = new SessionCookie(`-${cookieSuffix}`, secrets, isSecure);
   const store = new SealedSessionStore(records, cookie, secrets, lifetimes);
   return {
     clientId,
@@ -94,6 +100,7 @@ export function createContext(options: AuthOptions) {
     issuer: new Issuer(options, onEvent),
     baseUrl,
     isSecure,
+    cookieSuffix,
     paths,
     /** Paths that no sign-in leads back to. */
     notPages: [paths.login, paths.callback, paths.logout],
@@ -101,7 +108,7 @@ export function createContext(options: AuthOptions) {
     scope,
     /** Whether a sign-in asks for a refresh token: a session without one then ends with its access token. */
     asksOffline: scope.split(' ').includes('offline_access'),
-    staleMs: 1000 * seconds('staleSeconds', options.staleSeconds ?? HOUR_S),
+    staleMs: 1000 * seconds('staleSeconds', options.staleSeconds ?? 3_600),
     resource: options.resource,
     ...lifetimes,
     records,

@@ -1,29 +1,25 @@
 // What sign-in tells its host, for the log: one closed list, no token, no code, no e-mail address.
-import type { SignInErrorCode } from './errors.ts';
+import type { SignInErrorCode as Code } from './errors.ts';
 
 export type SignInEvent =
   | { event: 'issuer_discovered'; issuer: string; supportsPkce: boolean }
-  | {
-      event: 'issuer_unavailable';
-      code: SignInErrorCode;
-      hint?: string | undefined;
-      retryInSeconds: number;
-    }
+  | { event: 'issuer_unavailable'; code: Code; hint: string | undefined; retryInSeconds: number }
   | { event: 'clock_skew'; seconds: number }
   | { event: 'sign_in_started'; attempt: string; returnTo: string }
   | { event: 'sign_in_completed'; attempt: string; sub: string; orgId?: string | undefined }
-  | { event: 'sign_in_failed'; attempt: string; code: SignInErrorCode }
-  | { event: 'sign_in_continued'; code: SignInErrorCode; sub: string }
+  | { event: 'user_info_failed'; sub: string; code: Code }
+  | { event: 'sign_in_failed'; attempt: string; code: Code; hint: string | undefined }
+  | { event: 'sign_in_continued'; code: Code; sub: string }
   | { event: 'tokens_refreshed'; sub: string; version: number }
-  | { event: 'refresh_failed'; sub: string; code: SignInErrorCode; retryInSeconds?: number }
+  | { event: 'refresh_failed'; sub: string; code: Code; retryInSeconds?: number }
   | { event: 'refresh_response_odd'; sub: string; members: string }
   | { event: 'organization_changed'; sub: string; from: string | undefined; to: string | undefined }
   /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
-  | { event: 'client_refused'; code: SignInErrorCode }
+  | { event: 'client_refused'; code: Code }
   | { event: 'use_not_noted'; sub: string }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }
   | { event: 'signed_out'; sub: string; revocation: 'requested' | 'not_advertised' | 'no_token' }
-  | { event: 'revocation_failed'; code: SignInErrorCode };
+  | { event: 'revocation_failed'; code: Code };
 
 export type SessionEnd =
   | 'grant_ended'

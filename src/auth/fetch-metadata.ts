@@ -18,7 +18,9 @@ export function isNavigation(req: Request): boolean {
  */
 export function isNoNavigation(req: Request): boolean {
   const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': dest } = req.headers;
-  const isSaid = dest !== undefined && (dest !== 'document' || mode !== 'navigate');
+  // A service worker that passes a navigation on leaves its destination empty.
+  const isPage = dest === 'document' || dest === 'empty';
+  const isSaid = dest !== undefined && !(isPage && mode === 'navigate');
   return isSaid || isPrefetch(req);
 }
 

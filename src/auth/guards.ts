@@ -1,17 +1,19 @@
 // What stands before a page: somebody is signed in, has a fresh access token, has an organization, has
 // a grant that AuthKit still calls active. Guards believe only what `auth.session` has read.
 import type { Request, RequestHandler, Response } from 'express';
+import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
 import { isNavigation } from './fetch-metadata.ts';
 import type { SignedInSession } from './request.ts';
+import type { SessionId } from './session/cookie.ts';
 import { currentSession, endSession, sessionOf } from './session/session.ts';
 import { sameOriginPath } from './sign-in/return-to.ts';
+import type { User } from './sign-in/user.ts';
 import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
 import { isExpired } from './tokens/token-set.ts';
 
-const MOST_REMEMBERED = 1_000;
 const LONGEST_ORGANIZATION_MS = 300_000;
 
 /**
@@ -19,12 +21,7 @@ const LONGEST_ORGANIZATION_MS = 300_000;
  * nobody is, and the request is answered.
  * @throws SignInError `store_unavailable`
  */
-async function signedIn(
-  context: Context,
-  refresher: Refresher,
-  req: Request,
-  res: Response,
-): Promise<SignedInSession | undefined> {
+async function signedIn(context: Context, refresher: Refresher, req: Request, res: Response) {
   const session = sessionOf(context, req);
   if (session.unavailable) throw session.unavailable;
   if (session.current) {
@@ -37,7 +34,8 @@ async function signedIn(
   }
   const { current } = session;
   if (!current) askToSignIn(context, req, res);
-  else if (isExpiredFor(context.staleMs, current)) throw freshTokenUnavailable(current);
+  else if (current.facts.renewable && Date.now() > current.facts.expiresAt + context.staleMs)
+    throw freshTokenUnavailable(current);
   return current;
 }
 
@@ -64,10 +62,6 @@ export function requireFreshToken(context: Context, refresher: Refresher): Reque
   };
 }
 
-/** Whether the access token of a session that AuthKit can renew ended longer ago than this. */
-const isExpiredFor = (ms: number, { facts }: SignedInSession) =>
-  facts.renewable && Date.now() > facts.expiresAt + ms;
-
 const freshTokenUnavailable = ({ refreshFailed: cause }: SignedInSession) =>
   new SignInError('fresh_token_unavailable', { cause, retryAfter: cause?.retryAfter });
 
@@ -92,23 +86,27 @@ export function requireOrganization(context: Context): RequestHandler {
  * @throws SignInError `introspection_unavailable`, `issuer_unreachable` and the like
  */
 export function requireActiveSession(context: Context, cacheSeconds: number): RequestHandler {
-  const activeUntil = new Map<string, number>();
+  if (!(cacheSeconds >= 0)) throw new RangeError(`cacheSeconds: ${cacheSeconds} is no time`);
+  const active = new LRUCache<string, true, { stored: SessionId; user: User }>({
+    max: 1_000,
+    // To lru-cache, 0 is for ever.
+    ttl: Math.max(1, cacheSeconds * 1000),
+    // Requests that come together share one question, and only a yes is remembered.
+    fetchMethod: async (_key, _stale, { context: { stored, user } }) =>
+      (await isGrantActive(context, stored, user)) || undefined,
+  });
   return async (req, res, next) => {
-    const { stored, current } = sessionOf(context, req);
+    const { unavailable, stored, current } = sessionOf(context, req);
+    if (unavailable) throw unavailable;
     // AuthKit calls an expired access token inactive, whatever the state of the grant.
     const isOver = current && !current.facts.renewable && isExpired(current.facts);
     if (!stored || !current || isOver) return askToSignIn(context, req, res);
-    const { key } = stored;
-    if ((activeUntil.get(key) ?? 0) > Date.now()) return next();
-    activeUntil.delete(key);
     const { user } = current;
-    if (!(await isGrantActive(context, stored, user))) {
+    if (!(await active.fetch(stored.key, { context: { stored, user } }))) {
       await endSession(context, req, res);
       context.onEvent({ event: 'session_ended', sub: user.sub, reason: 'grant_ended' });
       return askToSignIn(context, req, res);
     }
-    if (activeUntil.size >= MOST_REMEMBERED) activeUntil.clear();
-    activeUntil.set(key, Date.now() + cacheSeconds * 1000);
     return next();
   };
 }
@@ -132,8 +130,9 @@ function askToSignIn(context: Context, req: Request, res: Response): void {
 const isRead = ({ method }: Request) => method === 'GET' || method === 'HEAD';
 
 function pageToComeBackTo({ notPages }: Context, req: Request): string {
-  if (isRead(req)) return sameOriginPath(req.originalUrl, notPages);
-  // A form cannot be sent again; the page it was on can be shown again.
   const referer = req.get('referer') ?? '';
+  // A form cannot be sent again, and what a script fetches is no page; the page they were on is.
+  if (isRead(req) && (isNavigation(req) || referer === ''))
+    return sameOriginPath(req.originalUrl, notPages);
   return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname, notPages) : '/';
 }

@@ -11,21 +11,16 @@
 // One sign-in, in request order: guards.ts, sign-in/routes.ts, sign-in/strategy.ts,
 // sign-in/attempts.ts, (AuthKit), sign-in/user.ts, tokens/token-set.ts, session/session.ts.
 // One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts, session/sealed-store.ts.
-// One sign-out: same-origin.ts, sign-out.ts, session/session.ts.
+// One sign-out: forms.ts, sign-out.ts, session/session.ts.
 import { Router, type Request } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
-import {
-  requireActiveSession,
-  requireFreshToken,
-  requireLogin,
-  requireOrganization,
-} from './guards.ts';
+import * as guards from './guards.ts';
 import { hostSession } from './session/host-session.ts';
 import { readSession, sessionOf } from './session/session.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
-import { advertisesEndSession, advertisesRevocation, signOut, signOutRoutes } from './sign-out.ts';
+import { signOut, signOutRoutes } from './sign-out.ts';
 import { Refresher } from './tokens/refresh.ts';
 
 export type { AuthOptions, Paths } from './context.ts';
@@ -34,7 +29,7 @@ export type { SignInEvent, SignInEventListener } from './events.ts';
 export { isLoopbackHttp } from './issuer.ts';
 export { isNavigation, isNoNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
-export { rejectForeignOrigin } from './same-origin.ts';
+export { personIn, rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
 export type { OwnSession } from './session/list.ts';
 export type { SessionRecords } from './session/records.ts';
 export { createSealer } from './session/seal.ts';
@@ -68,19 +63,20 @@ export function createAuth(options: AuthOptions) {
      * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
      * @throws SignInError `store_unavailable`
      */
-    requireLogin: requireLogin(context, refresher),
+    requireLogin: guards.requireLogin(context, refresher),
     /**
      * As requireLogin, and the access token has not expired.
      * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
      */
-    requireFreshToken: requireFreshToken(context, refresher),
+    requireFreshToken: guards.requireFreshToken(context, refresher),
     /**
      * After requireLogin: the access token is bound to an organization.
      * @throws SignInError `organization_required`; `fresh_token_unavailable` where it ended long ago
      */
-    requireOrganization: requireOrganization(context),
+    requireOrganization: guards.requireOrganization(context),
     /** After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. */
-    requireActiveSession: (cacheSeconds: number) => requireActiveSession(context, cacheSeconds),
+    requireActiveSession: (cacheSeconds: number) =>
+      guards.requireActiveSession(context, cacheSeconds),
     /** Ends this browser's session and answers with the redirect that follows a sign-out. */
     signOut: signOut(context),
     /** As `signOut`, and ends every other session of the person, at once on every instance. */
@@ -98,12 +94,15 @@ export function createAuth(options: AuthOptions) {
       return held.tokens.accessToken;
     },
     /** Whether AuthKit advertises revocation; false while it was never reached. */
-    advertisesRevocation: () => advertisesRevocation(issuer.known()?.refreshConfig),
+    advertisesRevocation: () => issuer.advertises('revocation_endpoint'),
     /** Whether a sign-out leads through AuthKit, which ends its session too; false as above. */
-    advertisesEndSession: () => advertisesEndSession(issuer.known()?.refreshConfig),
+    advertisesEndSession: () => issuer.advertises('end_session_endpoint'),
     /** For a readiness check. Never rejects. */
     state: () => issuer.state(),
-    /** Stops looking for the issuer. */
-    close: () => issuer.close(),
+    /** Stops looking for the issuer. Resolves once no refresh is under way: close the store after it. */
+    close(): Promise<void> {
+      issuer.close();
+      return refresher.settled();
+    },
   };
 }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
+import { IssuerKeys } from './issuer-keys.ts';
 import { discoveryFailure, toSignInError } from './openid-errors.ts';
 
 export interface ClientOptions {
@@ -14,13 +15,12 @@ export interface ClientOptions {
   clientSecret?: string;
 }
 
-/** What the issuer says about itself, as two configurations of openid-client. */
+/** What the issuer says about itself. */
 export interface Discovered {
-  /** For a sign-in: the ID token's signature is verified against the JWKS. */
-  verifyingConfig: client.Configuration;
-  /** For everything after it: refresh, revocation, introspection, end session. */
-  refreshConfig: client.Configuration;
-  /** The same for one request, whose response `seen` gets too, however odd the library finds it. */
+  config: client.Configuration;
+  /** For the ID token of a sign-in. */
+  keys: IssuerKeys;
+  /** For one request, whose response `seen` gets too, however odd the library finds it. */
   observing: (seen: (status: number, body: unknown) => void) => client.Configuration;
 }
 
@@ -32,17 +32,20 @@ const MOST_BYTES = 512 * 1024;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const FRESH_MS = 3_000;
+const LONGEST_KNOWN_MS = 300_000;
 const LONGEST_LOOK_MS = 300;
 const WORTH_AN_EVENT_S = 10;
 
 export class Issuer {
   readonly #options: ClientOptions;
   readonly #onEvent: SignInEventListener;
-  #discovered: Discovered | undefined;
+  /** What is known without waiting; undefined while the issuer was never reached. */
+  discovered: Discovered | undefined;
   #inFlight: Promise<Discovered> | undefined;
   #failure: SignInError | undefined;
-  #checkedAt = 0;
-  #clockSkewSeconds = 0;
+  #checkedAt = -Infinity;
+  /** By how much this server's clock was ahead of the issuer's at its last response. */
+  clockSkewSeconds = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -56,32 +59,31 @@ export class Issuer {
 
   /** What was discovered. @throws SignInError while the issuer was never reached */
   async config(): Promise<Discovered> {
-    const config = this.#discovered ?? this.#inFlight;
+    // An endpoint that has moved is found without a restart.
+    if (this.discovered && this.#age() > LONGEST_KNOWN_MS) void this.#discover().catch(() => {});
+    const config = this.discovered ?? this.#inFlight;
     if (config) return config;
     throw this.#failure ?? new SignInError('issuer_unreachable');
   }
 
-  /** The same where it must not be waited for; undefined while the issuer was never reached. */
-  known(): Discovered | undefined {
-    return this.#discovered;
-  }
-
-  /** By how much this server's clock was ahead of the issuer's at its last response. */
-  get clockSkewSeconds(): number {
-    return this.#clockSkewSeconds;
+  /** Whether its metadata names this endpoint (RFC 8414 §2); false while it was never reached. */
+  advertises(endpoint: 'revocation_endpoint' | 'end_session_endpoint'): boolean {
+    return this.discovered?.config.serverMetadata()[endpoint] !== undefined;
   }
 
   /** Asks the issuer again if its last response is older than a few seconds. Never rejects. */
   async state(): Promise<'never_reached' | 'ready' | 'away'> {
     // A readiness probe gives up after a second; an issuer that is silent takes longer to fail. The
     // result is then what is known, and the next probe hears the outcome.
-    if (this.#discovered && Date.now() - this.#checkedAt > FRESH_MS) {
+    if (this.discovered && this.#age() > FRESH_MS) {
       const asked = this.#discover().catch(() => undefined);
       await Promise.race([asked, delay(LONGEST_LOOK_MS, undefined, { ref: false })]);
     }
-    if (!this.#discovered) return 'never_reached';
+    if (!this.discovered) return 'never_reached';
     return this.#failure ? 'away' : 'ready';
   }
+
+  #age = () => performance.now() - this.#checkedAt;
 
   close(): void {
     this.#isClosed = true;
@@ -93,16 +95,16 @@ export class Issuer {
     this.#inFlight ??= discoverOnce(this.#options, (seconds) => this.#noteClockSkew(seconds))
       .then((found) => {
         // The same metadata keeps its object, and with it the cached keys.
-        if (!hasMetadataOf(found, this.#discovered)) this.#discovered = found;
+        if (!hasMetadataOf(found, this.discovered)) this.discovered = found;
         this.#failure = undefined;
-        return this.#discovered ?? found;
+        return this.discovered ?? found;
       })
       .catch((cause: unknown) => {
         this.#failure = toSignInError(cause);
         throw this.#failure;
       })
       .finally(() => {
-        this.#checkedAt = Date.now();
+        this.#checkedAt = performance.now();
         this.#inFlight = undefined;
       });
     return this.#inFlight;
@@ -110,7 +112,7 @@ export class Issuer {
 
   async #discoverUntilFound(): Promise<void> {
     try {
-      const metadata = (await this.#discover()).verifyingConfig.serverMetadata();
+      const metadata = (await this.#discover()).config.serverMetadata();
       const { issuer } = metadata;
       this.#onEvent({ event: 'issuer_discovered', issuer, supportsPkce: metadata.supportsPKCE() });
     } catch (cause) {
@@ -129,15 +131,14 @@ export class Issuer {
   }
 
   #noteClockSkew(seconds: number): void {
-    const isNews = Math.abs(seconds - this.#clockSkewSeconds) > WORTH_AN_EVENT_S;
-    this.#clockSkewSeconds = seconds;
+    const isNews = Math.abs(seconds - this.clockSkewSeconds) > WORTH_AN_EVENT_S;
+    this.clockSkewSeconds = seconds;
     if (isNews) this.#onEvent({ event: 'clock_skew', seconds });
   }
 }
 
 const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
-  JSON.stringify(one.verifyingConfig.serverMetadata()) ===
-  JSON.stringify(other?.verifyingConfig.serverMetadata());
+  JSON.stringify(one.config.serverMetadata()) === JSON.stringify(other?.config.serverMetadata());
 
 /**
  * Asks the issuer for its metadata, now. `noteClockSkew` hears with each response by how many seconds
@@ -149,51 +150,48 @@ async function discoverOnce(
   noteClockSkew: (seconds: number) => void,
 ): Promise<Discovered> {
   const fetch = boundedFetch(noteClockSkew);
+  const client_secret = clientSecret;
   const metadata = {
     // OpenID Connect Core §3.1.3.7 number 7: the algorithm is ours to choose, not the token's.
     id_token_signed_response_alg: 'RS256',
     [client.clockTolerance]: CLOCK_TOLERANCE_S,
-    ...(clientSecret !== undefined && { client_secret: clientSecret }),
+    ...(client_secret !== undefined && { client_secret }),
   };
   const authentication =
-    clientSecret !== undefined ? client.ClientSecretPost(clientSecret) : client.None();
-  const verifyingConfig = await client
-    .discovery(issuer, clientId, metadata, authentication, {
-      [client.customFetch]: fetch,
-      timeout: TIMEOUT_S,
-      // RFC 8252 §8.3: without TLS only on loopback, where nobody else listens.
-      execute: isLoopbackHttp(issuer) ? [client.allowInsecureRequests] : [],
-    })
-    .catch((cause: unknown) => {
-      throw discoveryFailure(cause, issuer);
-    });
-  // The library checks the ID token's signature only when told to.
-  client.enableNonRepudiationChecks(verifyingConfig);
-
-  // A refreshed ID token only has to name the same issuer, audience and subject; it grants nothing.
-  // Verifying it would need the JWKS after the refresh token is spent, and an outage of that one
-  // endpoint would lose the new tokens. TLS vouches for it (OpenID Connect Core §3.1.3.7 number 6).
-  const server = verifyingConfig.serverMetadata();
-  const configWith = (customFetch: client.CustomFetch) => {
-    const config = new client.Configuration(server, clientId, metadata, authentication);
-    config[client.customFetch] = customFetch;
-    config.timeout = TIMEOUT_S;
-    if (isLoopbackHttp(issuer)) client.allowInsecureRequests(config);
-    return config;
+    client_secret === undefined ? client.None() : client.ClientSecretPost(client_secret);
+  // RFC 8252 §8.3: without TLS only on loopback, where nobody else listens.
+  const execute = isLoopbackHttp(issuer) ? [client.allowInsecureRequests] : [];
+  const options = { [client.customFetch]: fetch, timeout: TIMEOUT_S, execute };
+  const failed = (cause: unknown): never => {
+    throw discoveryFailure(cause, issuer);
   };
-  const observing: Discovered['observing'] = (seen) =>
-    configWith(async (...request) => {
+  const config = await client
+    .discovery(issuer, clientId, metadata, authentication, options)
+    .catch(failed);
+  const server = config.serverMetadata();
+  const observing: Discovered['observing'] = (seen) => {
+    const observed = new client.Configuration(server, clientId, metadata, authentication);
+    observed.timeout = TIMEOUT_S;
+    for (const allow of execute) allow(observed);
+    observed[client.customFetch] = async (...request) => {
       const response = await fetch(...request);
-      seen(
-        response.status,
-        await response
-          .clone()
-          .json()
-          .catch(() => undefined),
-      );
+      const body: unknown = await response
+        .clone()
+        .json()
+        .catch(() => undefined);
+      seen(response.status, body);
       return response;
-    });
-  return { verifyingConfig, refreshConfig: configWith(fetch), observing };
+    };
+    return observed;
+  };
+  const jwksUri = secureUrl(server.jwks_uri, issuer) ?? failed(new TypeError('no usable jwks_uri'));
+  return { config, keys: new IssuerKeys(jwksUri, fetch), observing };
+}
+
+/** https, or http where the issuer itself is on loopback; else anybody on the way could sign tokens. */
+function secureUrl(address: string | undefined, issuer: URL): URL | undefined {
+  const url = URL.canParse(address ?? '') ? new URL(address ?? '') : undefined;
+  return url?.protocol === 'https:' || isLoopbackHttp(issuer) ? url : undefined;
 }
 
 /**
@@ -207,7 +205,9 @@ function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetc
     const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
     const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
     const response = await fetch(url, init);
-    const date = Date.parse(response.headers.get('date') ?? '');
+    // Of a response out of a cache it is old.
+    const isCached = response.headers.has('age');
+    const date = isCached ? Number.NaN : Date.parse(response.headers.get('date') ?? '');
     if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));
 
     const chunks: Uint8Array[] = [];
@@ -228,9 +228,5 @@ function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetc
 }
 
 /** Whether this URL is plain http to this very machine. */
-export function isLoopbackHttp({ protocol, hostname }: URL): boolean {
-  return (
-    protocol === 'http:' &&
-    (hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname))
-  );
-}
+export const isLoopbackHttp = ({ protocol, hostname }: URL) =>
+  protocol === 'http:' && /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/.test(hostname);

@@ -1,11 +1,6 @@
 // From what openid-client throws to one of our codes. Only the code and our own sentence reach a page;
 // the library's error travels along as `cause`, for the log.
-import {
-  AuthorizationResponseError,
-  ClientError,
-  ResponseBodyError,
-  WWWAuthenticateChallengeError,
-} from 'openid-client';
+import * as client from 'openid-client';
 import { SignInError, type SignInErrorCode } from './errors.ts';
 
 /** The SignInError for anything that a step with AuthKit threw. */
@@ -31,10 +26,11 @@ function withoutBodies(error: unknown): unknown {
 }
 
 function codeOf(cause: unknown): SignInErrorCode {
-  if (cause instanceof AuthorizationResponseError) return authorizationCode(cause.error);
-  if (cause instanceof WWWAuthenticateChallengeError) return statusCode(cause.status, undefined);
-  if (cause instanceof ResponseBodyError) return statusCode(cause.status, cause.error);
-  if (cause instanceof ClientError) return clientCode(cause);
+  if (cause instanceof client.AuthorizationResponseError) return authorizationCode(cause.error);
+  if (cause instanceof client.WWWAuthenticateChallengeError)
+    return statusCode(cause.status, undefined);
+  if (cause instanceof client.ResponseBodyError) return statusCode(cause.status, cause.error);
+  if (cause instanceof client.ClientError) return clientCode(cause);
   // fetch reports a refused connection, a failed lookup or a cut answer as a TypeError with a cause.
   return cause instanceof TypeError && cause.cause !== undefined
     ? 'issuer_unreachable'
@@ -65,32 +61,20 @@ const CLIENT_CODES: { [code: string]: SignInErrorCode } = {
   OAUTH_ABORT: 'issuer_timeout',
   OAUTH_JWT_TIMESTAMP_CHECK_FAILED: 'clock_skew',
   OAUTH_JWT_CLAIM_COMPARISON_FAILED: 'id_token_invalid',
-  OAUTH_KEY_SELECTION_FAILED: 'id_token_invalid',
   OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED: 'issuer_mismatch',
 };
 
-function clientCode(error: ClientError): SignInErrorCode {
-  switch (error.code) {
-    case 'OAUTH_RESPONSE_IS_NOT_CONFORM':
-    // The status says more than the type: a proxy answers 408 and 429 in plain text.
-    case 'OAUTH_RESPONSE_IS_NOT_JSON':
-      return responseCode(error.cause);
-    case 'OAUTH_UNSUPPORTED_OPERATION':
-    case 'OAUTH_INVALID_RESPONSE':
-      return invalidResponseCode(error);
-    case undefined:
-      return codeOf(error.cause);
-    default:
-      return CLIENT_CODES[error.code] ?? 'response_invalid';
-  }
-}
-
-function responseCode(response: unknown): SignInErrorCode {
-  return response instanceof Response ? statusCode(response.status, undefined) : 'response_invalid';
+function clientCode(error: client.ClientError): SignInErrorCode {
+  const { code, cause } = error;
+  if (code === undefined) return codeOf(cause);
+  // The status says more than the type: a proxy answers 408 and 429 in plain text.
+  if (cause instanceof Response) return statusCode(cause.status, undefined);
+  const isVague = code === 'OAUTH_UNSUPPORTED_OPERATION' || code === 'OAUTH_INVALID_RESPONSE';
+  return isVague ? invalidResponseCode(error) : (CLIENT_CODES[code] ?? 'response_invalid');
 }
 
 /** RFC 9207 §2.4 and the checks of the ID token share one code in the library. */
-function invalidResponseCode(error: ClientError): SignInErrorCode {
+function invalidResponseCode(error: client.ClientError): SignInErrorCode {
   const reason = error.cause instanceof Error ? error.cause.message : '';
   if (reason.includes('"iss" (issuer) missing') || reason.includes('"iss" (issuer) response')) {
     return 'issuer_response_mismatch';
@@ -104,7 +88,9 @@ function invalidResponseCode(error: ClientError): SignInErrorCode {
 export function isConnectionFailure(cause: unknown): boolean {
   if (cause instanceof TypeError) return cause.cause !== undefined;
   const { code } = (cause ?? {}) as { code?: unknown };
-  return cause instanceof ClientError && (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT');
+  return (
+    cause instanceof client.ClientError && (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT')
+  );
 }
 
 /**
@@ -112,7 +98,7 @@ export function isConnectionFailure(cause: unknown): boolean {
  * date (RFC 9110 §10.2.3); a date is compared with that of the response, so that our clock does not matter.
  */
 export function secondsToWait({ cause }: SignInError): number {
-  const response = cause instanceof ResponseBodyError ? cause.response : causeOf(cause);
+  const response = cause instanceof client.ResponseBodyError ? cause.response : causeOf(cause);
   if (!(response instanceof Response)) return 0;
   const said = response.headers.get('retry-after') ?? '';
   const sent = Date.parse(response.headers.get('date') ?? '') || Date.now();
@@ -127,17 +113,13 @@ const causeOf = (error: unknown) => (error instanceof Error ? error.cause : unde
  * whoever configured it must see both values.
  */
 export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
-  const details = (cause as { cause?: { body?: { issuer?: unknown } } }).cause;
-  const error = toSignInError(cause);
-  if (error.code !== 'issuer_mismatch') {
-    return new SignInError(error.status === 504 ? 'issuer_timeout' : 'issuer_unreachable', {
-      cause,
-      hint: `No usable metadata at ${issuer.origin} (${error.code}).`,
-    });
+  const { body } = Object((cause as { cause?: unknown }).cause) as { body?: { issuer?: unknown } };
+  const { code } = toSignInError(cause);
+  if (code === 'issuer_mismatch') {
+    const advertised = JSON.stringify(String(body?.issuer)).slice(0, 200);
+    const hint = `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`;
+    return new SignInError(code, { cause, hint });
   }
-  const advertised = JSON.stringify(String(details?.body?.issuer)).slice(0, 200);
-  return new SignInError('issuer_mismatch', {
-    cause,
-    hint: `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`,
-  });
+  const hint = `No usable metadata at ${issuer.origin} (${code}).`;
+  return new SignInError(code === 'issuer_timeout' ? code : 'issuer_unreachable', { cause, hint });
 }

@@ -1,15 +1,19 @@
 // POST /logout. Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
 import { Router, type RequestHandler } from 'express';
-import { buildEndSessionUrl, tokenRevocation, type Configuration } from 'openid-client';
+import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
 import type { Context } from './context.ts';
 import { storeFailure } from './errors.ts';
-import type { SignInEventListener } from './events.ts';
 import { toSignInError } from './openid-errors.ts';
-import { rejectForeignOrigin } from './same-origin.ts';
+import { rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
 import { keysOfPerson } from './session/list.ts';
 import { endSession, sessionOf } from './session/session.ts';
+import { noteArrival } from './sign-in/attempts.ts';
 import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
+
+// Who is signed out already need not sign in for it.
+const rejectOther: RequestHandler = (req, res, next) =>
+  req.authSession?.current ? rejectOtherPerson(req, res, next) : next();
 
 const LONGEST_REDIRECT = 4_096;
 
@@ -19,8 +23,8 @@ export const signOutRoutes = (context: Context): Router =>
 
 /**
  * Ends this browser's session, and `everywhere` every other one of the person first, at once on every
- * instance; for requests from pages of this origin only. Answers 303, to AuthKit's end-session endpoint where it advertises one, else to the page
- * for people who have signed out.
+ * instance; for requests from pages of this origin only. Answers 303, to AuthKit's end-session endpoint
+ * where it advertises one, else to the page for people who have signed out.
  * @throws SignInError `store_unavailable`: nobody is told to be signed out who is not
  */
 export function signOut(context: Context, everywhere = false): RequestHandler {
@@ -37,11 +41,12 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
       await Promise.all(others.map((key) => records.remove(key))).catch(storeFailure);
     }
     if (stored) await endSession(context, req, res);
+    noteArrival(context, req, res);
     const endSessionUrl = current && endAtAuthKit(context, current.user, held?.tokens);
     // 303: what follows a POST is a GET (RFC 9700 §4.12).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
-  return Router().use(rejectForeignOrigin(baseUrl), end);
+  return Router().use(rejectForeignOrigin(baseUrl), rejectOther, end);
 }
 
 /**
@@ -50,11 +55,10 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
  */
 function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
-  const config = issuer.known()?.refreshConfig;
-  const revocation = revocationOf(config, tokens);
-  onEvent({ event: 'signed_out', sub, revocation });
-  void revokeRefreshToken(config, tokens, onEvent);
-  if (!config || !advertisesEndSession(config)) return undefined;
+  const config = issuer.discovered?.config;
+  onEvent({ event: 'signed_out', sub, revocation: revocationOf(context, tokens) });
+  void revokeRefreshToken(context, tokens);
+  if (!config || !issuer.advertises('end_session_endpoint')) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
   const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href };
   const plain = buildEndSessionUrl(config, parameters);
@@ -64,35 +68,23 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
   return hinted.href.length > LONGEST_REDIRECT ? plain : hinted;
 }
 
-/** Whether the metadata names a revocation endpoint (RFC 8414 §2). */
-export function advertisesRevocation(config: Configuration | undefined): boolean {
-  return config?.serverMetadata().revocation_endpoint !== undefined;
-}
-
-/** Whether the metadata names an end-session endpoint (RP-Initiated Logout 1.0 §2.1). */
-export function advertisesEndSession(config: Configuration | undefined): boolean {
-  return config?.serverMetadata().end_session_endpoint !== undefined;
-}
-
-function revocationOf(config: Configuration | undefined, tokens: TokenSet | undefined) {
+function revocationOf({ issuer }: Context, tokens: TokenSet | undefined) {
   if (tokens?.refreshToken === undefined) return 'no_token';
-  return advertisesRevocation(config) ? 'requested' : 'not_advertised';
+  return issuer.advertises('revocation_endpoint') ? 'requested' : 'not_advertised';
 }
 
 /**
  * Revokes a refresh token where AuthKit advertises that, and with it its whole rotation chain
  * (RFC 7009). In the way of nothing: never rejects.
  */
-export async function revokeRefreshToken(
-  config: Configuration | undefined,
-  tokens: TokenSet | undefined,
-  onEvent: SignInEventListener,
-): Promise<void> {
-  if (!config || tokens?.refreshToken === undefined || !advertisesRevocation(config)) return;
+export async function revokeRefreshToken(context: Context, tokens?: TokenSet): Promise<void> {
+  const config = context.issuer.discovered?.config;
+  if (!config || revocationOf(context, tokens) !== 'requested') return;
   try {
-    await tokenRevocation(config, tokens.refreshToken, { token_type_hint: 'refresh_token' });
+    const hint = { token_type_hint: 'refresh_token' };
+    await tokenRevocation(config, tokens?.refreshToken ?? '', hint);
   } catch (cause) {
     const error = toSignInError(cause);
-    onEvent({ event: 'revocation_failed', code: error.code }, error);
+    context.onEvent({ event: 'revocation_failed', code: error.code }, error);
   }
 }

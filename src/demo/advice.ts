@@ -30,10 +30,14 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   method_not_allowed: 'Use response mode "query"; a form post would lose the SameSite=Lax cookie.',
   on_sign_in_failed:
     'Try again in a moment. If it stays, the log has the cause: what onSignIn threw.',
+  other_person:
+    'Nothing was done. Go back, load the page again, and look who is signed in before you press the button.',
   organization_required: 'Choose an organization, or ask to be invited to one.',
   refresh_refused: 'Sign in again. If it stays, ask the administrator of your organization.',
   response_invalid:
     'Try again in a moment. If it stays, check AUTHKIT_ISSUER and look for a proxy that rewrites responses.',
+  sign_in_loop:
+    'This browser does not keep the session, or AuthKit ends it. Delete the cookies of this site, allow them, and sign in again; the log names the sessions that AuthKit ended.',
   state_mismatch: 'Sign in again in this browser; it keeps five sign-ins open.',
   store_unavailable:
     'Nobody was signed out. Try again in a moment; the log says what is wrong with the store.',

@@ -44,12 +44,6 @@ const PAGE_ERRORS = {
     heading: 'Too many requests from your network',
     explanation: 'Wait a minute, then try again.',
   },
-  sign_in_loop: {
-    status: 400,
-    heading: 'Signing in goes round in circles',
-    explanation:
-      'Every sign-in succeeded, but this browser did not keep the session: it holds an old cookie for this site, blocks cookies, or this server’s clock is wrong. Delete the cookies of this site, allow them, then sign in again.',
-  },
   internal_error: {
     status: 500,
     heading: 'Something went wrong on our side',
@@ -120,9 +114,8 @@ function wantsPage(req: Request): boolean {
 function describe(error: unknown, req: Request): Answer {
   if (error instanceof SignInError) return describeSignIn(error, req);
   const { code, status, retryAfter } = error instanceof PageError ? error : asPageError(error);
-  const action = code === 'sign_in_loop' ? { label: 'Sign in again', href: '/login' } : HOME;
   const { heading, explanation } = PAGE_ERRORS[code];
-  return { code, status, heading, explanation, retryAfter, action };
+  return { code, status, heading, explanation, retryAfter, action: HOME };
 }
 
 function describeSignIn(error: SignInError, req: Request): Answer {
@@ -146,6 +139,7 @@ function describeSignIn(error: SignInError, req: Request): Answer {
       return { ...base, action: { ...again, label: 'Choose an organization' } };
     case 'introspection_unavailable':
     case 'cross_site_request':
+    case 'other_person':
       return { ...base, action: HOME };
     default:
       return { ...base, action: { ...again, label: 'Sign in again' } };

@@ -82,7 +82,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     server,
     async close() {
       await drain();
-      auth.close();
+      await auth.close();
       await entries.close();
       await store.close();
     },
@@ -171,6 +171,7 @@ const ALARMS = new Set([
   'issuer_unavailable',
   'refresh_failed',
   'use_not_noted',
+  'user_info_failed',
   'clock_skew',
 ]);
 const levelOf = (event: string) => (ALARMS.has(event) ? 'error' : 'info');

@@ -44,12 +44,14 @@ export class CookieJar {
     return sent.map(({ name, value }) => `${name}=${value}`).join('; ');
   }
 
+  /** By its name, or by what stands before the suffix of the application. */
   find(name: string): Cookie | undefined {
-    return [...this.cookies.values()].find((cookie) => cookie.name === name);
+    const cookies = [...this.cookies.values()];
+    return cookies.find((cookie) => cookie.name === name || withoutSuffix(cookie.name) === name);
   }
 
   names(): string[] {
-    return [...this.cookies.values()].filter(isAlive).map((cookie) => cookie.name);
+    return [...this.cookies.values()].filter(isAlive).map(({ name }) => withoutSuffix(name));
   }
 
   /** Another browser with the same cookies: a stolen one, or a second window. */
@@ -57,6 +59,10 @@ export class CookieJar {
     for (const [key, cookie] of other.cookies) this.cookies.set(key, { ...cookie });
   }
 }
+
+/** `session-Ab3xY_` is `session`, and `sign-in-Ab3xY_.lq1.hash` is `sign-in.lq1.hash`. */
+export const withoutSuffix = (name: string) =>
+  name.replace(/(?<=^(?:__Host-)?(?:session|sign-in))-[\w-]{6}(?=$|\.)/, '');
 
 /** Same scheme and host (the hosts of tests have no subdomains); the port does not count. */
 export function isSameSite(one: URL, other: URL): boolean {

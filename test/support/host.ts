@@ -63,7 +63,7 @@ export async function startHostApp(
   await once(server, 'listening');
   while ((await auth.state()) !== 'ready') await delay(10);
   const close = async () => {
-    auth.close();
+    await auth.close();
     server.close();
     server.closeAllConnections();
     await store.close();

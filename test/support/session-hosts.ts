@@ -30,6 +30,8 @@ export async function startHost(
     clientId: CLIENT_ID,
     clientSecret: issuer.env['OAUTH_APP_CLIENT_SECRET'] ?? '',
     baseUrl: new URL(url),
+    // Instances of one application: as a rule they have one baseUrl.
+    cookieSuffix: 'fleet',
     sessionSecrets: ['a-secret-of-the-tests-0123456789-abcdef'],
     records: proxy,
   });
@@ -48,7 +50,7 @@ export async function startHost(
 }
 
 function end(server: Server, auth: Auth): void {
-  auth.close();
+  void auth.close();
   server.close();
   server.closeAllConnections();
 }

@@ -17,7 +17,7 @@ export async function storedTokens(
   const [sid = ''] = session.replace(/^s:/, '').split('.');
   const records = await openEmbeddedStore({ file: join(folder, 'sessions.db') });
   const secrets = (env['SESSION_SECRET'] ?? '').split(',');
-  const cookie = new SessionCookie(secrets, false);
+  const cookie = new SessionCookie('', secrets, false);
   const store = new SealedSessionStore(records, cookie, secrets, {
     idleMs: 86_400_000,
     maxMs: 604_800_000,

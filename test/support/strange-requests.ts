@@ -109,7 +109,7 @@ const path = fc
 const cookies = fc.oneof(
   fc.constant(SIGNED_IN),
   nasty.map((value) => `session=${value}`),
-  nasty.map((value) => `sign-in.0.abc=${value}; login-rounds=${value}`),
+  nasty.map((value) => `sign-in.0.abc=${value}; sign-in-abcdef.0.abc=${value}`),
   nasty,
 );
 const header = fc.oneof(

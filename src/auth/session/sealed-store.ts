@@ -19,9 +19,13 @@ type Content = { signedIn?: SignedIn & { lastSeenAt?: number }; passport?: unkno
 interface Opened {
   signedIn: Readonly<SignedIn> | undefined;
   facts: TokenFacts | undefined;
+  /** The index keys of who signed in, one for each secret. */
+  people: string[];
   /** What the host keeps in `req.session`, as JSON: each request may change its own. */
   hostData: string;
 }
+
+type Sealed = Pick<SessionRow, 'data' | 'facts'>;
 
 /** A session as a request read it. */
 export interface StoredSession extends SessionId, Opened {
@@ -76,7 +80,7 @@ export class SealedSessionStore extends session.Store {
   readonly index: SessionIndex;
   // Each request reads its row, so a session that has ended is never served from here; but bytes that
   // have not changed are not decrypted and parsed again.
-  readonly #opened = new LRUCache<string, { row: SessionRow; opened: Opened }>({
+  readonly #opened = new LRUCache<string, { row: Sealed; opened: Opened }>({
     max: MOST_REMEMBERED,
   });
 
@@ -120,14 +124,11 @@ export class SealedSessionStore extends session.Store {
     const opened = {
       signedIn: signedIn && freeze(signedIn),
       facts: factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts),
+      people: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
     // A copy, since a row from Redis is a slice of all that came in one go.
-    const copy = {
-      ...row,
-      data: Buffer.from(row.data),
-      facts: row.facts && Buffer.from(row.facts),
-    };
+    const copy = { data: Buffer.from(row.data), facts: row.facts && Buffer.from(row.facts) };
     if (content.length <= LARGEST_REMEMBERED) this.#opened.set(key, { row: copy, opened });
     return opened;
   }
@@ -208,7 +209,7 @@ export class SealedSessionStore extends session.Store {
    */
   replaceTokens({ sid, key }: SessionId, from: number, next: Tokens, issuer: string) {
     const { orgId } = next.facts;
-    const organization = orgId && this.index.ofOrganization(issuer, orgId)[0];
+    const organization = orgId && this.index.of('organization', issuer, orgId)[0];
     const sealed = { ...this.#sealTokens(sid, next), organization };
     return this.#records.replaceTokens(key, from, sealed).catch(storeFailure);
   }

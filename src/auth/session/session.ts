@@ -5,6 +5,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
 import type { AuthSession, SignedInSession } from '../request.ts';
+import type { SessionId } from './cookie.ts';
 import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
 import { isExpired, type TokenFacts } from '../tokens/token-set.ts';
 import { NEW_SIGN_IN, type SealedSessionStore, type StoredSession } from './sealed-store.ts';
@@ -19,19 +20,26 @@ export function readSession(context: Context): RequestHandler {
     if (req.authSession?.readBy === context) return next();
     const authSession: AuthSession = { readBy: context };
     req.authSession = authSession;
-    const id = req.headers.cookie === undefined ? undefined : context.cookie.read(req);
-    if (!id) return next();
+    const ids = context.cookie.read(req);
+    if (ids.length === 0) return next();
     try {
-      const stored = id === 'unknown' ? undefined : await context.store.find(id);
-      // Of a rotated secret, or of a session that has ended: the browser would send it for ever.
-      if (!stored) context.cookie.clear(res);
-      else await recognize(context, req, res, stored);
+      const stored = await findFirst(context.store, ids);
+      if (stored) await recognize(context, req, res, stored);
     } catch (cause) {
       // Pages that need nobody go on; guards answer 503.
       authSession.unavailable = new SignInError('store_unavailable', { cause });
     }
     return next();
   };
+}
+
+/** A cookie whose session has ended is left to expire: a newer one may have taken its place meanwhile. */
+async function findFirst(store: SealedSessionStore, ids: SessionId[]) {
+  for (const id of ids) {
+    const stored = await store.find(id);
+    if (stored) return stored;
+  }
+  return undefined;
 }
 
 /**
@@ -44,16 +52,12 @@ export function sessionOf(context: Context, req: Request): AuthSession {
 }
 
 /** Sets who is signed in if they are so here, with this application, and not for too long. */
-async function recognize(
-  context: Context,
-  req: Request,
-  res: Response,
-  stored: StoredSession,
-): Promise<void> {
+async function recognize(context: Context, req: Request, res: Response, stored: StoredSession) {
   const { signedIn, facts, lastSeenAt } = stored;
   const { idleMs, records, cookie } = context;
   if (req.authSession) req.authSession.stored = stored;
-  if (!signedIn || !facts || !belongsHere(context, signedIn)) return;
+  if (!signedIn || !facts || signedIn.clientId !== context.clientId) return;
+  if (new URL(signedIn.user.issuer).href !== context.issuerUrl.href) return;
   const now = Date.now();
   const unusedMs = now - lastSeenAt;
   // The store ends unused sessions too, by the idle limit that was set when they were last used.
@@ -74,10 +78,7 @@ async function recognize(
   });
   // A store that is full or read-only signs nobody out: the session ends when its last use is too old.
   if (isNoted === undefined) return;
-  if (!isNoted) {
-    forget(context, req);
-    return cookie.clear(res);
-  }
+  if (!isNoted) return forget(context, req);
   setCurrent(req, currentFrom(signedIn, facts, now));
   cookie.renew(res, stored.sid, maxAgeMs);
 }
@@ -122,14 +123,6 @@ export function setFacts(req: Request, facts: TokenFacts): void {
   setCurrent(req, currentFrom(stored.signedIn, facts, current.lastSeenAt));
 }
 
-function belongsHere({ issuerUrl, clientId }: Context, signedIn: SignedIn): boolean {
-  const { issuer } = signedIn.user;
-  // Equal but for the slash that URL adds, as a rule; only otherwise is it worth parsing.
-  const isSameText = issuerUrl.href === issuer || issuerUrl.href === `${issuer}/`;
-  const isSameIssuer = isSameText || issuerUrl.href === new URL(issuer).href;
-  return isSameIssuer && signedIn.clientId === clientId;
-}
-
 /**
  * Begins the session of a completed sign-in in place of the one that the browser came with, token
  * record and all in one write. It is saved before any redirect: a browser that is faster than the
@@ -140,14 +133,13 @@ export async function beginSession(
   context: Context,
   req: Request,
   res: Response,
-  { user, claims, tokens, facts }: CompletedSignIn,
+  { user, claims, tokens, facts, label }: CompletedSignIn & { label: string },
 ): Promise<void> {
-  const { stored } = sessionOf(context, req);
   const hostData = hostDataFor(context, req, user);
-  await destroySession(context, req);
+  await endSession(context, req, res);
   const request = await withNewSession(context, req, res);
   const signedIn = signedInNow(context, user, claims);
-  const newSignIn = { signedIn, tokens, facts, label: context.labelSession(req) };
+  const newSignIn = { signedIn, tokens, facts, label };
   const { session } = request;
   Object.assign(session, hostData, { signedIn, [NEW_SIGN_IN]: newSignIn });
   session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
@@ -156,7 +148,6 @@ export async function beginSession(
   } catch (error) {
     // Without a session on its request, express-session sends no cookie.
     Object.assign(request, { session: undefined });
-    if (stored) context.cookie.clear(res);
     throw error;
   }
   setCurrent(req, currentFrom(signedIn, facts, signedIn.startedAt));
@@ -222,14 +213,10 @@ function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): o
  * @throws SignInError `store_unavailable`, with the session and its cookie as they were
  */
 export async function endSession(context: Context, req: Request, res: Response): Promise<void> {
-  await destroySession(context, req);
-  context.cookie.clear(res);
-}
-
-async function destroySession(context: Context, req: Request): Promise<void> {
   const { stored } = sessionOf(context, req);
   if (stored) await promised((done) => context.store.destroy(stored.sid, done));
   forget(context, req);
+  context.cookie.clear(res, stored?.sid);
 }
 
 function forget({ store }: Context, req: Request): void {

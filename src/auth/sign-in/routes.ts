@@ -8,17 +8,11 @@ import { isNoNavigation } from '../fetch-metadata.ts';
 import { toSignInError } from '../openid-errors.ts';
 import { beginSession, sessionOf } from '../session/session.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
-import {
-  attemptId,
-  findAttempt,
-  finishAttempt,
-  keepAttempt,
-  type FoundAttempt,
-  type SignInAttempt,
-} from './attempts.ts';
+import * as attempts from './attempts.ts';
+import type { NotOpen, SignInAttempt } from './attempts.ts';
 import { sameOriginPath } from './return-to.ts';
 import { redeemCode, buildAuthorizationRequest } from './strategy.ts';
-import { completeSignIn, type CompletedSignIn, type User } from './user.ts';
+import { completeSignIn, type User } from './user.ts';
 
 const ATTEMPT_CLAIM_MS = 600_000;
 
@@ -52,20 +46,17 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   if (req.method === 'HEAD' || isNoNavigation(req)) return void res.status(204).end();
   const returnTo = sameOriginPath(req.query['return_to'], context.notPages);
   try {
-    const { verifyingConfig } = await context.issuer.config();
-    const prompt = req.query['prompt'] === 'login' ? 'login' : undefined;
-    const { location, ...sent } = await buildAuthorizationRequest(
-      context,
-      verifyingConfig,
-      req,
-      prompt,
-    );
-    keepAttempt(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
+    const { config } = await context.issuer.config();
+    const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
+    attempts.keep(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
-    // Without the query: a link may bring somebody's secret along in it.
+    // A link may bring somebody's secret along: the query is left out, and what is long in the path.
     const [path = '/'] = returnTo.split(/[?#]/);
-    const attempt = attemptId(sent.state);
-    context.onEvent({ event: 'sign_in_started', attempt, returnTo: path });
+    const [attempt, shown] = [
+      attempts.idOf(sent.state),
+      path.replaceAll(/(?=[^/]*\d)[^/]{16,}/g, '…'),
+    ];
+    context.onEvent({ event: 'sign_in_started', attempt, returnTo: shown });
   } catch (cause) {
     throw toSignInError(cause, returnTo);
   }
@@ -73,7 +64,7 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
 
 async function finishSignIn(context: Context, req: Request, res: Response): Promise<void> {
   const { unavailable } = sessionOf(context, req);
-  const found = findAttempt(context, req);
+  const found = attempts.find(context, req);
   if (found.status !== 'open') return continueOrRefuse(context, req, res, found);
   if (unavailable) throw unavailable;
   const { id, attempt } = found;
@@ -87,7 +78,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   }
   try {
     const { sub, orgId } = (await signIn(context, req, res, attempt)).user;
-    finishAttempt(context, res, attempt);
+    attempts.finish(context, res, attempt);
     onEvent({ event: 'sign_in_completed', attempt: id, sub, orgId });
     // 303: the browser must not treat the code's URL as the page (RFC 9700 §4.12).
     res.redirect(303, attempt.returnTo);
@@ -95,34 +86,37 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
     // The attempt stays open: a forged or mangled response must not burn the real one.
     await records.releaseLease(lease, owner).catch(() => undefined);
     const error = withClockHint(context, toSignInError(cause, attempt.returnTo));
-    onEvent({ event: 'sign_in_failed', attempt: id, code: error.code }, error);
+    const { code, hint } = error;
+    onEvent({ event: 'sign_in_failed', attempt: id, code, hint }, error);
     throw error;
   }
 }
 
 /** From the code to a session. */
-async function signIn(
-  context: Context,
-  req: Request,
-  res: Response,
-  attempt: SignInAttempt,
-): Promise<CompletedSignIn> {
-  const { verifyingConfig, refreshConfig } = await context.issuer.config();
-  const response = await redeemCode(context, verifyingConfig, req, res, attempt);
-  const completed = await completeSignIn(verifyingConfig, response, context.scope);
-  await callHost(context, completed.user);
-  // A sign-in over an existing session, such as a switch of organization, leaves no grant behind.
-  const { stored, current } = sessionOf(context, req);
-  const previous = current && stored && (await context.store.readTokens(stored));
-  await beginSession(context, req, res, completed);
-  if (previous) void revokeRefreshToken(refreshConfig, previous.tokens, context.onEvent);
-  return completed;
+async function signIn(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
+  const discovered = await context.issuer.config();
+  const response = await redeemCode(context, discovered.config, req, res, attempt);
+  const completed = await completeSignIn(context, discovered, response);
+  try {
+    const label = await callHost(context, req, completed.user);
+    // A sign-in over an existing session, such as a switch of organization, leaves no grant behind.
+    const { stored, current } = sessionOf(context, req);
+    const previous = current && stored && (await context.store.readTokens(stored));
+    await beginSession(context, req, res, { ...completed, label });
+    if (previous) void revokeRefreshToken(context, previous.tokens);
+    return completed;
+  } catch (error) {
+    // Nor does one that did not become a session.
+    void revokeRefreshToken(context, completed.tokens);
+    throw error;
+  }
 }
 
 /** Your database failed, or your code threw: the sign-in is refused, unless that was its purpose. */
-async function callHost({ onSignIn }: Context, user: User): Promise<void> {
+async function callHost({ onSignIn, labelSession }: Context, req: Request, user: User) {
   try {
     await onSignIn(user);
+    return labelSession(req);
   } catch (cause) {
     throw cause instanceof SignInError ? cause : new SignInError('on_sign_in_failed', { cause });
   }
@@ -132,12 +126,7 @@ async function callHost({ onSignIn }: Context, user: User): Promise<void> {
  * A late, repeated or foreign response. Who is signed in already (a second tab, the back button) just
  * goes on to where they wanted; everybody else is told what it was.
  */
-function continueOrRefuse(
-  { onEvent }: Context,
-  req: Request,
-  res: Response,
-  found: Exclude<FoundAttempt, { status: 'open' }>,
-): void {
+function continueOrRefuse({ onEvent }: Context, req: Request, res: Response, found: NotOpen) {
   const returnTo = 'returnTo' in found ? found.returnTo : undefined;
   const user = req.authSession?.current?.user;
   if (!user) throw new SignInError(found.status, { returnTo });
@@ -146,14 +135,10 @@ function continueOrRefuse(
 }
 
 /** Measured by the Date header; a wrong clock at AuthKit's end shows the same way. */
-function withClockHint({ issuer }: Context, error: SignInError): SignInError {
-  if (error.code !== 'clock_skew') return error;
-  const seconds = Math.abs(issuer.clockSkewSeconds);
-  const direction = issuer.clockSkewSeconds > 0 ? 'ahead of' : 'behind';
-  const hint =
-    seconds < 2
-      ? 'AuthKit’s responses carry the same time as this server’s clock.'
-      : `This server’s clock is ${seconds} seconds ${direction} AuthKit’s.`;
-  const { cause, returnTo } = error;
-  return new SignInError('clock_skew', { cause, returnTo, hint });
+function withClockHint({ issuer: { clockSkewSeconds: skew } }: Context, error: SignInError) {
+  const { code, cause, returnTo } = error;
+  if (code !== 'clock_skew' || Math.abs(skew) < 2) return error;
+  const direction = skew > 0 ? 'ahead of' : 'behind';
+  const hint = `This server’s clock is ${Math.abs(skew)} seconds ${direction} AuthKit’s.`;
+  return new SignInError(code, { cause, returnTo, hint });
 }

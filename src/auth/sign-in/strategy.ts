@@ -11,13 +11,6 @@ import { SignInError } from '../errors.ts';
 import type { TokenResponse } from '../tokens/token-set.ts';
 import type { SignInAttempt } from './attempts.ts';
 
-/** What binds the response to the request, as the strategy keeps it in a session between its steps. */
-interface Transaction {
-  state: string;
-  nonce: string;
-  code_verifier: string;
-}
-
 const passport = new Passport();
 
 /** For one step: passport puts the functions that end the step on the instance itself. */
@@ -69,10 +62,11 @@ export async function buildAuthorizationRequest(
   context: Context,
   config: Configuration,
   req: Request,
-  prompt: 'login' | undefined,
 ): Promise<{ location: string; state: string; nonce: string; codeVerifier: string }> {
-  const session: { transaction?: Transaction } = {};
-  const options = { ...resourceOf(context), ...(prompt && { prompt }) };
+  // What the strategy keeps there between its steps.
+  const session: { transaction?: Record<string, string> } = {};
+  const isAnew = req.query['prompt'] === 'login';
+  const options = { ...resourceOf(context), ...(isAnew && { prompt: 'login' }) };
   const location = await new Promise<string>((resolve, reject) => {
     const strategy = new AuthKitStrategy('start', context, config, () => undefined);
     // passport would answer with the redirect at once, before the attempt is in its cookie.

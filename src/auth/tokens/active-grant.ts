@@ -1,7 +1,7 @@
 // For the one page where five minutes of an old access token are too long: asks AuthKit whether the
 // grant is still active (RFC 7662). The refresh token is asked about, since a revoked grant takes that
 // away first.
-import { tokenIntrospection, type IntrospectionResponse } from 'openid-client';
+import { tokenIntrospection } from 'openid-client';
 import type { Context } from '../context.ts';
 import { SignInError } from '../errors.ts';
 import { toSignInError } from '../openid-errors.ts';
@@ -29,25 +29,19 @@ export async function isGrantActive(context: Context, id: SessionId, user: User)
   });
 }
 
-async function introspect({ issuer }: Context, tokens: TokenSet, user: User): Promise<boolean> {
-  const { refreshConfig: config } = await issuer.config();
-  const { client_id: clientId, client_secret: secret } = config.clientMetadata();
-  const isAvailable = secret !== undefined && config.serverMetadata().introspection_endpoint;
-  if (!isAvailable) throw new SignInError('introspection_unavailable');
-  const [token, hint] =
-    tokens.refreshToken === undefined
-      ? [tokens.accessToken, 'access_token']
-      : [tokens.refreshToken, 'refresh_token'];
-  let response: IntrospectionResponse;
-  try {
-    response = await tokenIntrospection(config, token, { token_type_hint: hint });
-  } catch (cause) {
-    throw toSignInError(cause);
-  }
+async function introspect(context: Context, { refreshToken, accessToken }: TokenSet, user: User) {
+  const { clientId, issuer } = context;
+  const { config } = await issuer.config();
+  const isConfidential = config.clientMetadata().client_secret !== undefined;
+  if (!isConfidential || !config.serverMetadata().introspection_endpoint)
+    throw new SignInError('introspection_unavailable');
+  const hint = { token_type_hint: refreshToken === undefined ? 'access_token' : 'refresh_token' };
+  const response = await tokenIntrospection(config, refreshToken ?? accessToken, hint).catch(fail);
   // Members that AuthKit leaves out are not compared; those it sends must be about this grant.
-  return (
-    response.active &&
-    (response.client_id === undefined || response.client_id === clientId) &&
-    (response.sub === undefined || response.sub === user.sub)
-  );
+  const { active, client_id: itsClientId = clientId, sub = user.sub } = response;
+  return active && itsClientId === clientId && sub === user.sub;
 }
+
+const fail = (cause: unknown): never => {
+  throw toSignInError(cause);
+};

@@ -1,6 +1,7 @@
 // Back-off after failed refreshes: each time twice as long, up to half a minute, with jitter, so that
 // not all sessions ask again at once when AuthKit returns. What fails for one session is that session's;
 // once it fails for several, or the connection itself does, AuthKit is away for everybody.
+import { LRUCache } from 'lru-cache';
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 30_000;
@@ -18,8 +19,8 @@ const NONE: Wait = { failures: 0, until: 0 };
 /** All in the memory of this process: each instance finds out for itself. */
 export class Backoff {
   #all = NONE;
-  readonly #sessions = new Map<string, Wait>();
-  /** The sessions for which AuthKit was away since it last served anybody. */
+  readonly #sessions = new LRUCache<string, Wait>({ max: MOST_SESSIONS });
+  /** The people for whom AuthKit was away since it last served anybody: one alone may be the reason. */
   readonly #met = new Set<string>();
 
   /** Seconds until AuthKit may be asked again for this session, undefined when it may be now. */
@@ -33,8 +34,8 @@ export class Backoff {
    * AuthKit was away for this session; for everybody where the connection itself failed. Returns in how
    * many seconds the next attempt may happen: `atLeastSeconds` if that is what it asked for (Retry-After).
    */
-  beginAway(key: string, isConnection: boolean, atLeastSeconds: number): number {
-    if (this.#met.size < MOST_SESSIONS) this.#met.add(key);
+  beginAway(key: string, sub: string, isConnection: boolean, atLeastSeconds: number): number {
+    if (this.#met.size < MOST_SESSIONS) this.#met.add(sub);
     if (!isConnection && this.#met.size < 2) return this.#begin(key, atLeastSeconds);
     this.#all = extended(this.#all, atLeastSeconds);
     return secondsUntil(this.#all);
@@ -54,7 +55,6 @@ export class Backoff {
 
   #begin(key: string, atLeastSeconds: number): number {
     const own = extended(this.#sessions.get(key) ?? NONE, atLeastSeconds);
-    if (this.#sessions.size >= MOST_SESSIONS) this.#sessions.clear();
     this.#sessions.set(key, own);
     return secondsUntil(own);
   }

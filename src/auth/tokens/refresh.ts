@@ -2,8 +2,8 @@
 // and machines see it due. A refresh token works once (rotation, RFC 9700 §2.2.2); a second refresh with
 // it may cost the whole session.
 // In order: refreshIfDue -> one promise per process -> one lease for all -> RFC 6749 §6 -> compare-and-set.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Request } from 'express';
+import { LRUCache } from 'lru-cache';
 import { refreshTokenGrant } from 'openid-client';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure, type SignInErrorCode } from '../errors.ts';
@@ -16,20 +16,13 @@ import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
-import { addIsTooMany, GrantRefusal, isOperators, refusalOf, type Refused } from './refusals.ts';
-import {
-  isAbout,
-  isDue,
-  isOf,
-  isTokenResponse,
-  oddMembers,
-  toTokens,
-  type TokenFacts,
-  type Tokens,
-} from './token-set.ts';
+import { GrantRefusal, isOperators, isRefusedForGood, refusalOf } from './refusals.ts';
+import type { Refused } from './refusals.ts';
+import { isAboutSame, isDue, isTokenResponse, oddMembers, toTokens } from './token-set.ts';
+import type { Tokens } from './token-set.ts';
 
 /** The facts as they are now; why the session goes on without new ones; or that it is over. */
-type Outcome = { facts: TokenFacts } | { failed: SignInError } | 'ended';
+type Outcome = Pick<Tokens, 'facts'> | { failed: SignInError } | 'ended';
 
 /** The session whose access token is due. */
 interface Due extends SessionId {
@@ -38,23 +31,20 @@ interface Due extends SessionId {
   version: number;
 }
 
-/** `from`: the version that these tokens replace. */
-type Unsaved = Tokens & { from: number };
-
 /** Tokens of somebody else, or for another application: the session is over. */
 const OTHER_IDENTITY = new Set<SignInErrorCode>(['id_token_invalid', 'user_mismatch']);
 
 const TRY_AGAIN_MS = 200;
-const LONGEST_UNSAVED_MS = 600_000;
+const UNSAVED_MS = 600_000;
 
 export class Refresher {
   readonly #context: Context;
   readonly #backoff = new Backoff();
   /** The refreshes of this process that are under way, by session key. */
   readonly #running = new Map<string, Promise<Outcome>>();
-  readonly #refused: Refused = new Map();
-  /** Renewed tokens that the store did not take, by session key. */
-  readonly #unsaved = new Map<string, Unsaved>();
+  readonly #refused: Refused = new LRUCache({ max: 1_000 });
+  /** Renewed tokens that the store did not take, by session key; `from`: the version that they replace. */
+  readonly #unsaved = new Map<string, Tokens & { from: number }>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -75,6 +65,11 @@ export class Refresher {
     if ('failed' in outcome) return outcome.failed;
     setFacts(req, outcome.facts);
     return 'fresh';
+  }
+
+  /** Resolves once no refresh of this process is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running.values());
   }
 
   /** All requests of this process that see the same session due share one refresh. */
@@ -111,17 +106,18 @@ export class Refresher {
    */
   async #askAuthKit({ key, user }: Due, held: StoredTokens): Promise<Tokens> {
     const { issuer, clientId, scope, resource, onEvent } = this.#context;
-    const { observing, refreshConfig } = await issuer.config();
+    const { observing } = await issuer.config();
     // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
     let seen: { status: number; body: unknown } | undefined;
-    const config = observing((status, body) => (seen = { status, body }));
+    const observed = observing((status, body) => (seen = { status, body }));
     const { refreshToken = '' } = held.tokens;
-    const complaint: unknown = await refreshTokenGrant(config, refreshToken, parameters).then(
+    const complaint: unknown = await refreshTokenGrant(observed, refreshToken, parameters).then(
       () => undefined,
       (cause: unknown) => cause,
     );
-    const body = seen?.status === 200 ? seen.body : undefined;
+    const isSuccess = seen && seen.status >= 200 && seen.status < 300;
+    const body = isSuccess ? seen?.body : undefined;
     if (!isTokenResponse(body)) {
       if (isOperators(seen?.body))
         onEvent({ event: 'client_refused', code: toSignInError(complaint).code });
@@ -130,9 +126,9 @@ export class Refresher {
     }
     this.#backoff.reset(key);
     this.#refused.delete(key);
-    const next = toTokens(body, scope, held);
-    if (!isOf(user, clientId, body) || !isAbout(user, next.tokens.accessToken)) {
-      void revokeRefreshToken(refreshConfig, next.tokens, onEvent);
+    const next = toTokens(body, user.issuer, scope, held);
+    if (!isAboutSame(user, clientId, body, next.tokens.accessToken)) {
+      void revokeRefreshToken(this.#context, next.tokens);
       throw new SignInError('user_mismatch');
     }
     const members = oddMembers(body, complaint !== undefined);
@@ -141,20 +137,19 @@ export class Refresher {
   }
 
   /** Compare-and-set: a sign-out wins, and so does an instance that was faster. */
-  async #save(due: Due, held: StoredTokens, next: Tokens): Promise<Outcome> {
-    const { store, issuer, onEvent } = this.#context;
-    const { sub, issuer: iss } = due.user;
-    const write = () => store.replaceTokens(due, held.version, next, iss);
-    const isSaved = await write().catch((cause: unknown) => {
-      this.#keepUnsaved(due.key, { ...next, from: held.version }, write);
+  async #save(due: Due, held: StoredTokens, next: Tokens, until?: number): Promise<Outcome> {
+    const { store, onEvent } = this.#context;
+    const { sub, issuer } = due.user;
+    const write = store.replaceTokens(due, held.version, next, issuer);
+    const isSaved = await write.catch((cause: unknown) => {
+      this.#saveLater(due, held, next, until);
       throw cause;
     });
     if (!isSaved) {
       const outcome = (await this.#overtaken(due, held)) ?? 'ended';
       // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
       // revoking it takes its whole chain along, also what a faster instance has just saved.
-      const config = outcome === 'ended' ? issuer.known()?.refreshConfig : undefined;
-      void revokeRefreshToken(config, next.tokens, onEvent);
+      if (outcome === 'ended') void revokeRefreshToken(this.#context, next.tokens);
       return outcome;
     }
     const [from, to] = [held.facts.orgId, next.facts.orgId];
@@ -174,7 +169,7 @@ export class Refresher {
       const retryInSeconds =
         cause instanceof GrantRefusal
           ? this.#backoff.beginRefused(due.key)
-          : this.#backoff.beginAway(due.key, isConnectionFailure(cause), secondsToWait(error));
+          : this.#backoff.beginAway(due.key, sub, isConnectionFailure(cause), secondsToWait(error));
       onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
       return { failed: error };
     }
@@ -192,7 +187,7 @@ export class Refresher {
     if (OTHER_IDENTITY.has(code)) return 'identity_changed';
     if (!(cause instanceof GrantRefusal)) return undefined;
     if (cause.isFinal) return 'grant_ended';
-    return addIsTooMany(this.#refused, key) ? 'grant_refused' : undefined;
+    return isRefusedForGood(this.#refused, key) ? 'grant_refused' : undefined;
   }
 
   /** What happened to the session since its tokens were read; undefined: nothing. */
@@ -211,22 +206,17 @@ export class Refresher {
   /**
    * AuthKit gives tokens once, and what they replace is spent: an outage of the store between its
    * response and our write must not lose them. They wait in memory, for ten minutes at most, and are
-   * written as soon as the store answers, if only to say that somebody else was faster.
+   * saved as soon as the store answers.
    */
-  #keepUnsaved(key: string, mine: Unsaved, write: () => Promise<boolean>): void {
-    this.#unsaved.set(key, mine);
-    const until = performance.now() + LONGEST_UNSAVED_MS;
-    const writeLater = async (): Promise<void> => {
-      await delay(TRY_AGAIN_MS, undefined, { ref: false });
-      // Taken by a request, or the next outage brought newer ones.
-      if (this.#unsaved.get(key) !== mine) return;
-      const isOver = await write().then(
-        () => true,
-        () => performance.now() > until,
-      );
-      if (!isOver) return writeLater();
-      if (this.#unsaved.get(key) === mine) this.#unsaved.delete(key);
+  #saveLater(due: Due, held: StoredTokens, next: Tokens, until = performance.now() + UNSAVED_MS) {
+    const mine = { ...next, from: held.version };
+    this.#unsaved.set(due.key, mine);
+    const save = async () => {
+      // Else taken by a request, or the next outage brought newer ones.
+      const isMine = () => this.#unsaved.get(due.key) === mine;
+      if (isMine() && performance.now() < until) await this.#save(due, held, next, until);
+      if (isMine()) this.#unsaved.delete(due.key);
     };
-    void writeLater();
+    setTimeout(() => void save().catch(() => undefined), TRY_AGAIN_MS).unref();
   }
 }

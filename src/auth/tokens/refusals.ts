@@ -1,5 +1,6 @@
 // What a response without tokens says about a refresh: that the grant is over, that AuthKit does not want
 // to renew it, that this application is set up wrongly, or nothing at all. One rule for all of them.
+import type { LRUCache } from 'lru-cache';
 import { SignInError } from '../errors.ts';
 
 /** A refusal that is about this grant and nothing else. */
@@ -51,18 +52,14 @@ export const isOperators = (body: unknown) => OPERATORS.has(oauthErrorOf(body) ?
 /** After so many refusals, or so long after the first, AuthKit no longer stands behind a session. */
 const MOST_REFUSALS = 3;
 const LONGEST_REFUSED_MS = 60_000;
-const MOST_REFUSED = 1_000;
 
 /** Refusals that were not final, by session key; `since` by the monotonic clock. */
-export type Refused = Map<string, { count: number; since: number }>;
+export type Refused = LRUCache<string, { count: number; since: number }>;
 
 /** Adds a refusal, and says whether the session has had too many, or for too long. */
-export function addIsTooMany(refused: Refused, key: string): boolean {
+export function isRefusedForGood(refused: Refused, key: string): boolean {
   const now = performance.now();
   const { count, since } = refused.get(key) ?? { count: 0, since: now };
-  const isTooMany = count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS;
-  if (refused.size >= MOST_REFUSED) refused.clear();
-  if (isTooMany) refused.delete(key);
-  else refused.set(key, { count: count + 1, since });
-  return isTooMany;
+  refused.set(key, { count: count + 1, since });
+  return count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS;
 }

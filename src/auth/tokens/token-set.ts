@@ -50,12 +50,14 @@ function claimsOf(token: unknown): JWTPayload {
 }
 
 /**
- * Whether an access token is about this person, as far as it can be read: its organization decides
- * what they may see. OpenID Connect Core §12.2 asks the same of a refreshed ID token.
+ * Whether an access token is about this person, as far as it can be told: its organization decides what
+ * they may see. One that names another issuer has that one's subjects. OpenID Connect Core §12.2 asks the
+ * same of a refreshed ID token.
  */
-export function isAbout(user: { issuer: string; sub: string }, accessToken: string): boolean {
+type Identity = { issuer: string; sub: string };
+export function isAbout(user: Identity, accessToken: string): boolean {
   const { sub, iss } = claimsOf(accessToken);
-  return (sub === undefined || sub === user.sub) && (iss === undefined || iss === user.issuer);
+  return sub === undefined || sub === user.sub || (iss !== undefined && iss !== user.issuer);
 }
 
 /** The members of a token response that are kept, whatever their types are. */
@@ -69,6 +71,7 @@ export type ResponseBody = { [name in keyof TokenEndpointResponse]?: unknown };
  */
 export function toTokens(
   response: ResponseBody,
+  issuer: string,
   requestedScope: string,
   previous?: Tokens,
   keepIdToken = previous?.tokens.idToken !== undefined,
@@ -90,7 +93,8 @@ export function toTokens(
       obtainedAt: now,
       expiresAt: isUsable || !previous ? now + lifetime : previous.facts.expiresAt,
       renewable: refreshToken !== undefined,
-      orgId: text(claims['org_id']),
+      // Of another issuer it is an organization there.
+      orgId: claims.iss === issuer ? text(claims['org_id']) : undefined,
     },
   };
 }
@@ -121,18 +125,14 @@ export function isTokenResponse(body: unknown): body is ResponseBody {
 }
 
 /**
- * Whether an ID token in the response, if there is one that can be read, is about this person, from this
- * issuer and for this application (OpenID Connect Core §12.2). Its signature and times are not checked:
+ * Whether a refresh response is about this person, for this application: its access token, and its ID token
+ * if there is one that can be read (OpenID Connect Core §12.2). Signature and times of that are not checked:
  * it grants nothing, and TLS vouches for where it came from.
  */
-export function isOf(
-  { issuer, sub }: { issuer: string; sub: string },
-  clientId: string,
-  { id_token: idToken }: ResponseBody,
-) {
-  const claims = claimsOf(idToken);
-  const isForUs = claims.aud === undefined || [claims.aud].flat().includes(clientId);
-  return (claims.iss ?? issuer) === issuer && (claims.sub ?? sub) === sub && isForUs;
+export function isAboutSame(user: Identity, clientId: string, body: ResponseBody, token: string) {
+  const { iss = user.issuer, sub = user.sub, aud = clientId } = claimsOf(body.id_token);
+  const isSame = iss === user.issuer && sub === user.sub && [aud].flat().includes(clientId);
+  return isSame && isAbout(user, token);
 }
 
 /**

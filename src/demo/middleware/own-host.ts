@@ -14,9 +14,9 @@ export const FROM_OTHER_HOST = 'from_other_host=1';
 /** Sends a page navigation on another host to BASE_URL, once. */
 export function redirectToOwnHost(baseUrl: URL): RequestHandler {
   return (req, res, next) => {
-    if (dropMark(req)) return next();
+    if (dropMark(req) || isHostOf(baseUrl, req.host)) return next();
     const isRead = req.method === 'GET' || req.method === 'HEAD';
-    if (!isRead || !isNavigation(req) || isHostOf(baseUrl, req.host)) return next();
+    if (!isRead || !isNavigation(req)) return next();
     res.set('Cache-Control', 'no-store');
     return res.redirect(302, sameAddressAt(baseUrl, req.originalUrl));
   };
@@ -27,11 +27,15 @@ export function redirectToOwnHost(baseUrl: URL): RequestHandler {
  * IP address. What a URL would read as more than a host (RFC 9110 §7.2) is none.
  */
 function isHostOf({ protocol, host: own }: URL, host = ''): boolean {
-  return !/[\s/\\?#@]/.test(host) && URL.parse(`${protocol}//${host}`)?.host === own;
+  // As browsers send it, and as it nearly always is.
+  if (host === own) return true;
+  const address = `${protocol}//${host}`;
+  return !/[\s/\\?#@]/.test(host) && URL.canParse(address) && new URL(address).host === own;
 }
 
 /** Whether the mark was there. What comes after sees none, so that it gets into no return_to. */
 function dropMark(req: Request): boolean {
+  if (!req.originalUrl.includes(FROM_OTHER_HOST)) return false;
   const [path = '/', ...rest] = req.originalUrl.split('?');
   const query = rest.join('?').split('&');
   const kept = query.filter((pair) => pair !== FROM_OTHER_HOST);

@@ -1,7 +1,12 @@
 // A page that keeps something of a visitor's: the draft of a request, in `req.session`. It is still
 // there after signing in, and gone after signing out.
 import { Router, urlencoded, type Request } from 'express';
-import { rejectForeignOrigin, SignInError, type Auth } from '../../auth/index.ts';
+import {
+  rejectForeignOrigin,
+  rejectOtherPerson,
+  SignInError,
+  type Auth,
+} from '../../auth/index.ts';
 import { PageError } from '../errors.ts';
 
 declare module 'express-session' {
@@ -26,15 +31,22 @@ export function draftRoutes(auth: Auth, baseUrl: URL): Router {
     res.render('draft', { draft, longest: LONGEST, notice });
   });
 
-  router.post('/draft', rejectForeignOrigin(baseUrl), form, auth.hostSession, async (req, res) => {
-    const draft = draftIn(req);
-    if (draft !== (req.session.draft ?? '')) {
-      if (draft === '') delete req.session.draft;
-      else req.session.draft = draft;
-      await saveSession(req);
-    }
-    res.redirect(303, `/draft?draft=${draft === '' ? 'discarded' : 'kept'}`);
-  });
+  router.post(
+    '/draft',
+    rejectForeignOrigin(baseUrl),
+    rejectOtherPerson,
+    form,
+    auth.hostSession,
+    async (req, res) => {
+      const draft = draftIn(req);
+      if (draft !== (req.session.draft ?? '')) {
+        if (draft === '') delete req.session.draft;
+        else req.session.draft = draft;
+        await saveSession(req);
+      }
+      res.redirect(303, `/draft?draft=${draft === '' ? 'discarded' : 'kept'}`);
+    },
+  );
   return router;
 }
 

@@ -1,6 +1,6 @@
 // Your sessions: a list, end one, sign out everywhere. `auth.sessions` does the work.
 import { Router, urlencoded } from 'express';
-import { rejectForeignOrigin, type Auth } from '../../auth/index.ts';
+import { rejectForeignOrigin, rejectOtherPerson, type Auth } from '../../auth/index.ts';
 
 /** GET /sessions, POST /sessions/end and POST /sessions/end-all. */
 export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
@@ -26,6 +26,7 @@ export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
     '/sessions/end',
     rejectForeignOrigin(baseUrl),
     auth.requireLogin,
+    rejectOtherPerson,
     form,
     async (req, res, next) => {
       const { handle } = req.body as { handle?: unknown };

@@ -98,7 +98,7 @@ async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> 
     : problem('app', 'its cookie does not arrive whole', 'proxy: pass Set-Cookie on as it is');
 }
 
-const COOKIE = /^(?:__Host-)?sign-in\./;
+const COOKIE = /^(?:__Host-)?sign-in-[\w-]+\./;
 
 /** RFC 6265bis §4.1.3.2: `__Host-` needs Secure, this path and no domain, or browsers drop it. */
 function isKept(cookie: string, { protocol }: URL): boolean {
