@@ -1,6 +1,9 @@
 // The WebSocket of docs/copying.md, in the README's app: the session's cookie opens it, and nothing
 // else does.
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -62,6 +65,33 @@ function open(cookie: string, origin = url): Promise<string | number> {
   });
 }
 
+/** The response to a request to open one, and the bare connection it came on. */
+function ask(cookie: string): Promise<{ status: number | undefined; socket: Socket }> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    origin: url,
+    ...(cookie !== '' && { cookie }),
+  };
+  return new Promise((resolve, reject) => {
+    const answered = ({ statusCode: status, socket }: IncomingMessage) =>
+      resolve({ status, socket });
+    httpRequest(url, { headers, agent: false })
+      .on('error', reject)
+      .on('response', answered)
+      .on('upgrade', answered)
+      .end();
+  });
+}
+
+async function expectAlive(): Promise<void> {
+  const opened = signedIn().then((browser) => open(cookieOf(browser)));
+  expect(await opened.catch(() => copy.stderr())).toBe('Hello Bruno Okafor');
+  expect(copy.process.exitCode, copy.stderr()).toBeNull();
+}
+
 const cookieOf = ({ jar }: Browser) => `session=${jar.find('session')?.value}`;
 
 test('who is signed in opens it', async () => {
@@ -88,10 +118,27 @@ test.each(['session=s%3Aforged.AAAAAAAA', 'session=%', 'session=s:', 'session=']
   'nor a forged cookie (%s), and the server lives',
   async (cookie) => {
     expect(await open(cookie)).toBe(401);
-    expect(copy.process.exitCode, copy.stderr()).toBeNull();
-    expect(await open(cookieOf(await signedIn()))).toBe('Hello Bruno Okafor');
+    await expectAlive();
   },
 );
+
+test('a stranger who resets the connection does not end the server', async () => {
+  const { status, socket } = await ask('');
+  expect(status).toBe(401);
+  socket.resetAndDestroy();
+  await once(socket, 'close');
+  await expectAlive();
+});
+
+test('a frame that breaks the protocol closes its socket and does not end the server', async () => {
+  const { status, socket } = await ask(cookieOf(await signedIn()));
+  expect(status).toBe(101);
+  socket.on('error', () => {}).resume();
+  // A client must mask what it sends (RFC 6455 §5.1).
+  socket.write(Buffer.from([0x81, 0x01, 0x41]));
+  await once(socket, 'close');
+  await expectAlive();
+});
 
 test('the package it names is the one that is tested here', () => {
   const [named = ''] = inlineCode(advice).filter((code) => code.startsWith('ws@'));
