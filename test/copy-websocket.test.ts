@@ -6,7 +6,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort } from './support/app.ts';
@@ -107,6 +107,16 @@ test('nor who has signed out', async () => {
   const cookie = cookieOf(browser);
   await browser.press('Sign out');
   expect(await open(cookie)).toBe(401);
+});
+
+test('nor a session whose access token has expired, until a page renews it', async () => {
+  authKit.control.setAccessTokenSeconds({ seconds: 1 });
+  const browser = await signedIn();
+  authKit.control.reset();
+  const isRefused = async () => (await open(cookieOf(browser))) === 401;
+  await vi.waitUntil(isRefused, { timeout: 15_000, interval: 200 });
+  expect((await browser.open(`${url}/profile`)).status).toBe(200);
+  expect(await open(cookieOf(browser))).toBe('Hello Bruno Okafor');
 });
 
 test('nor a page of another origin, in the name of who is signed in', async () => {
