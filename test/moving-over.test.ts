@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
 import { freePort } from './support/app.ts';
@@ -77,6 +78,37 @@ test('what comes after signs in, with settings named as before', { timeout: 120_
   }
 });
 
+test(
+  'what takes the place of isAuthenticated() hears that AuthKit has ended a grant',
+  { timeout: 120_000 },
+  async () => {
+    const row = tableRows(fromPeer).find(([cell]) => cell?.includes('isAuthenticated()'));
+    const [guard = ''] = inlineCode(row?.[1] ?? '');
+    // Two routes: one behind it, and one that believes `current` alone.
+    const routes = `app.get('/guarded', ${guard}, (req, res) => res.send('signed in'));
+      app.get('/current', (req, res) => res.send(String(req.authSession?.current !== undefined)));`;
+    const source = host.replace(/^app\.use\(showError\)/m, `${routes}\n$&`);
+    expect(await compileHost(source, folder, { noCheck: true })).toBe('');
+    const copy = await startCopy(folder, 'dist/server.js', url, authKit);
+    try {
+      const browser = new Browser();
+      authKit.control.setAccessTokenSeconds({ seconds: 1 });
+      await browser.open(`${url}/profile`);
+      await browser.follow(await browser.press('Bruno'));
+      authKit.control.reset();
+      const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
+      authKit.control.endGrant({ sub: bruno?.sub ?? '' });
+      await delay(5_100); // a token with a shorter life is taken to last five seconds
+      const isCurrent = async () => (await browser.get(`${url}/current`)).body;
+      expect(await isCurrent()).toBe('true');
+      expect((await browser.get(`${url}/guarded`)).status).toBe(302);
+      expect(await isCurrent()).toBe('false');
+    } finally {
+      await copy.stop();
+    }
+  },
+);
+
 const isRoute = (code: string) => code.startsWith('/');
 
 describe('the cells of the table', () => {
@@ -105,7 +137,7 @@ describe('the cells of the table', () => {
     expect(handlers.length).toBeGreaterThan(12);
     const source = `${imports}
       import { currentSession, type Auth, type AuthOptions, type User } from './auth/index.ts';
-      void [createAuth, openStore];
+      void [createAuth, openStore, personIn];
       declare const auth: Auth;
       declare const req: express.Request;
       declare const res: express.Response;
@@ -113,7 +145,7 @@ describe('the cells of the table', () => {
       declare const user: User;
       const app = express();
       ${handlers.join('\n')}
-      export type { ErrorRequestHandler, RequestHandler };
+      export type { ErrorRequestHandler, Request, RequestHandler };
       // @ts-expect-error: what is not there would be found
       void auth.requireYoungToken;`;
     expect(await compileHost(source, folder, { noEmit: true })).toBe('');
