@@ -19,7 +19,8 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       return;
     }
     res.set('Access-Control-Allow-Methods', 'GET, HEAD');
-    res.set('Access-Control-Allow-Headers', 'Authorization');
+    // MCP clients name their version with every request, that for an RFC 9728 document among them.
+    res.set('Access-Control-Allow-Headers', 'Authorization, MCP-Protocol-Version');
     res.set('Access-Control-Max-Age', '600').status(204).end();
   };
 }
