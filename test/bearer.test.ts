@@ -245,6 +245,20 @@ test('the scopes of an API are in its RFC 9728 document', async () => {
   await running.close();
 });
 
+test('a resource that ends in a slash has a document for itself and each URL below', async () => {
+  const resource = 'https://api.example.com/mcp/';
+  const issuer = new Issuer('https://authkit.example');
+  const running = await serve(newApp().use(protectedResourceMetadata({ resource, issuer })));
+  const documents = `${running.url}/.well-known/oauth-protected-resource`;
+  const described = (path: string) => call(documents + path).then(({ body }) => body);
+  for (const path of ['/mcp/', '/mcp/tools', '/mcp/tools/', '/mcp']) {
+    // oxlint-disable-next-line no-await-in-loop -- four documents
+    expect(await described(path)).toMatchObject({ resource: `https://api.example.com${path}` });
+  }
+  expect((await call(`${documents}/mcpx`)).status).toBe(404);
+  await running.close();
+});
+
 describe('a challenge names the document of the URL that was called', () => {
   const origin = 'https://api.example.com';
   const document = `${origin}/.well-known/oauth-protected-resource`;

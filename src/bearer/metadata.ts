@@ -33,19 +33,19 @@ export function metadataUrlOf(origin: string | URL): (req: Request) => string {
 }
 
 /**
- * For the root of the app: responds to GET with the document of this resource, and with one of each
- * URL below it (RFC 9728 §3.2).
+ * For the root of the app: responds to GET with the document of this resource, with or without a slash
+ * at its end, and with one of each URL below it (RFC 9728 §3.2).
  */
 export function protectedResourceMetadata(options: ProtectedResource): RequestHandler {
   const { resource, issuer, scopes } = options;
   const { pathname } = protectedResourceMetadataUrl(resource);
   const prefix = String(resource).replace(/\/?(\?.*)?$/, '');
+  const { pathname: root } = protectedResourceMetadataUrl(prefix);
   return ({ path, method }, res, next) => {
-    const isHere = path === pathname || path.startsWith(`${pathname}/`);
-    if (!isHere || (method !== 'GET' && method !== 'HEAD')) return next();
+    if (!`${path}/`.startsWith(`${root}/`) || !['GET', 'HEAD'].includes(method)) return next();
     return res.set('Cache-Control', 'public, max-age=300').json({
       // Clients compare this, character by character, with the URL they called (§3.3).
-      resource: path === pathname ? String(resource) : prefix + path.slice(pathname.length),
+      resource: path === pathname ? String(resource) : prefix + path.slice(root.length),
       authorization_servers: [issuer.identifier],
       bearer_methods_supported: ['header'],
       scopes_supported: scopes,
