@@ -55,7 +55,9 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
   const env = {
     PATH: process.env['PATH'],
     AUTHKIT_ISSUER: issuer.url,
-    API_AUDIENCE: `client_other, ${audience},`,
+    // With the application's own client id, whose ID tokens have it as `aud` too.
+    API_AUDIENCE: `client_own, ${audience},`,
+    OAUTH_APP_CLIENT_ID: 'client_own',
     BASE_URL,
     PORT: port,
   };
@@ -77,6 +79,10 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
     expect((await callWith(orders, await issuer.sign())).body).toEqual({ ordersOf: 'user_01' });
     expect((await callWith(orders, await issuer.sign({ scope: 'openid' }))).status).toBe(403);
     expect((await callWith(orders, await issuer.sign({ aud: 'client_app' }))).status).toBe(401);
+    const own = { aud: 'client_own', sid: 'app_consent_01' };
+    const idToken = await issuer.sign({ ...own, scope: undefined, client_id: undefined });
+    expect((await callWith(orders, idToken)).status).toBe(401);
+    expect((await callWith(orders, await issuer.sign(own))).status).toBe(200);
     await vi.waitUntil(() => /'token_refused',\s+code: 'invalid_token'/.test(logged));
   } finally {
     child.kill('SIGKILL');

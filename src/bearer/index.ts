@@ -7,7 +7,7 @@
 // To wire, in this order:
 //   1. const issuer = new Issuer('https://<subdomain>.authkit.app')
 //   2. app.use(protectedResourceMetadata({ resource, issuer }))            optional, RFC 9728
-//   3. app.get('/path', requireAccessToken({ issuer, audience }), handler)
+//   3. app.get('/path', requireAccessToken({ issuer, audience, idTokenAudience }), handler)
 //   4. app.use(bearerErrorHandler({ resourceMetadata: metadataUrlOf(origin) }))   after the routes
 
 export { UpstreamError } from './discovery.ts';
