@@ -73,6 +73,8 @@ describe('a browser that signs in again and again without arriving', () => {
     expect([page.status, codeOn(page)]).toEqual([400, 'sign_in_loop']);
     expect(page.body).toContain('href="/login?return_to=%2Fprofile"');
     expect(plainText(page.body)).toContain('Delete the cookies of this site');
+    // A clock that is ahead lets the cookie expire before it comes back (RFC 6265 §5.3).
+    expect(plainText(page.body)).toContain('clock of this computer');
     expect((await browser.get(login)).status).toBe(302);
   });
 

@@ -37,7 +37,7 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   response_invalid:
     'Try again in a moment. If it stays, check AUTHKIT_ISSUER and look for a proxy that rewrites responses.',
   sign_in_loop:
-    'This browser does not keep the session, or AuthKit ends it. Delete the cookies of this site, allow them, and sign in again; the log names the sessions that AuthKit ended.',
+    'This browser does not keep the session, or AuthKit ends it. Delete the cookies of this site, allow them, set the clock of this computer (one that is ahead lets them expire at once), and sign in again; the log names the sessions that AuthKit ended.',
   state_mismatch: 'Sign in again in this browser; it keeps five sign-ins open.',
   store_unavailable:
     'Nobody was signed out. Try again in a moment; the log says what is wrong with the store.',
