@@ -41,10 +41,15 @@ const twoTokens = [
   ['authorization', 'Bearer two'],
 ] as const;
 
-/** Calls what asks for an introspection, with this answer to it. */
+let tokens = 0;
+
+/** Calls what asks for an introspection, with this answer to it and a token of its own. */
 const introspected = (answer: RequestListener) => async () => {
   issuer.faults.set('/oauth2/introspection', answer);
-  const answered = await callWith(at('/api/me/active'), await issuer.sign());
+  const answered = await callWith(
+    at('/api/me/active'),
+    await issuer.sign({ jti: `of-test-${(tokens += 1)}` }),
+  );
   issuer.faults.clear();
   return answered;
 };

@@ -24,7 +24,7 @@ const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [open('/'), 'Help for the Harbor Forum community'],
   [open('/draft'), 'Your draft'],
   [open('/nowhere'), 'This page does not exist'],
-  [open('/callback?code=x&state=y'), /^This browser did not start/],
+  [open('/callback?code=x&state=y'), /^This browser has no sign-in open/],
   [open('/profile'), 'Sign in'],
   [press(/^Chiara/), 'Choose an organization'],
   [press('Blue Kiln Studio'), 'Ledgerly asks for access'],
