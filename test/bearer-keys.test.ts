@@ -8,7 +8,13 @@ import { Issuer } from '../src/bearer/index.ts';
 import { callWith } from './support/bearer-app.ts';
 import { startCheckedApi } from './support/checked-api.ts';
 import type { CheckedApi } from './support/checked-api.ts';
-import { clockOffset, passTime, setClock, shortenDeadlines } from './support/clock.ts';
+import {
+  clockOffset,
+  passTime,
+  restoreDeadlines,
+  setClock,
+  shortenDeadlines,
+} from './support/clock.ts';
 import { json, makeKey } from './support/issuer.ts';
 import type { SigningKey } from './support/issuer.ts';
 
@@ -17,7 +23,6 @@ const jwks = '/oauth2/jwks';
 const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
-shortenDeadlines();
 
 let api: CheckedApi;
 let spare: SigningKey;
@@ -28,7 +33,10 @@ beforeAll(async () => {
 beforeEach(async () => {
   api = await startCheckedApi();
 });
-afterEach(() => api.close());
+afterEach(async () => {
+  restoreDeadlines();
+  await api.close();
+});
 
 const status = async (token: string, path = '/me') =>
   (await callWith(api.url + path, token)).status;
@@ -315,6 +323,7 @@ describe('an outage', () => {
   test('does not make requests wait once it is known', async () => {
     const token = await longLived();
     expect(await status(token)).toBe(200);
+    shortenDeadlines();
     api.issuer.answer(discovery, () => {});
     api.issuer.answer(jwks, () => {});
     passTime(11 * minute);
@@ -363,8 +372,9 @@ describe('an issuer that answers oddly is an outage', () => {
     ],
   ];
   test.each(oddities)('%s: 503 in time, and good again after it', async (_name, path, listener) => {
-    api.issuer.answer(path, listener);
     const token = await longLived();
+    shortenDeadlines();
+    api.issuer.answer(path, listener);
     const started = performance.now();
     expect(await status(token)).toBe(503);
     expect(performance.now() - started).toBeLessThan(2000);
@@ -373,6 +383,7 @@ describe('an issuer that answers oddly is an outage', () => {
       event: 'keys_unreachable',
       reason: expect.stringMatching(/^(unreachable|bad_response|issuer_mismatch|insecure_url): /),
     });
+    restoreDeadlines();
     api.issuer.answer(path, undefined);
     passTime(6 * second);
     expect(await status(token)).toBe(200);

@@ -12,7 +12,7 @@ import {
 import type { BearerEvent, IntrospectionOptions } from '../src/bearer/index.ts';
 import { callWith, newApp, serve } from './support/bearer-app.ts';
 import type { Running } from './support/bearer-app.ts';
-import { shortenDeadlines } from './support/clock.ts';
+import { restoreDeadlines, shortenDeadlines } from './support/clock.ts';
 import { audience, json, startIssuer } from './support/issuer.ts';
 import type { TestIssuer } from './support/issuer.ts';
 
@@ -36,9 +36,9 @@ async function start(options: Partial<IntrospectionOptions> = {}) {
   api = await serve(app);
 }
 
-shortenDeadlines();
 beforeEach(() => start());
 afterEach(async () => {
+  restoreDeadlines();
   await Promise.all([api.close(), issuer.close()]);
 });
 
@@ -129,6 +129,7 @@ describe('an outage', () => {
     ],
   ];
   test.each(outages)('as %s lets nobody in: 503 with Retry-After', async (_name, listener) => {
+    shortenDeadlines();
     issuer.answer(path, listener);
     const answer = await callWith(api.url, await issuer.sign());
     expect(answer.status).toBe(503);

@@ -50,10 +50,16 @@ export function passTime(ms: number): void {
   passed += ms;
 }
 
-/** Makes what is given some seconds for an answer wait for a twentieth of them. */
+const timeout = AbortSignal.timeout.bind(AbortSignal);
+
+/** Makes what is given some seconds for an answer wait for a twentieth of them, where none will come. */
 export function shortenDeadlines(): void {
-  const timeout = AbortSignal.timeout.bind(AbortSignal);
   AbortSignal.timeout = (ms) => timeout(ms / 20);
+}
+
+/** After a test with no answer: on a busy machine one that comes may take as long. */
+export function restoreDeadlines(): void {
+  AbortSignal.timeout = timeout;
 }
 
 /** Lets time pass, up to this offset, in a process that was started with this file as a preload. */
