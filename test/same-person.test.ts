@@ -1,4 +1,5 @@
 // A form that is still open may be somebody else's than who is signed in by the time it is sent.
+import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from './support/app.ts';
 import { Browser } from './support/browser.ts';
@@ -75,6 +76,17 @@ describe('a form', () => {
     await browser.open(`${app.url}/login?return_to=/draft&prompt=login`);
     await browser.follow(await browser.press('Bruno'));
     expect((await browser.get(`${app.url}/draft`)).body).not.toContain('Ada’s');
+  });
+
+  it('is answered 503, and not as if they were signed out, where the session cannot be read', async () => {
+    const browser = await signIn(app, { person: 'Ada' });
+    const form = (await formsOn(browser, '/draft')).find((address) => address.startsWith('/draft'));
+    const other = new Database(app.env['SESSION_DB'] ?? '');
+    other.exec('ALTER TABLE sessions RENAME TO away');
+    const page = await browser.post(app.url + (form ?? ''), { draft: 'a', action: 'keep' });
+    other.exec('ALTER TABLE away RENAME TO sessions');
+    other.close();
+    expect([page.status, codeOn(page)]).toEqual([503, 'store_unavailable']);
   });
 
   it('goes on working while SESSION_SECRET is rotated', async () => {

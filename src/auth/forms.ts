@@ -29,12 +29,13 @@ export const personIn = (req: Request): string => req.authSession?.stored?.peopl
 /**
  * Refuses a form whose `person` is not who is signed in: two people may use one browser, or one person two
  * accounts, and a page may still be open. What it holds must not wait for the next person either.
- * @throws SignInError `other_person`; `login_required` where nobody is signed in any more
+ * @throws SignInError `other_person`; `login_required` where nobody is signed in any more;
+ * `store_unavailable` where that cannot be told
  */
 export const rejectOtherPerson: RequestHandler = (req, _res, next) => {
-  const { stored, current } = req.authSession ?? {};
+  const { unavailable, stored, current } = req.authSession ?? {};
   const { person } = req.query;
   const isNamed = typeof person === 'string' && person !== '';
   if (!isNamed || (current && stored?.people.includes(person) === true)) return next();
-  throw new SignInError(current ? 'other_person' : 'login_required');
+  throw unavailable ?? new SignInError(current ? 'other_person' : 'login_required');
 };
