@@ -1,5 +1,5 @@
 // A person who is signed in at a server under measurement, with the cookies to prove it.
-import { Browser, type Page } from '../test/support/browser.ts';
+import { Browser, type Page } from '../test/support/browser/browser.ts';
 
 const PERSON = 'Bruno';
 

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from '../test/support/browser.ts';
+import type { Browser, Page } from '../test/support/browser/browser.ts';
 
 export interface Peer {
   name: string;

@@ -1,5 +1,5 @@
 // Goal 4: what a sign-in costs beside the bare protocol, which peers/bare-client.mjs speaks.
-import { Browser } from '../test/support/browser.ts';
+import { Browser } from '../test/support/browser/browser.ts';
 import { spread, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
 import { BARE_CLIENT, type World } from './world.ts';

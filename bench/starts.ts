@@ -1,6 +1,6 @@
 // Goal 5: from the start of the process to its first answer, and the memory it then has.
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../test/support/app.ts';
+import { freePort } from '../test/support/app/app.ts';
 import { spread, type Spread } from './load.ts';
 import { startServer, type Server } from './processes.ts';
 import { PROJECT, startPlain, type World } from './world.ts';

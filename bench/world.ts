@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startLocalAuthKit, type LocalAuthKit } from '../src/development/local-authkit/start.ts';
-import { freePort, settingsFor } from '../test/support/app.ts';
-import { startRedis, type TestRedis } from '../test/support/redis.ts';
+import { freePort, settingsFor } from '../test/support/app/app.ts';
+import { startRedis, type TestRedis } from '../test/support/store/redis.ts';
 import { PEERS, type Peer } from './peers.ts';
 import { startServer, type Server } from './processes.ts';
 

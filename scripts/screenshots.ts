@@ -2,8 +2,8 @@
 // Chromium. Run it again when a view or the stylesheet has changed.
 import { mkdir } from 'node:fs/promises';
 import type { Browser } from 'playwright-core';
-import { startTestApp } from '../test/support/app.ts';
-import { launchChromium } from '../test/support/chromium.ts';
+import { startTestApp } from '../test/support/app/app.ts';
+import { launchChromium } from '../test/support/browser/chromium.ts';
 
 const FOLDER = 'docs/images';
 const SIZE = { width: 960, height: 720 };

@@ -1,0 +1,127 @@
+// What breaks in production, done to real processes under load: nobody is signed out, and no request
+// stays without an answer.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Browser } from '../support/browser/browser.ts';
+import {
+  countByStatus,
+  signInAt,
+  startFleet,
+  times,
+  until,
+  visit,
+  type Fleet,
+} from '../support/app/instances.ts';
+import { slowest, underLoad, type Answered } from '../support/browser/load.ts';
+import { LocalClient } from '../support/authkit/local-client.ts';
+import { startRedis, type TestRedis } from '../support/store/redis.ts';
+
+const MINUTES = 60_000;
+const OLD = 'a-secret-of-the-tests-0123456789-abcdef';
+const NEW = 'the-next-secret-of-the-tests-9876543210';
+
+let redis: TestRedis;
+let fleet: Fleet;
+let browsers: Browser[];
+
+const profile = () => `${fleet.url}/profile`;
+const statusOf = async (path: string, headers = {}) =>
+  (await fetch(`${fleet.url}${path}`, { headers })).status;
+/** Whether every instance says this of itself. */
+async function areReady(status: number): Promise<boolean> {
+  const urls = fleet.instances.map(({ port }) => `http://localhost:${port}/readyz`);
+  const answers = await Promise.all(urls.map((url) => fetch(url)));
+  return answers.every((answer) => answer.status === status);
+}
+const statuses = (answers: Answered[]) =>
+  [...new Set(answers.map(({ status }) => status))].toSorted((one, other) => one - other);
+
+async function expectEverybodySignedIn(): Promise<void> {
+  const pages = await Promise.all(browsers.map((browser) => browser.get(profile())));
+  expect(countByStatus(pages)).toEqual({ 200: browsers.length });
+}
+
+/** An access token of another application, as it calls the API. */
+async function accessToken(): Promise<string> {
+  const { issuer, applications } = fleet.authKit;
+  const { clientId, clientSecrets } = applications.firstParty;
+  const client = new LocalClient(issuer, clientId, clientSecrets[0]);
+  const redirect = { redirect_uri: `${fleet.url}/callback` };
+  return (await client.signIn({ person: 'Ada' }, redirect))['access_token'] ?? '';
+}
+
+beforeAll(async () => {
+  redis = await startRedis({ persist: true });
+  fleet = await startFleet({ env: { REDIS_URL: redis.url, SESSION_SECRET: OLD } });
+  browsers = [];
+  for (const _ of times(6, Number)) browsers.push(await signInAt(fleet.url));
+});
+afterAll(async () => {
+  await fleet.close();
+  await redis.close();
+});
+afterEach(expectEverybodySignedIn);
+
+describe('under load', () => {
+  it('Redis stops and starts again: a fast 503 meanwhile, public pages and the API go on', async () => {
+    const headers = { authorization: `Bearer ${await accessToken()}` };
+    const answers = await underLoad(browsers, profile(), async () => {
+      await redis.stop();
+      await until(() => areReady(503));
+      const paths = ['/', '/signed-out', '/assets/styles.css', '/healthz'];
+      expect(await Promise.all(paths.map((path) => statusOf(path)))).toEqual([200, 200, 200, 200]);
+      expect(await statusOf('/api/me', headers)).toBe(200);
+      const page = await browsers[0]?.get(profile());
+      expect([page?.status, page?.headers['retry-after']]).toEqual([503, '5']);
+      expect(page?.body).toContain('store_unavailable');
+      await redis.start();
+      await until(() => areReady(200));
+    });
+    expect(statuses(answers)).toEqual([200, 503]);
+    expect(slowest(answers, 503)).toBeLessThan(2_500);
+  });
+
+  it('Redis is silent for a while: the first wait a second, the others not at all', async () => {
+    const answers = await underLoad(browsers, profile(), async () => {
+      redis.pause();
+      await until(() => areReady(503));
+      const quick = performance.now();
+      expect((await browsers[0]?.get(profile()))?.status).toBe(503);
+      expect(performance.now() - quick).toBeLessThan(900);
+      expect(await statusOf('/')).toBe(200);
+      redis.resume();
+      await until(() => areReady(200));
+    });
+    expect([200, 503]).toEqual(expect.arrayContaining(statuses(answers)));
+    expect(slowest(answers, 503)).toBeLessThan(2_500);
+  });
+
+  it('Redis goes while AuthKit answers: the new tokens are kept until it is back', async () => {
+    const [browser] = browsers;
+    if (!browser) throw new Error('nobody is signed in');
+    await fleet.pass(4.5 * MINUTES);
+    const { control } = fleet.authKit;
+    control.reset();
+    control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
+    const inFlight = visit(browser, fleet, 0, '/profile');
+    await until(() => control.requests().token === 1);
+    await redis.stop();
+    expect((await inFlight).status).toBe(503);
+    await redis.start();
+    await until(async () => (await visit(browser, fleet, 1, '/profile')).status === 200);
+    // The token that was spent is never sent again.
+    expect(control.requests().token).toBe(1);
+  });
+
+  it('instances restart with rotated secrets, at expiry: nobody notices', async () => {
+    fleet.authKit.control.reset();
+    await fleet.pass(5 * MINUTES);
+    const answers = await underLoad(browsers, profile(), async () => {
+      // First all must be able to open what the first of them seals with the new one.
+      for (const secrets of [`${OLD},${NEW}`, `${NEW},${OLD}`]) {
+        for (const index of [0, 1]) await fleet.replace(index, { SESSION_SECRET: secrets });
+      }
+    });
+    expect(statuses(answers)).toEqual([200]);
+    expect(fleet.authKit.control.requests().token).toBe(browsers.length);
+  }, 60_000);
+});

@@ -1,0 +1,76 @@
+// Every screen of one journey through the app and the local AuthKit, in light, dark and narrow: axe
+// finds nothing, nothing is cut off, and the policy of the page blocks nothing of its own.
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app/app.ts';
+import { axeViolations, launchChromium, newPage } from '../support/browser/chromium.ts';
+
+let chromium: Browser;
+let app: TestApp;
+beforeAll(async () => {
+  [chromium, app] = await Promise.all([launchChromium(), startTestApp({ kind: 'thirdParty' })]);
+});
+afterAll(async () => {
+  await chromium.close();
+  await app.close();
+});
+
+const press = (name: string | RegExp) => (page: Page) =>
+  page.getByRole('button', { name }).first().click();
+const open = (path: string) => (page: Page) => page.goto(`${app.url}${path}`);
+
+/** How each screen is reached from the one before, and its heading. */
+const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
+  [open('/'), 'Help for the Harbor Forum community'],
+  [open('/draft'), 'Your draft'],
+  [open('/nowhere'), 'This page does not exist'],
+  [open('/callback?code=x&state=y'), /^This browser has no sign-in open/],
+  [open('/profile'), 'Sign in'],
+  [press(/^Chiara/), 'Choose an organization'],
+  [press('Blue Kiln Studio'), 'Ledgerly asks for access'],
+  [press('Allow'), 'Your profile'],
+  [open('/'), 'Hello, Chiara Fontana'],
+  [open('/organization'), 'Your organization'],
+  [open('/sessions'), 'Your sessions'],
+  [open('/moderation'), 'Moderation'],
+  [open('/api-call'), 'A call to our own API'],
+  [press('Sign out'), 'You are signed out'],
+  [open('/login?prompt=login&return_to=/organization'), 'Sign in'],
+  [press(/^Ada/), 'Ledgerly asks for access'],
+  [press('Deny'), /^The sign-in was cancelled/],
+  [open('/login?return_to=/organization'), 'Ledgerly asks for access'],
+  [press('Allow'), /^This page needs an organization/],
+];
+
+describe.each([
+  ['light', {}],
+  ['dark', { dark: true }],
+  ['narrow', { narrow: true }],
+  ['dark and narrow', { dark: true, narrow: true }],
+])('%s', (_name, options) => {
+  it('every screen of the journey is in order', { timeout: 90_000 }, async () => {
+    // Consent is asked for once; each journey begins without any.
+    for (const { sub } of app.authKit.people) app.authKit.control.endGrant({ sub });
+    const page = await newPage(chromium, options);
+    const blocked: string[] = [];
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) blocked.push(message.text());
+    });
+    for (const [go, heading] of journey) {
+      await go(page);
+      const name = String(heading);
+      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+      expect(await axeViolations(page), name).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(
+        page.viewportSize()?.width ?? 0,
+      );
+      const background = await page.evaluate<string>(
+        'getComputedStyle(document.body).backgroundColor',
+      );
+      const [red = 0] = (/\d+/.exec(background) ?? []).map(Number);
+      expect(red < 128, `${name} is dark`).toBe('dark' in options);
+    }
+    expect(blocked).toEqual([]);
+    await page.context().close();
+  });
+});

@@ -1,0 +1,222 @@
+// Whatever comes: every route with every method, and paths, queries, headers, cookies and bodies that
+// no browser sends. No 500, no leak, no hang; and neither memory nor store grows with what was refused.
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app/app.ts';
+import { Browser } from '../support/browser/browser.ts';
+import { whoIs } from '../support/browser/callback.ts';
+import { json } from '../support/authkit/issuer.ts';
+import {
+  METHODS,
+  nasty,
+  PATHS,
+  SIGNED_IN,
+  strangeRequest,
+  type Sent,
+} from '../support/browser/strange-requests.ts';
+import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
+
+let issuer: SignInIssuer;
+let app: TestApp;
+let user: Browser;
+let cookie: string;
+let bearer: string;
+
+beforeAll(async () => {
+  issuer = await startSignInIssuer();
+  const introspection = '/oauth2/introspection';
+  issuer.vary.metadata = { introspection_endpoint: issuer.url + introspection };
+  issuer.answer(introspection, (_req, res) => json(res, { active: true }));
+  app = await startTestApp({ env: issuer.env });
+  user = new Browser();
+  await user.open(`${app.url}/login?return_to=/profile`);
+  cookie = `session=${user.jar.find('session')?.value}`;
+  bearer = `Bearer ${await issuer.sign({ aud: issuer.env['API_AUDIENCE'] })}`;
+});
+afterAll(async () => {
+  await app.close();
+  await issuer.close();
+});
+
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** One request as it stands; undefined where node itself would not send it. */
+async function send({ method, path, headers, body }: Sent): Promise<Answer | undefined> {
+  return new Promise((resolve, reject) => {
+    try {
+      const options = { port: app.port, method, path, agent: false, timeout: 10_000 };
+      const length = ['content-length', String(Buffer.byteLength(body))];
+      const req = request({ ...options, headers: ['host', 'localhost', ...headers, ...length] });
+      req.on('timeout', () => req.destroy(new Error(`no answer to ${method} ${path}`)));
+      req.on('error', (error: NodeJS.ErrnoException) =>
+        error.code?.startsWith('E') || error.code?.startsWith('HPE_')
+          ? resolve(undefined)
+          : reject(error),
+      );
+      req.on('response', (res) => {
+        const { statusCode: status = 0, headers: received } = res;
+        text(res).then((content) => resolve({ status, headers: received, body: content }), reject);
+      });
+      req.end(body);
+    } catch {
+      resolve(undefined);
+    }
+  });
+}
+
+const LEAKS = /node_modules|\.ts:\d|\bat \/|SQLITE|Error:|client-secret|eyJ[\w-]{8}/;
+
+async function survives(sent: Sent): Promise<void> {
+  const answer = await send(sent);
+  if (answer === undefined) return;
+  const { status, headers, body } = answer;
+  expect(status).toBeLessThan(500);
+  expect(status).toBeGreaterThanOrEqual(200);
+  expect(body).not.toMatch(LEAKS);
+  const { location } = headers;
+  if (location !== undefined) {
+    expect([app.url, issuer.url]).toContain(new URL(location, app.url).origin);
+  }
+  if (status >= 400 && body !== '') {
+    expect(headers['content-type']).toMatch(/^(text\/html|application\/json)/);
+  }
+}
+
+describe('no 500, no leak and no hang', () => {
+  it.each(PATHS)('for any method at %s, with and without a session', async (at) => {
+    for (const method of METHODS) {
+      for (const headers of [[], ['cookie', cookie], ['authorization', bearer]]) {
+        // Signing out would end the session that the others use.
+        if (method === 'POST' && headers[0] === 'cookie') continue;
+        for (const accept of ['text/html', 'application/json']) {
+          await survives({ method, path: at, headers: [...headers, 'accept', accept], body: '' });
+        }
+      }
+    }
+  });
+
+  it('for a thousand requests that fast-check makes up', async () => {
+    await fc.assert(
+      fc.asyncProperty(strangeRequest, async (each) => {
+        const headers = each.headers.map((value, at) => {
+          if (value !== SIGNED_IN) return value;
+          return each.headers[at - 1] === 'cookie' ? cookie : bearer;
+        });
+        const isSignOut = each.method === 'POST' && headers.includes(cookie);
+        await survives({ ...each, headers, method: isSignOut ? 'PUT' : each.method });
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(await whoIs(user, app)).toBe('Nora Test');
+    expect(app.log.filter(({ level }) => level === 'error')).toEqual([]);
+  }, 120_000);
+
+  it('for bytes that are no HTTP, sent raw', async () => {
+    const raw = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc
+        .tuple(fc.constantFrom('CONNECT', 'GET', 'TRACE', 'BREW', ''), nasty, nasty)
+        .map(
+          ([method, target, name]) =>
+            `${method} ${target} HTTP/1.1\r\nHost: x\r\n${name}: ${name}\r\n\r\n`,
+        ),
+    );
+    await fc.assert(
+      fc.asyncProperty(raw, async (bytes) => {
+        const answer = await sendRaw(bytes);
+        expect(answer).not.toMatch(/^HTTP\/1\.1 5/);
+        expect(answer).not.toMatch(LEAKS);
+      }),
+      { numRuns: 500 },
+    );
+    expect((await fetch(`${app.url}/healthz`)).status).toBe(200);
+  }, 120_000);
+});
+
+/** What comes back; the connection is closed by us where it is not by the app. */
+async function sendRaw(bytes: string): Promise<string> {
+  const socket = connect(app.port, 'localhost');
+  socket.on('error', () => undefined);
+  socket.end(bytes);
+  return text(socket).catch(() => '');
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
+}
+
+const storeSize = () =>
+  ['sessions.db', 'sessions.db-wal'].reduce(
+    (sum, name) => sum + statSync(join(app.folder, name)).size,
+    0,
+  );
+
+async function heapAfter(work: () => Promise<void>): Promise<number> {
+  await work();
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+async function inParallel(count: number, each: (at: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await each((next += 1));
+  };
+  await Promise.all(Array.from({ length: 20 }, worker));
+}
+
+const malformed = (count: number) =>
+  inParallel(count, (at) => {
+    const kinds = [
+      { path: `/callback?code=${at}&state=${at}`, headers: [`cookie`, `sign-in.0.${at}=x`] },
+      { path: `/profile`, headers: ['cookie', `session=s%3A${at}.broken`] },
+      { path: `/api/me`, headers: ['authorization', `Bearer a.${at}.c`] },
+      { path: `/${at}?__proto__=${at}`, headers: ['accept', 'text/html'] },
+    ];
+    return survives({ method: 'GET', body: '', path: '/', headers: [], ...kinds[at % 4] });
+  });
+
+const abandoned = (count: number) =>
+  inParallel(count, async (at) => {
+    const answer = await send({
+      method: 'GET',
+      path: `/login?return_to=/profile?${at}`,
+      headers: ['sec-fetch-mode', 'navigate'],
+      body: '',
+    });
+    expect(answer?.status).toBe(302);
+  });
+
+describe('ten thousand times', () => {
+  it.each([
+    ['malformed requests', malformed],
+    ['sign-ins that nobody finishes', abandoned],
+  ])(
+    '%s leave memory and store as they were',
+    async (_what, work) => {
+      await app.restart({ LOG_LEVEL: 'silent' });
+      await heapAfter(() => work(2_000));
+      const store = storeSize();
+      const before = await heapAfter(() => work(2_000));
+      const after = await heapAfter(() => work(10_000));
+      expect(storeSize()).toBe(store);
+      // 12,000 more: at a kilobyte each that would be 12 MB.
+      expect(after - before).toBeLessThan(5_000_000);
+      expect(await whoIs(user, app)).toBe('Nora Test');
+    },
+    300_000,
+  );
+});

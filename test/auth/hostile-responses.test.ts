@@ -1,0 +1,224 @@
+// Answers that are none, at every place where AuthKit is asked: errors, slowness without end, too
+// much, cut, malformed, redirecting, dropped. One row is one fault; each endpoint says what comes of
+// it. Nobody is asked twice for one request, no redirect is followed, and the answer is there within
+// the 5 seconds that one call to AuthKit may take.
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app/app.ts';
+import { Browser, type Page } from '../support/browser/browser.ts';
+import { codeOn, whoIs } from '../support/browser/callback.ts';
+import {
+  BROKEN,
+  ENDLESS,
+  startHostileIssuer,
+  TRAP,
+  type HostileIssuer,
+} from '../support/authkit/hostile-issuer.ts';
+
+const DEADLINE_MS = 5_000;
+
+interface Site {
+  issuer: HostileIssuer;
+  app: TestApp;
+  browser: Browser;
+}
+
+type Seen = [status: number, code: string | undefined];
+type Kind = 'away' | 'late' | 'unusable';
+
+interface Endpoint {
+  path: string;
+  /** Uses the app so that it asks there; `breaks` is called right before. */
+  use: (site: Site, breaks: () => void) => Promise<Page>;
+  /** What comes of each kind of fault. */
+  seen: Record<Kind, Seen>;
+  /** Afterwards, with the fault still there. */
+  after?: (site: Site) => Promise<void>;
+}
+
+const PATIENT: Record<Kind, Seen> = {
+  away: [503, 'issuer_unreachable'],
+  late: [504, 'issuer_timeout'],
+  unusable: [502, 'response_invalid'],
+};
+const always = (seen: Seen): Record<Kind, Seen> => ({ away: seen, late: seen, unusable: seen });
+
+/** Signs in up to the answer, and brings it with the fault in place. */
+async function callback({ issuer, app, browser }: Site, breaks: () => void): Promise<Page> {
+  issuer.vary.idToken = { name: undefined };
+  const { location } = await browser.get(`${app.url}/login?return_to=/sessions`);
+  const answer = await browser.get(location ?? '');
+  breaks();
+  return browser.get(answer.location ?? '');
+}
+
+async function signedIn({ app, browser }: Site): Promise<void> {
+  await browser.open(`${app.url}/login?return_to=/profile`);
+}
+
+const nobodyIsSignedIn = ({ browser }: Site) => {
+  expect(browser.jar.find('session')).toBeUndefined();
+  return Promise.resolve();
+};
+
+const ENDPOINTS: Record<string, Endpoint> = {
+  discovery: {
+    path: '/.well-known/openid-configuration',
+    seen: { ...always([503, 'issuer_unreachable']), late: [504, 'issuer_timeout'] },
+    async use({ app, browser }, breaks) {
+      breaks();
+      await app.restart();
+      return browser.get(`${app.url}/login`);
+    },
+    async after({ app, browser }) {
+      expect((await fetch(`${app.url}/readyz`)).status).toBe(503);
+      expect((await browser.get(app.url)).status).toBe(200);
+    },
+  },
+  'the keys': {
+    path: '/oauth2/jwks',
+    seen: { ...always([503, 'issuer_unreachable']), late: [504, 'issuer_timeout'] },
+    use: callback,
+    after: nobodyIsSignedIn,
+  },
+  'the token endpoint': {
+    path: '/oauth2/token',
+    seen: PATIENT,
+    use: callback,
+    after: nobodyIsSignedIn,
+  },
+  UserInfo: {
+    path: '/oauth2/userinfo',
+    seen: always([303, undefined]),
+    use: callback,
+    async after({ app, browser }) {
+      expect(await whoIs(browser, app)).toBe('AuthKit knows no name');
+    },
+  },
+  'introspection, for a page': {
+    path: '/oauth2/introspection',
+    seen: PATIENT,
+    async use(site, breaks) {
+      await signedIn(site);
+      breaks();
+      return site.browser.get('/moderation');
+    },
+    async after({ app, browser }) {
+      expect(await whoIs(browser, app)).toBe('Nora Test');
+    },
+  },
+  revocation: {
+    path: '/oauth2/revocation',
+    seen: always([303, undefined]),
+    async use(site, breaks) {
+      await signedIn(site);
+      breaks();
+      const startedAt = performance.now();
+      const page = await site.browser.post('/logout');
+      // It is not waited for.
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      await vi.waitFor(() => expect(site.issuer.hits.get('/oauth2/revocation')).toBe(1));
+      return page;
+    },
+    after: nobodyIsSignedIn,
+  },
+  'the keys, for the API': {
+    path: '/oauth2/jwks',
+    seen: always([503, 'temporarily_unavailable']),
+    use: (site, breaks) => callApi(site, breaks, '/api/me'),
+  },
+  'introspection, for the API': {
+    path: '/oauth2/introspection',
+    seen: always([503, 'temporarily_unavailable']),
+    use: (site, breaks) => callApi(site, breaks, '/api/me/active'),
+  },
+};
+
+async function callApi(
+  { issuer, app, browser }: Site,
+  breaks: () => void,
+  path: string,
+): Promise<Page> {
+  const token = await issuer.sign({ aud: issuer.env['API_AUDIENCE'] });
+  breaks();
+  return browser.fetch(`${app.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+}
+
+const codeOf = (page: Page) =>
+  page.headers['content-type']?.includes('json')
+    ? (JSON.parse(page.body) as { error: string }).error
+    : codeOn(page);
+
+async function newSite(): Promise<Site> {
+  const issuer = await startHostileIssuer();
+  const { url } = issuer;
+  const metadata = {
+    introspection_endpoint: `${url}/oauth2/introspection`,
+    revocation_endpoint: `${url}/oauth2/revocation`,
+  };
+  issuer.vary = { metadata };
+  return { issuer, app: await startTestApp({ env: issuer.env }), browser: new Browser() };
+}
+
+async function closeSite({ issuer, app }: Site): Promise<void> {
+  await app.close();
+  await issuer.close();
+}
+
+const KINDS: Record<string, Kind> = {
+  'status 500': 'away',
+  'status 503': 'away',
+  'status 429': 'away',
+  'a cut answer': 'away',
+  'a dropped connection': 'away',
+  'bytes that are no HTTP': 'away',
+  'headers of 100 kB': 'away',
+};
+
+async function meets(site: Site, endpoint: Endpoint, fault: string): Promise<void> {
+  const { path, use, seen, after } = endpoint;
+  const { issuer } = site;
+  const listener = BROKEN[fault] ?? ENDLESS[fault];
+  const kind = fault in ENDLESS ? 'late' : (KINDS[fault] ?? 'unusable');
+  let startedAt = 0;
+  const page = await use(site, () => {
+    if (listener) issuer.faults.set(path, listener);
+    issuer.hits.clear();
+    startedAt = performance.now();
+  });
+  const ms = performance.now() - startedAt;
+  expect([page.status, codeOf(page)]).toEqual(seen[kind]);
+  if (page.status >= 503) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
+  expect(ms).toBeLessThan(DEADLINE_MS + 2_000);
+  await after?.(site);
+  // Discovery goes on in the background, with pauses that double from half a second.
+  const most = path.startsWith('/.well-known')
+    ? 3 + Math.log2(1 + (performance.now() - startedAt) / 250)
+    : 1;
+  expect(issuer.hits.get(path)).toBeLessThanOrEqual(most);
+  expect(issuer.hits.get(TRAP)).toBeUndefined();
+}
+
+describe.each(Object.entries(ENDPOINTS))('at %s', (_name, endpoint) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await newSite();
+  });
+  afterEach(() => site.issuer.faults.clear());
+  afterAll(() => closeSite(site));
+
+  it.each(Object.keys(BROKEN))('%s', async (fault) => {
+    site.browser = new Browser();
+    // Keys that were had once are used on; here they never were.
+    await site.app.restart();
+    await meets(site, endpoint, fault);
+  });
+});
+
+it.each(Object.keys(ENDLESS))('%s, at each of them', async (fault) => {
+  // All are there before the first is asked: starting one keeps this process from timing the others.
+  const sites: [Site, Endpoint][] = [];
+  // oxlint-disable-next-line no-await-in-loop -- as said
+  for (const endpoint of Object.values(ENDPOINTS)) sites.push([await newSite(), endpoint]);
+  await Promise.all(sites.map(([site, endpoint]) => meets(site, endpoint, fault)));
+  await Promise.all(sites.map(([site]) => closeSite(site)));
+});

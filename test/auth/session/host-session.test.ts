@@ -1,0 +1,544 @@
+// `auth.session` reads who this is and keeps away from `req.session`; `auth.hostSession` is
+// express-session itself, on the same store, for the routes of a host that keep something there.
+import { once } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Express, Request, RequestHandler, Response } from 'express';
+import session from 'express-session';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SignInError, type Auth, type AuthOptions } from '../../../src/auth/index.ts';
+import { Browser } from '../../support/browser/browser.ts';
+import { startHostApp, type HostApp } from '../../support/app/host.ts';
+import {
+  CLIENT_ID,
+  startSignInIssuer,
+  type SignInIssuer,
+} from '../../support/authkit/sign-in-issuer.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    basket?: string[];
+  }
+}
+
+let issuer: SignInIssuer;
+let host: HostApp;
+let browser: Browser;
+let endSlow: () => void;
+const hosts: HostApp[] = [];
+
+beforeAll(async () => {
+  issuer = await startSignInIssuer();
+});
+beforeEach(() => {
+  browser = new Browser();
+  issuer.vary = {};
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const one of hosts.splice(0)) await one.close();
+});
+afterAll(() => issuer.close());
+
+type Wire = (app: Express, auth: Auth) => unknown;
+
+/** The host that uses `req.session` on some of its pages. */
+const onItsPages: Wire = (app, auth) => {
+  app.use(auth.session, auth.routes);
+  app.get('/who', (req, res) => {
+    res.json({ name: req.authSession?.current?.user.name ?? null, session: 'session' in req });
+  });
+  app.get('/me', auth.requireLogin, (req, res) => void res.json(req.user?.sub));
+  app.use(auth.hostSession);
+  addPages(app);
+};
+
+/** The host that has it before everything. */
+const everywhere: Wire = (app, auth) => {
+  app.use(auth.session, auth.hostSession, auth.routes);
+  addPages(app);
+};
+
+const count: RequestHandler = (req, _res, next) => {
+  (req.session.basket ??= []).push(req.path);
+  next();
+};
+
+/** The host that also writes to it on every request. */
+const counting: Wire = (app, auth) => {
+  app.use(auth.session, auth.hostSession, count, auth.routes);
+  app.get('/who', (req, res) => void res.json(req.user?.sub ?? null));
+};
+
+function addPages(app: Express): void {
+  app.get('/basket', (req, res) => void res.json(req.session.basket ?? []));
+  app.post('/basket', (req, res) => {
+    (req.session.basket ??= []).push('tea');
+    res.json(req.session.basket);
+  });
+  app.post('/twice', async (req, res) => {
+    req.session.basket = ['once'];
+    await new Promise((resolve) => req.session.save(resolve));
+    req.session.basket.push('twice');
+    await new Promise((resolve) => req.session.save(resolve));
+    res.json(req.session.basket);
+  });
+  app.post('/slow', async (req, res) => {
+    res.writeContinue();
+    await new Promise<void>((resolve) => {
+      endSlow = resolve;
+    });
+    req.session.basket = ['too late'];
+    res.json(req.session.basket);
+  });
+  app.post('/for-a-year', (req, res) => {
+    req.session.basket = ['for a year'];
+    req.session.cookie.maxAge = 31_536_000_000;
+    res.json(req.session.basket);
+  });
+  app.post('/destroy', (req, res) => void req.session.destroy(() => res.json(null)));
+  app.get('/id', (req, res) => void res.json([req.session.id, req.sessionID]));
+}
+
+async function start(wire: Wire = onItsPages, options: Partial<AuthOptions> = {}) {
+  host = await startHostApp({ issuer: new URL(issuer.url), clientId: CLIENT_ID, ...options }, wire);
+  hosts.push(host);
+  return host;
+}
+
+async function ask(path: string, method = 'GET', by = browser) {
+  const page = await by.fetch(host.url + path, { method });
+  return { body: JSON.parse(page.body) as unknown, cookies: page.headers['set-cookie'] ?? [] };
+}
+
+/** Signs in; the calls noted afterwards are those of the callback alone. */
+async function signInAs(sub: string, by = browser) {
+  issuer.vary = { ...issuer.vary, idToken: { sub } };
+  const login = await by.get(`${host.url}/login?return_to=/who`);
+  const answer = await by.get(login.location ?? '');
+  host.calls.length = 0;
+  const callback = new URL(answer.location ?? '');
+  callback.protocol = 'http:';
+  return by.get(callback);
+}
+
+const HOUR = 3_600_000;
+const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
+
+/** When the browser forgets the session's cookie. */
+const expiry = () => browser.jar.find('session')?.expiresAt ?? Infinity;
+
+const attributesOf = (line = '') =>
+  line
+    .split('; ')
+    .slice(1)
+    .filter((attribute) => !attribute.startsWith('Expires'));
+
+const sessionCookies = (cookies: string[] = []) =>
+  cookies.filter((line) => /^(?:__Host-)?session-[\w-]{6}=/.test(line));
+
+/** What `auth.session` says of a plain request with this cookie. */
+async function recognize(cookie: string | undefined) {
+  const req = Object.assign(new IncomingMessage(new Socket()), { url: '/' });
+  req.headers = { ...(cookie !== undefined && { cookie }) };
+  const res = new ServerResponse(req);
+  await new Promise((resolve) => {
+    void host.auth.session(req as Request, res as Response, resolve);
+  });
+  return { authSession: (req as Request).authSession, res };
+}
+
+describe('a page that only asks who somebody is', () => {
+  it('costs one read, no write, and has no req.session', async () => {
+    await start();
+    await signInAs('user_01');
+    host.calls.length = 0;
+    expect(await ask('/who')).toEqual({
+      body: { name: 'Nora Test', session: false },
+      cookies: [],
+    });
+    expect(host.calls).toEqual(['read']);
+  });
+
+  it('costs nothing for a visitor without a cookie', async () => {
+    await start();
+    expect(await ask('/who')).toEqual({ body: { name: null, session: false }, cookies: [] });
+    expect(host.calls).toEqual([]);
+  });
+
+  it('reads once where auth.session is mounted twice', async () => {
+    await start((app, auth) => {
+      app.use(auth.session);
+      onItsPages(app, auth);
+    });
+    await signInAs('user_01');
+    host.calls.length = 0;
+    expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
+    expect(host.calls).toEqual(['read']);
+  });
+
+  it('takes a cookie with another signature for none, and leaves it alone', async () => {
+    await start();
+    await signInAs('user_01');
+    const [signed = ''] = (browser.jar.find('session')?.value ?? '').split('.');
+    const forger = new Browser();
+    forger.jar.store(new URL(host.url), [`session=${signed}.AAAAAAAA; Path=/`]);
+    host.calls.length = 0;
+    const { body, cookies } = await ask('/who', 'GET', forger);
+    expect(body).toMatchObject({ name: null });
+    expect(cookies).toEqual([]);
+    expect(host.calls).toEqual([]);
+  });
+});
+
+describe('a request without Express, such as one that opens a socket', () => {
+  it('says who it is from', async () => {
+    await start();
+    await signInAs('user_01');
+    const cookie = `session=${browser.jar.find('session')?.value}`;
+    const { authSession, res } = await recognize(cookie);
+    expect(authSession?.current?.user.sub).toBe('user_01');
+    expect(res.getHeader('Set-Cookie')).toBeUndefined();
+    host.broken.add('read');
+    const { authSession: unread } = await recognize(cookie);
+    expect(unread?.current).toBeUndefined();
+    expect(unread?.unavailable).toMatchObject({ code: 'store_unavailable' });
+  });
+
+  it.each([undefined, '', 'session=%', 'session=s:', 'session=s%3Aforged.AAAA', ';;=;session'])(
+    'is from nobody with the cookie %s',
+    async (cookie) => {
+      await start();
+      expect((await recognize(cookie)).authSession?.current).toBeUndefined();
+    },
+  );
+});
+
+describe('req.session, with auth.hostSession', () => {
+  it('is kept for a visitor, written once and not for what only reads it', async () => {
+    await start();
+    const { body, cookies } = await ask('/basket', 'POST');
+    expect(body).toEqual(['tea']);
+    expect(sessionCookies(cookies)).toHaveLength(1);
+    expect(host.calls).toEqual(['insert']);
+    host.calls.length = 0;
+    expect(await ask('/basket')).toEqual({ body: ['tea'], cookies: [] });
+    expect(new Set(host.calls)).toEqual(new Set(['read']));
+    expect((await ask('/who')).body).toMatchObject({ name: null });
+  });
+
+  it('begins no session for a visitor who leaves nothing in it', async () => {
+    await start();
+    expect(await ask('/basket')).toEqual({ body: [], cookies: [] });
+    expect(host.calls).toEqual([]);
+  });
+
+  it('is kept in the session of who is signed in', async () => {
+    await start();
+    await signInAs('user_01');
+    host.calls.length = 0;
+    await ask('/basket', 'POST');
+    expect(host.calls.filter((name) => name !== 'read')).toEqual(['update']);
+    expect((await ask('/basket', 'POST')).body).toEqual(['tea', 'tea']);
+    expect((await ask('/me')).body).toBe('user_01');
+  });
+
+  it('has the id that the cookie names', async () => {
+    await start();
+    await signInAs('user_01');
+    const [id, same] = (await ask('/id')).body as string[];
+    expect(same).toBe(id);
+    const cookie = decodeURIComponent(browser.jar.find('session')?.value ?? '');
+    expect(cookie.startsWith(`s:${id}.`)).toBe(true);
+  });
+
+  it('saved twice in one request, begins one session', async () => {
+    await start();
+    expect((await ask('/twice', 'POST')).body).toEqual(['once', 'twice']);
+    expect(host.calls).toEqual(['insert', 'update']);
+    expect((await ask('/basket')).body).toEqual(['once', 'twice']);
+  });
+
+  it('destroyed by the host, is the end of the sign-in too', async () => {
+    await start();
+    await signInAs('user_01');
+    await ask('/destroy', 'POST');
+    expect((await ask('/who')).body).toMatchObject({ name: null });
+  });
+
+  it('saved after the session has ended, does not bring it back', async () => {
+    await start();
+    await signInAs('user_01');
+    const copy = new Browser();
+    copy.jar.copyFrom(browser.jar);
+    const request = once(host.server, 'request');
+    const slow = ask('/slow', 'POST', copy);
+    await request;
+    await vi.waitUntil(() => endSlow !== undefined && host.calls.at(-1) === 'read');
+    const before = browser.jar.find('session')?.value;
+    expect((await browser.post(`${host.url}/logout`)).status).toBe(303);
+    endSlow();
+    expect((await slow).body).toEqual(['too late']);
+    const late = new Browser();
+    late.jar.store(new URL(host.url), [`session=${before}; Path=/`]);
+    expect((await ask('/who', 'GET', late)).body).toMatchObject({ name: null });
+    expect((await ask('/basket', 'GET', copy)).body).toEqual([]);
+  });
+
+  it.each<[string, RequestHandler]>([
+    ['another express-session', session({ secret: 'a', resave: false, saveUninitialized: false })],
+    [
+      'a session layer without a store',
+      (req, _res, next) => {
+        Object.defineProperty(req, 'session', { configurable: true, get: () => ({}) });
+        next();
+      },
+    ],
+    [
+      'another createAuth',
+      (req, res, next) => {
+        const { auth } = hosts[0] ?? host;
+        const { authSession } = req;
+        delete req.authSession;
+        void auth.session(req, res, () => {
+          void auth.hostSession(req, res, (error: unknown) => {
+            Object.assign(req, { authSession });
+            next(error);
+          });
+        });
+      },
+    ],
+  ])('behind %s, says so', async (_name, other) => {
+    await start();
+    await start((app, auth) => {
+      app.use(auth.session, other, auth.hostSession);
+      addPages(app);
+    });
+    expect((await ask('/basket')).body).toEqual({
+      error: 'TypeError: auth.hostSession stands behind another session(): use one of them here',
+    });
+  });
+});
+
+describe.each([
+  ['on the pages that use it', onItsPages],
+  ['before everything', everywhere],
+])('what is in req.session, with hostSession %s', (_where, wire) => {
+  it('comes along when a visitor signs in, under another session id', async () => {
+    await start(wire);
+    await ask('/basket', 'POST');
+    const before = browser.jar.find('session')?.value;
+    await signInAs('user_01');
+    expect((await ask('/basket')).body).toEqual(['tea']);
+    expect(browser.jar.find('session')?.value).not.toBe(before);
+    // The session of before is gone: whoever knew its cookie has nothing.
+    const copy = new Browser();
+    copy.jar.store(new URL(host.url), [`session=${before}; Path=/`]);
+    expect((await ask('/basket', 'GET', copy)).body).toEqual([]);
+  });
+
+  it('stays when the same person signs in again', async () => {
+    await start(wire);
+    await signInAs('user_01');
+    await ask('/basket', 'POST');
+    await signInAs('user_01');
+    expect((await ask('/basket')).body).toEqual(['tea']);
+  });
+
+  it('is not handed to another person who signs in in its place', async () => {
+    await start(wire);
+    await signInAs('user_01');
+    await ask('/basket', 'POST');
+    await signInAs('user_02');
+    expect((await ask('/basket')).body).toEqual([]);
+  });
+
+  it('is gone after signing out', async () => {
+    await start(wire);
+    await signInAs('user_01');
+    await ask('/basket', 'POST');
+    const { headers } = await browser.post(`${host.url}/logout`);
+    expect(sessionCookies(headers['set-cookie'])).toEqual([
+      expect.stringMatching(/^session-[\w-]{6}=;/),
+    ]);
+    expect((await ask('/basket')).body).toEqual([]);
+  });
+});
+
+describe('a middleware that puts something into req.session on every request', () => {
+  it('does not take the place of the session that a sign-in begins', async () => {
+    await start(counting);
+    await signInAs('user_01');
+    expect((await ask('/who')).body).toBe('user_01');
+  });
+
+  it('nor where the sign-in came back to a browser without a session', async () => {
+    await start(counting);
+    issuer.vary = { idToken: { sub: 'user_01' } };
+    const answer = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
+    for (const [key, { name }] of browser.jar.cookies)
+      if (name.startsWith('session')) browser.jar.cookies.delete(key);
+    host.calls.length = 0;
+    const { headers } = await browser.get(answer.location ?? '');
+    expect(sessionCookies(headers['set-cookie']).at(-1)).toMatch(/^session-[\w-]{6}=s/);
+    expect(host.calls.filter((name) => name === 'insert')).toHaveLength(1);
+    expect((await ask('/who')).body).toBe('user_01');
+  });
+
+  it('does not bring back a session that was signed out', async () => {
+    await start(counting);
+    await signInAs('user_01');
+    await browser.post(`${host.url}/logout`);
+    expect((await ask('/who')).body).toBeNull();
+  });
+});
+
+describe('a store that fails', () => {
+  it('while req.session is read, is a store_unavailable', async () => {
+    await start();
+    await signInAs('user_01');
+    host.broken.add('read');
+    expect((await ask('/basket')).body).toEqual({ error: 'store_unavailable' });
+    expect((await ask('/who')).body).toEqual({ name: null, session: false });
+    host.broken.clear();
+    expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
+  });
+
+  it.each(['insert', 'update'] as const)(
+    'while req.session is saved (%s), is one too, and the process lives',
+    async (name) => {
+      await start();
+      if (name === 'update') await signInAs('user_01');
+      host.broken.add(name);
+      await ask('/basket', 'POST');
+      const failure = new SignInError('store_unavailable', {
+        cause: new Error('the disk is full'),
+      });
+      await vi.waitFor(() => expect(host.failures).toEqual([failure]));
+      expect(host.failures[0]).toBeInstanceOf(SignInError);
+      host.broken.clear();
+      expect((await ask('/basket')).body).toEqual([]);
+    },
+  );
+});
+
+describe('the cookie that express-session sends', () => {
+  it('is HttpOnly and SameSite=Lax', async () => {
+    await start();
+    const { cookies } = await ask('/basket', 'POST');
+    expect(attributesOf(cookies[0])).toEqual(['Path=/', 'HttpOnly', 'SameSite=Lax']);
+    const { headers } = await signInAs('user_01');
+    const [cookie] = sessionCookies(headers['set-cookie']).toReversed();
+    expect(attributesOf(cookie)).toEqual(['Path=/', 'HttpOnly', 'SameSite=Lax']);
+  });
+
+  it('is Secure and __Host- where people come by https, whatever the connection is', async () => {
+    host = await startHostApp(
+      {
+        issuer: new URL(issuer.url),
+        clientId: CLIENT_ID,
+        origin: (url) => url.replace('http:', 'https:'),
+      },
+      onItsPages,
+    );
+    hosts.push(host);
+    const { cookies } = await ask('/basket', 'POST');
+    expect(cookies).toEqual([expect.stringMatching(/^__Host-session-[\w-]{6}=s/)]);
+    expect(attributesOf(cookies[0])).toEqual(['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']);
+    const { headers } = await signInAs('user_01');
+    const [cookie] = sessionCookies(headers['set-cookie']).toReversed();
+    expect(cookie).toMatch(/^__Host-session-[\w-]{6}=s/);
+    expect(attributesOf(cookie)).toEqual(['Path=/', 'HttpOnly', 'Secure', 'SameSite=Lax']);
+    expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
+  });
+});
+
+describe('the end of a session', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    // On the second, as the cookie has it.
+    vi.setSystemTime(Math.ceil(Date.now() / 1000) * 1000);
+  });
+
+  it('is that of its cookie at the latest', async () => {
+    const endsAt = Date.now() + HOUR;
+    // The clock goes on while the session is saved.
+    await start(onItsPages, { idleSeconds: 3_600, maxSeconds: 3_600, onSignIn: () => pass(5_000) });
+    await signInAs('user_01');
+    expect(expiry()).toBe(endsAt + 5_000);
+    pass(HOUR / 2);
+    await ask('/basket', 'POST');
+    expect(expiry()).toBe(endsAt + 5_000);
+  });
+
+  it('is not put off by a cookie that the host lets live longer', async () => {
+    const endsAt = Date.now() + HOUR;
+    await start(onItsPages, { idleSeconds: 600, maxSeconds: 3_600 });
+    await signInAs('user_01');
+    await ask('/for-a-year', 'POST');
+    expect(expiry()).toBeGreaterThan(endsAt);
+    const cookie = browser.jar.find('session');
+    if (cookie) cookie.expiresAt = undefined;
+    pass(HOUR + 1_000);
+    expect((await ask('/who')).body).toMatchObject({ name: null });
+    expect((await ask('/basket')).body).toEqual([]);
+  });
+
+  it('comes for a visitor who goes on using it no earlier than for others', async () => {
+    await start(onItsPages, { idleSeconds: 3_600, maxSeconds: 3 * 3_600 });
+    for (let round = 1; round <= 3; round += 1) {
+      expect((await ask('/basket', 'POST')).body).toHaveLength(round);
+      pass(HOUR - 60_000);
+    }
+    expect((await ask('/basket')).body).toHaveLength(3);
+    pass(HOUR);
+    expect((await ask('/basket')).body).toEqual([]);
+  });
+});
+
+describe('what a sign-in asks of the store', () => {
+  it('is one insert, with the tokens in it', async () => {
+    await start();
+    expect((await signInAs('user_01')).status).toBe(303);
+    expect(host.calls).toEqual(['acquireLease', 'insert']);
+    host.calls.length = 0;
+    await ask('/me');
+    expect(host.calls).toEqual(['read']);
+  });
+
+  it('is the end of the visitor’s session as well, where there was one', async () => {
+    await start();
+    await ask('/basket', 'POST');
+    await signInAs('user_01');
+    expect(host.calls).toEqual(['read', 'acquireLease', 'remove', 'insert']);
+  });
+
+  it('is the tokens and the end of the session before, where somebody was signed in', async () => {
+    await start();
+    await signInAs('user_01');
+    await signInAs('user_01');
+    expect(host.calls).toEqual(['read', 'acquireLease', 'readTokens', 'remove', 'insert']);
+  });
+
+  it('fails as a whole: no cookie, nobody signed in, and the attempt stays open', async () => {
+    await start();
+    host.broken.add('insert');
+    const failed = await signInAs('user_01');
+    expect([failed.status, failed.body]).toEqual([503, '{"error":"store_unavailable"}']);
+    expect(failed.headers['set-cookie']).toBeUndefined();
+    expect(browser.jar.names()).toEqual([expect.stringMatching(/^sign-in\./)]);
+    expect((await ask('/who')).body).toMatchObject({ name: null });
+    host.broken.clear();
+    expect((await browser.get(failed.url)).status).toBe(303);
+    expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
+  });
+
+  it('leaves nobody signed in either where somebody was before', async () => {
+    await start();
+    await signInAs('user_01');
+    host.broken.add('insert');
+    expect((await signInAs('user_01')).status).toBe(503);
+    expect(browser.jar.find('session')).toBeUndefined();
+    expect((await ask('/who')).body).toMatchObject({ name: null });
+  });
+});

@@ -1,0 +1,84 @@
+// AuthKit fails while a code is exchanged: a page names the cause, nobody is signed in, the session
+// of someone who was stays, and the same answer works once AuthKit does again.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
+import { Browser } from '../../support/browser/browser.ts';
+import { answerOf, codeOn, outcome, whoIs } from '../../support/browser/callback.ts';
+import { startRedis } from '../../support/store/redis.ts';
+
+type Fault = Parameters<TestApp['authKit']['control']['fault']>[0];
+
+describe('a fault of AuthKit', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterEach(() => app.authKit.control.reset());
+  afterAll(() => app.close());
+
+  it.each<[string, Fault, number, string]>([
+    ['token: 500', { endpoint: 'token', kind: 'status', status: 500 }, 503, 'issuer_unreachable'],
+    ['token: 429', { endpoint: 'token', kind: 'status', status: 429 }, 503, 'issuer_unreachable'],
+    ['token: 408', { endpoint: 'token', kind: 'status', status: 408 }, 503, 'issuer_unreachable'],
+    ['token: 404', { endpoint: 'token', kind: 'status', status: 404 }, 502, 'response_invalid'],
+    ['token: cut', { endpoint: 'token', kind: 'cut' }, 503, 'issuer_unreachable'],
+    ['token: garbage', { endpoint: 'token', kind: 'garbage' }, 502, 'response_invalid'],
+    ['token: silent', { endpoint: 'token', kind: 'silent' }, 504, 'issuer_timeout'],
+    ['keys: 503', { endpoint: 'jwks', kind: 'status', status: 503 }, 503, 'issuer_unreachable'],
+    ['keys: cut', { endpoint: 'jwks', kind: 'cut' }, 503, 'issuer_unreachable'],
+    ['keys: garbage', { endpoint: 'jwks', kind: 'garbage' }, 503, 'issuer_unreachable'],
+  ])('%s', async (_name, fault, status, code) => {
+    // A new process has no keys yet; the ones it once fetched would hide the fault.
+    await app.restart();
+    await untilReady(app);
+    const browser = new Browser();
+    const answer = await answerOf(app, browser);
+    app.authKit.control.fault(fault);
+    const page = await browser.get(answer);
+    expect([page.status, codeOn(page)]).toEqual([status, code]);
+    if (status !== 502) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
+    expect(page.body).toContain('href="/login?return_to=%2Fprofile"');
+    expect(browser.jar.find('session')).toBeUndefined();
+
+    app.authKit.control.reset();
+    const again = fault.endpoint === 'token' ? [303, '/profile'] : [400, 'exchange_refused'];
+    expect(await outcome(browser, answer)).toEqual(again);
+  });
+
+  it('leaves someone who is signed in signed in', async () => {
+    const browser = await signIn(app, { person: 'Ada' });
+    const answer = await answerOf(app, browser);
+    app.authKit.control.fault({ endpoint: 'token', kind: 'status', status: 500 });
+    expect(await outcome(browser, answer)).toEqual([503, 'issuer_unreachable']);
+    expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
+  });
+});
+
+it('a wrong client secret is told apart, and is an alarm in the log', async () => {
+  const wrong = 'not-the-secret-of-this-application';
+  const app = await startTestApp({ env: { OAUTH_APP_CLIENT_SECRET: wrong } });
+  const browser = new Browser();
+  const answer = await answerOf(app, browser);
+  expect(await outcome(browser, answer)).toEqual([502, 'client_refused']);
+  expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
+  // What the operator searches for.
+  expect(JSON.stringify(app.log.at(-1))).toContain('"oauthError":"invalid_client"');
+  expect(JSON.stringify(app.log)).not.toContain(wrong);
+  await app.close();
+});
+
+it('a session store that is away signs nobody in, and the answer works when it is back', async () => {
+  const redis = await startRedis();
+  const app = await startTestApp({ env: { REDIS_URL: redis.url } });
+  await untilReady(app);
+  const browser = new Browser();
+  const answer = await answerOf(app, browser);
+  await redis.stop();
+  expect(await outcome(browser, answer)).toEqual([503, 'store_unavailable']);
+  expect((await browser.get(app.url)).status).toBe(200);
+  await redis.start();
+  await untilReady(app);
+  expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+  await app.close();
+  await redis.close();
+});

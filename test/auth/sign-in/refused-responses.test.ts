@@ -1,0 +1,77 @@
+// Answers at /callback that are not what AuthKit sent, or not for this browser, or not now. One row
+// is an input, what a visitor gets, what someone who is signed in gets. Afterwards the session holds
+// who it held before, and the genuine answer still works: nothing burns it but its own use.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
+import { Browser } from '../../support/browser/browser.ts';
+import {
+  answerOf,
+  outcome,
+  whoIs,
+  withParameters,
+  type Outcome,
+} from '../../support/browser/callback.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+
+type Change = Record<string, string | string[]>;
+const HOME: Outcome = [303, '/'];
+
+const INVALID: Outcome = [400, 'callback_invalid'];
+const OTHER_ATTEMPT: Outcome = [400, 'state_mismatch'];
+const DENIED: Outcome = [403, 'access_denied'];
+const UNSUITABLE: Outcome = [400, 'authorization_refused'];
+const AWAY: Outcome = [503, 'issuer_unreachable'];
+const BAD_CODE: Outcome = [400, 'exchange_refused'];
+const OTHER_ISSUER: Outcome = [400, 'issuer_response_mismatch'];
+
+const rows: [string, Change, Outcome, Outcome][] = [
+  ['nothing at all', { code: [], state: [] }, INVALID, HOME],
+  ['no code and no error', { code: [] }, INVALID, HOME],
+  ['an empty code', { code: '' }, INVALID, HOME],
+  ['code and error', { error: 'access_denied' }, INVALID, HOME],
+  ['code twice', { code: ['a', 'b'] }, INVALID, HOME],
+  ['state twice', { state: ['a', 'b'] }, INVALID, HOME],
+  ['error twice', { code: [], error: ['access_denied', 'access_denied'] }, INVALID, HOME],
+  ['a JARM response', { response: 'eyJ' }, INVALID, HOME],
+  ['no state', { state: [] }, [400, 'attempt_missing'], HOME],
+  ['another state', { state: 'not-the-state' }, OTHER_ATTEMPT, HOME],
+  [
+    'an error of another state',
+    { code: [], error: 'access_denied', state: 'x' },
+    OTHER_ATTEMPT,
+    HOME,
+  ],
+  ['a mangled code', { code: 'not-the-code' }, BAD_CODE, BAD_CODE],
+  ['another issuer', { iss: 'https://evil.example' }, OTHER_ISSUER, OTHER_ISSUER],
+  ['access_denied', { code: [], error: 'access_denied' }, DENIED, DENIED],
+  ['invalid_scope', { code: [], error: 'invalid_scope' }, UNSUITABLE, UNSUITABLE],
+  ['an unknown error', { code: [], error: 'evil<b>' }, UNSUITABLE, UNSUITABLE],
+  ['server_error', { code: [], error: 'server_error' }, AWAY, AWAY],
+  ['temporarily_unavailable', { code: [], error: 'temporarily_unavailable' }, AWAY, AWAY],
+];
+
+describe.each(rows)('an answer with %s', (_input, change, forVisitors, forSignedIn) => {
+  it('is refused, and the genuine one still works', async () => {
+    const browser = new Browser();
+    const answer = await answerOf(app, browser);
+    const changed = withParameters(answer, change);
+    expect(await outcome(browser, changed)).toEqual(forVisitors);
+    expect(browser.jar.find('session')).toBeUndefined();
+    expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+    expect(await whoIs(browser, app)).toBe('Bruno Okafor');
+  });
+
+  it('changes nothing for someone who is signed in', async () => {
+    const browser = await signIn(app, { person: 'Ada' });
+    const answer = await answerOf(app, browser, { returnTo: '/sessions' });
+    const changed = withParameters(answer, change);
+    expect(await outcome(browser, changed)).toEqual(forSignedIn);
+    expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
+    expect(await outcome(browser, answer)).toEqual([303, '/sessions']);
+  });
+});

@@ -1,0 +1,93 @@
+// Several sign-ins at once in one browser: each is completed on its own, in any order.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../../support/app/app.ts';
+import { Browser } from '../../support/browser/browser.ts';
+import { answerOf, outcome, whoIs } from '../../support/browser/callback.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+
+const attemptsIn = ({ jar }: Browser) => jar.names().filter((name) => name.startsWith('sign-in.'));
+
+describe('two tabs that wait for AuthKit at the same time', () => {
+  it.each(['first', 'second'])(
+    'end on the page of each, the %s one finishing first',
+    async (one) => {
+      const browser = new Browser();
+      const first = await answerOf(app, browser, { returnTo: '/profile' });
+      const second = await answerOf(app, browser, { returnTo: '/sessions?tab=2' });
+      const inOrder = one === 'first' ? [first, second] : [second, first];
+      const ends = [];
+      for (const answer of inOrder) ends.push((await browser.get(answer)).location?.href);
+      const expected = [`${app.url}/profile`, `${app.url}/sessions?tab=2`];
+      expect(ends).toEqual(one === 'first' ? expected : expected.toReversed());
+      expect(await whoIs(browser, app)).toBe('Bruno Okafor');
+    },
+  );
+
+  it('end on the page of each when they started in the same moment', async () => {
+    const browser = new Browser();
+    await answerOf(app, browser);
+    const pages = ['/profile', '/organization', '/sessions'];
+    const starts = await Promise.all(
+      pages.map((path) => browser.get(`${app.url}/login?return_to=${path}`)),
+    );
+    const ends = [];
+    for (const { location } of starts) {
+      let page = await browser.get(location ?? '');
+      while (page.location?.port !== String(app.port))
+        page = await browser.get(page.location ?? '');
+      ends.push((await browser.get(page.location)).location?.pathname);
+    }
+    expect(ends).toEqual(pages);
+  });
+
+  it('may be two people: the one who finishes last is signed in', async () => {
+    const browser = new Browser();
+    const bruno = await answerOf(app, browser, { person: 'Bruno' });
+    await browser.get(`${app.url}/login?prompt=login&return_to=/sessions`);
+    const start = await browser.get(`${app.url}/login?prompt=login&return_to=/sessions`);
+    await browser.open(start.location ?? '');
+    let page = await browser.press('Ada');
+    while (page.location?.pathname !== '/callback') page = await browser.get(page.location ?? '');
+    await browser.get(bruno);
+    expect(await outcome(browser, page.location)).toEqual([303, '/sessions']);
+    expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
+  });
+});
+
+describe('attempts pile up', () => {
+  it('to five, of which each can be completed; the sixth drops the oldest', async () => {
+    const browser = new Browser();
+    const paths = ['/?1', '/?2', '/?3', '/?4', '/?5'];
+    const answers = [];
+    for (const returnTo of paths) answers.push(await answerOf(app, browser, { returnTo }));
+    expect(attemptsIn(browser)).toHaveLength(5);
+    answers.push(await answerOf(app, browser, { returnTo: '/?6' }));
+    expect(attemptsIn(browser)).toHaveLength(5);
+
+    const [oldest, ...others] = answers;
+    expect(await outcome(browser, oldest ?? '')).toEqual([400, 'state_mismatch']);
+    for (const [index, answer] of others.entries()) {
+      const { location } = await browser.get(answer);
+      expect(location?.search).toBe(`?${index + 2}`);
+    }
+  });
+
+  it('to less than 8 kB of cookies, however long the pages to come back to', async () => {
+    const browser = new Browser();
+    for (let tab = 0; tab < 6; tab += 1) {
+      const returnTo = `/profile?tab=${tab}&q=${'%C3%A4'.repeat(120)}`;
+      const { location } = await browser.get(
+        `${app.url}/login?return_to=${encodeURIComponent(returnTo)}`,
+      );
+      expect(location?.pathname).toBe('/oauth2/authorize');
+    }
+    expect(attemptsIn(browser)).toHaveLength(5);
+    const visit = { from: undefined, method: 'GET', isNavigation: true };
+    expect(browser.jar.header(new URL(app.url), visit).length).toBeLessThan(8_000);
+  });
+});

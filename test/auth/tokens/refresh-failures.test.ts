@@ -1,0 +1,147 @@
+// What goes wrong when the access token is renewed: kept through what passes by itself; the session
+// ends only by an answer that says so.
+import type { RequestListener, ServerResponse } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { pass, startIssuerApp, type IssuerApp } from '../../support/app/issuer-app.ts';
+import { json } from '../../support/authkit/issuer.ts';
+
+const NOTICE = 'AuthKit cannot be reached';
+
+let at: IssuerApp;
+
+vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+afterAll(() => void vi.useRealTimers());
+beforeEach(() => at.calm());
+
+const status =
+  (code: number, body: unknown = 'out of order', headers = {}): RequestListener =>
+  (_req, res) => {
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, String(value));
+    json(res, body, code);
+  };
+
+describe('while AuthKit', () => {
+  beforeAll(async () => {
+    at = await startIssuerApp();
+  });
+  afterAll(() => at.stop());
+
+  it.each<[string, RequestListener]>([
+    ['cuts the connection', (req) => req.socket.destroy()],
+    ['answers 408', status(408)],
+    ['answers 429', status(429, { error: 'rate_limited' }, { 'retry-after': 3 })],
+    ['answers 500', status(500)],
+    ['answers 503', status(503, { error: 'temporarily_unavailable' })],
+    ['answers 400 without saying why', status(400, {})],
+    ['answers garbage', (_req, res) => void res.writeHead(200).end('<html>')],
+    ['answers 200 without a token', status(200, {})],
+    ['does not know the application', status(401, { error: 'invalid_client' })],
+  ])(
+    '%s, pages that need the user go on, and what needs a fresh token says 503',
+    async (_, token) => {
+      at.issuer.vary = { accessToken: { org_id: 'org_01' } };
+      const browser = await at.signedIn();
+      at.issuer.vary = { token };
+      pass(270);
+      const profile = await browser.get('/profile');
+      expect([profile.status, profile.body.includes(NOTICE)]).toEqual([200, true]);
+      expect((await browser.get('/organization')).status).toBe(200);
+      // The old token is good for 30 s more.
+      expect((await browser.get('/api-call')).status).toBe(200);
+      pass(31);
+      const call = await browser.get('/api-call');
+      expect(call.status).toBe(503);
+      expect(Number(call.headers['retry-after'])).toBeGreaterThan(0);
+      expect(call.body).toContain('fresh_token_unavailable');
+
+      at.issuer.vary = { accessToken: { org_id: 'org_01' } };
+      pass(60);
+      expect((await browser.get('/api-call')).status).toBe(200);
+      expect(at.events('session_ended')).toEqual([]);
+    },
+  );
+
+  it('does not know the application, that is an alarm for the operator', async () => {
+    const browser = await at.signedIn();
+    at.issuer.vary = { token: status(401, { error: 'invalid_client' }) };
+    pass(270);
+    await browser.get('/profile');
+    expect(at.events('client_refused')).toMatchObject([{ level: 'error' }]);
+  });
+
+  it('fails, it is asked again after a pause that grows, and not by every request', async () => {
+    const browser = await at.signedIn();
+    pass(270);
+    await browser.get('/profile');
+    at.issuer.hits.clear();
+    at.issuer.vary = { token: status(503) };
+    pass(270);
+    const pauses: number[] = [];
+    for (let round = 1; round <= 4; round += 1) {
+      await Promise.all(Array.from({ length: 20 }, () => browser.get('/profile')));
+      expect(at.issuer.hits.get('/oauth2/token')).toBe(round);
+      pauses.push(Number(at.events('refresh_failed').at(-1)?.['retryInSeconds']));
+      pass(pauses.at(-1) ?? 0);
+    }
+    // Twice as long each time, less up to half of it for jitter.
+    for (const [index, pause] of pauses.entries()) {
+      expect(pause).toBeGreaterThanOrEqual(2 ** index / 2);
+      expect(pause).toBeLessThanOrEqual(2 ** index);
+    }
+  });
+
+  it('fails for many at once, that is one failure', async () => {
+    const browsers = await Promise.all(Array.from({ length: 6 }, () => at.signedIn()));
+    pass(270);
+    await browsers[0]?.get('/profile');
+    // It answers when all have asked.
+    const waiting: ServerResponse[] = [];
+    const token: RequestListener = (_req, res) => {
+      if (waiting.push(res) === browsers.length) for (const each of waiting) json(each, {}, 503);
+    };
+    at.issuer.vary = { token };
+    pass(270);
+    await Promise.all(browsers.map((browser) => browser.get('/profile')));
+    const pauses = at.events('refresh_failed').map((line) => Number(line['retryInSeconds']));
+    expect(pauses).toEqual(browsers.map(() => 1));
+  });
+
+  it('asks to be left alone for a while, it is', async () => {
+    const browser = await at.signedIn();
+    at.issuer.vary = { token: status(429, { error: 'slow_down' }, { 'retry-after': 45 }) };
+    pass(270);
+    await browser.get('/profile');
+    pass(44);
+    const call = await browser.get('/api-call');
+    expect([call.status, call.headers['retry-after']]).toEqual([503, '1']);
+    expect(at.issuer.hits.get('/oauth2/token')).toBe(1);
+    pass(1);
+    await browser.get('/profile');
+    expect(at.issuer.hits.get('/oauth2/token')).toBe(2);
+  });
+
+  it('says that the grant is over, the session ends and leads back after signing in', async () => {
+    const browser = await at.signedIn();
+    at.issuer.vary = { token: status(400, { error: 'invalid_grant' }) };
+    pass(270);
+    const page = await browser.get('/profile?tab=time');
+    expect(page.location?.href).toBe(`${at.app.url}/login?return_to=%2Fprofile%3Ftab%3Dtime`);
+    expect(browser.jar.names()).not.toContain('session');
+    expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_ended' }]);
+    at.issuer.vary = {};
+    const back = await browser.follow(page);
+    expect([back.status, back.url.href]).toEqual([200, `${at.app.url}/profile?tab=time`]);
+  });
+
+  it('says so to a script, the script is told to sign in', async () => {
+    const browser = await at.signedIn();
+    at.issuer.vary = { token: status(400, { error: 'invalid_grant' }) };
+    pass(270);
+    const answer = await browser.fetch('/profile');
+    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([
+      401,
+      { error: 'login_required', login: '/login?return_to=%2Fprofile' },
+    ]);
+  });
+});

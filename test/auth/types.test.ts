@@ -1,0 +1,69 @@
+// What the types promise to someone who copies src/auth. `npm run check` compiles this file: a
+// promise that is broken, or an error that is no longer one, fails there.
+import type { Request, RequestHandler } from 'express';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import '../../src/auth/express-user.ts';
+import {
+  currentUser,
+  SignInError,
+  type Auth,
+  type SignInErrorCode,
+  type SignedInSession,
+  type TokenFacts,
+  type User,
+} from '../../src/auth/index.ts';
+
+// In an app these come from auth.session.
+const request = (user?: User) =>
+  ({ user, authSession: user && { readBy: {}, current: { user } } }) as unknown as Request;
+const ada: User = { issuer: 'https://forum.authkit.app', sub: 'user_01' };
+
+describe('req.user', () => {
+  it('is a User or undefined, and nothing may be read from it unchecked', () => {
+    const req = request(ada);
+    expectTypeOf(req.user).toEqualTypeOf<Express.User | undefined>();
+    expectTypeOf<Express.User>().toExtend<User>();
+    // @ts-expect-error: possibly undefined
+    expect(() => req.user.sub).not.toThrow();
+    // @ts-expect-error: a user has no such member
+    expect(req.user?.id).toBeUndefined();
+  });
+
+  it('narrows to a User by a check', () => {
+    const req = request(ada);
+    if (!req.user) throw new TypeError('nobody');
+    expectTypeOf(req.user.sub).toEqualTypeOf<string>();
+    expectTypeOf(req.user.orgId).toEqualTypeOf<string | undefined>();
+  });
+
+  it('is a User behind requireLogin by currentUser, which says where the guard was forgotten', () => {
+    expectTypeOf(currentUser).returns.toEqualTypeOf<User>();
+    expect(currentUser(request(ada))).toBe(ada);
+    expect(() => currentUser(request())).toThrow(new SignInError('login_required'));
+  });
+
+  it('takes part in no API call: the access token has a place of its own', () => {
+    expectTypeOf<Request['accessToken']>().not.toEqualTypeOf<Request['user']>();
+  });
+});
+
+describe('the session', () => {
+  it('says who signed in, and nothing unknown may be read from it', () => {
+    type SignedIn = NonNullable<Request['session']['signedIn']>;
+    expectTypeOf<SignedIn['user']>().toEqualTypeOf<User>();
+    expectTypeOf<SignedIn['endsAt']>().toEqualTypeOf<number>();
+    // @ts-expect-error: tokens are not in the session
+    expectTypeOf<Request['session']['tokens']>().toBeAny();
+    expectTypeOf<SignedInSession['facts']>().toEqualTypeOf<TokenFacts>();
+  });
+});
+
+describe('the guards and errors', () => {
+  it('are handlers of Express, and codes are a closed union', () => {
+    expectTypeOf<Auth['requireLogin']>().toEqualTypeOf<RequestHandler>();
+    expectTypeOf<SignInErrorCode>().toExtend<string>();
+    expectTypeOf<string>().not.toExtend<SignInErrorCode>();
+    // @ts-expect-error: no such code
+    expect(() => new SignInError('no_such_code')).toThrow(TypeError);
+  });
+});

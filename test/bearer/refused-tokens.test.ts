@@ -1,0 +1,219 @@
+// What is refused, as a table: what came, which status and error code it gets.
+
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { call, callWith } from '../support/app/bearer-app.ts';
+import type { Call } from '../support/app/bearer-app.ts';
+import { nowPlus, resourceMetadata, startCheckedApi } from '../support/app/checked-api.ts';
+import type { CheckedApi } from '../support/app/checked-api.ts';
+import { base64url, encrypt, signBytes, signWithPublicKey } from '../support/authkit/forge.ts';
+import { makeKey } from '../support/authkit/issuer.ts';
+import type { SigningKey } from '../support/authkit/issuer.ts';
+
+const form = ['content-type', 'application/x-www-form-urlencoded; charset=utf-8'] as const;
+let api: CheckedApi;
+let stranger: SigningKey;
+let good: string;
+
+beforeAll(async () => {
+  [api, stranger] = await Promise.all([startCheckedApi(), makeKey()]);
+  good = await api.issuer.sign();
+});
+afterAll(() => api.close());
+
+type Row = [name: string, what: () => string | string[] | Promise<string>];
+
+async function expectRefusal(answer: Call | string[], status: number, error: string | undefined) {
+  const headers = Array.isArray(answer)
+    ? { headers: answer.map((value) => ['authorization', value] as const) }
+    : answer;
+  for (const path of ['/me', '/remembered']) {
+    api.events.length = 0;
+    // oxlint-disable-next-line no-await-in-loop -- each call is judged by the events it leaves
+    const { status: got, challenge, headers: sent, body } = await call(api.url + path, headers);
+    const description = /error_description="([\w ,:<>]+)"/.exec(challenge ?? '')?.[1];
+    const params = error && `error="${error}", error_description="${description}", `;
+    expect(got).toBe(status);
+    expect(challenge).toBe(
+      `Bearer realm="api", ${params ?? ''}resource_metadata="${resourceMetadata}"`,
+    );
+    expect(sent['cache-control']).toBe('no-store');
+    expect(body).toEqual(
+      error ? { error, error_description: description } : { message: expect.any(String) },
+    );
+    expect(api.events.filter(({ event }) => event === 'token_refused')).toHaveLength(1);
+  }
+}
+
+const noCredentials: Row[] = [
+  ['no header', () => []],
+  ['an empty header', () => ''],
+  ['another scheme', () => 'Basic dXNlcjpwYXNz'],
+  ['a scheme that only begins alike', () => `Bearers ${good}`],
+];
+test.each(noCredentials)('%s: 401 without an error code', async (_name, what) => {
+  await expectRefusal([await what()].flat(), 401, undefined);
+});
+
+const invalidRequest: Row[] = [
+  ['the scheme alone', () => 'Bearer'],
+  ['a tab for a space', () => `Bearer\t${good}`],
+  ['two tokens', () => `Bearer ${good} ${good}`],
+  ['tokens joined by a comma', () => `Bearer ${good}, Bearer ${good}`],
+  ['tokens joined without a space', () => `Bearer ${good},${good}`],
+  ['a scheme before it, joined by a comma', () => `Basic dXNlcjpwYXNz, Bearer ${good}`],
+  ['a quoted token', () => `Bearer "${good}"`],
+  ['bytes that are not ASCII', () => 'Bearer tök\u00a0en'],
+  ['two headers with the same token', () => [`Bearer ${good}`, `Bearer ${good}`]],
+  ['two headers, the first empty', () => ['', `Bearer ${good}`]],
+  ['two headers, the second another scheme', () => [`Bearer ${good}`, 'Basic dXNlcjpwYXNz']],
+];
+test.each(invalidRequest)('%s: 400 invalid_request', async (_name, what) => {
+  await expectRefusal([await what()].flat(), 400, 'invalid_request');
+});
+
+describe('a token outside the header: 400 invalid_request', () => {
+  test.each(['?access_token=', '?a=b&access_token=', '?access%5Ftoken=', '?%61ccess_token='])(
+    'in the query as %s, with and without a header',
+    async (query) => {
+      for (const headers of [[], [['authorization', `Bearer ${good}`] as const]]) {
+        // oxlint-disable-next-line no-await-in-loop -- two calls
+        const { status, challenge } = await call(`${api.url}/me${query}${good}`, { headers });
+        expect(status).toBe(400);
+        expect(challenge).toContain('error="invalid_request"');
+      }
+    },
+  );
+
+  test('in a form, whose body is not waited for', async () => {
+    const headers = [form, ['content-length', '1000000']] as const;
+    await expectRefusal({ method: 'POST', headers, body: '' }, 400, 'invalid_request');
+  });
+});
+
+const forms: [string, Call][] = [
+  ['GET', { headers: [form] }],
+  ['GET with an empty body', { headers: [form, ['content-length', '0']] }],
+  ['GET with a body, which means nothing there', { headers: [form], body: 'a=b' }],
+  ['POST of an empty form', { method: 'POST', headers: [form, ['content-length', '0']] }],
+  ['POST of something else', { method: 'POST', headers: [['content-type', 'text/plain']] }],
+];
+test.each(forms)(
+  'no token and a Content-Type, %s: 401 without an error code',
+  async (_name, what) => {
+    await expectRefusal(what, 401, undefined);
+  },
+);
+
+test('HEAD with the Content-Type of a form and no token: 401', async () => {
+  const { status, challenge } = await call(`${api.url}/me`, { method: 'HEAD', headers: [form] });
+  expect(status).toBe(401);
+  expect(challenge).not.toContain('error=');
+});
+
+const decoded = (payload: unknown, header: object = {}) =>
+  `Bearer ${signBytes({ alg: 'RS256', kid: api.issuer.key.kid, ...header }, payload, api.issuer.key)}`;
+const unsigned = (alg: string, signature: string) =>
+  `Bearer ${base64url({ alg, kid: api.issuer.key.kid })}.${good.split('.')[1]}.${signature}`;
+const signed = async (claims: Record<string, unknown>, header = {}, key?: SigningKey) =>
+  `Bearer ${await api.issuer.sign(claims, header, key)}`;
+
+const invalidTokens: Row[] = [
+  ['a text', () => 'Bearer opaque'],
+  ['a megabyte', () => `Bearer ${'a'.repeat(1024 * 1024)}`],
+  ['a megabyte with dots', () => `Bearer ${'eyJ.'.repeat(256 * 1024)}`],
+  ['two parts', () => `Bearer ${good.split('.').slice(0, 2).join('.')}`],
+  ['four parts', () => `Bearer ${good}.${good.split('.')[2]}`],
+  ['empty parts', () => 'Bearer ..'],
+  ['no signature', () => unsigned('RS256', '')],
+  ['an encrypted token', async () => `Bearer ${await encrypt(api.issuer)}`],
+  ['alg none', () => unsigned('none', '')],
+  ['alg none with a signature', () => unsigned('none', good.split('.')[2] ?? '')],
+  ['alg nOnE', () => unsigned('nOnE', 'AAAA')],
+  ['alg RS512', () => decoded(api.issuer.claims(), { alg: 'RS512' })],
+  ['alg as a list', () => decoded(api.issuer.claims(), { alg: ['RS256'] })],
+  [
+    'HS256 keyed with the public key',
+    async () => `Bearer ${await signWithPublicKey(api.issuer, api.issuer.key.publicKey)}`,
+  ],
+  ['a header that is no JSON', () => `Bearer ${base64url('{')}.${base64url('{}')}.AAAA`],
+  ['a header that is null', () => `Bearer ${base64url('null')}.${base64url('{}')}.AAAA`],
+  ['a nested header', () => `Bearer ${base64url('['.repeat(3000))}.${base64url('{}')}.AAAA`],
+  ['a payload that is no JSON', () => decoded('{"iss"')],
+  ['a payload that is a list', () => decoded([api.issuer.claims()])],
+  ['a payload that is null', () => decoded('null')],
+  ['a nested payload', () => decoded('{"a":'.repeat(900) + '1' + '}'.repeat(900))],
+  ['a token in a token', () => decoded(good, { cty: 'JWT' })],
+  ['no kid and a signature of none of the keys', () => signed({}, { kid: undefined }, stranger)],
+  ['a kid that is a number', () => decoded(api.issuer.claims(), { kid: 1 })],
+  ['a kid that walks paths', () => signed({}, { kid: '../../../../dev/null' })],
+  ['a kid that is SQL', () => signed({}, { kid: "x' UNION SELECT 'key' --" })],
+  ['a kid that is __proto__', () => signed({}, { kid: '__proto__' })],
+  ['a kid in unicode', () => signed({}, { kid: 'k\u0000\u202eid😀' })],
+  ['a crit header we do not know', () => decoded(api.issuer.claims(), { crit: ['x'], x: 1 })],
+  ['an empty crit header', () => decoded(api.issuer.claims(), { crit: [] })],
+  ['an unencoded payload', () => decoded(api.issuer.claims(), { crit: ['b64'], b64: false })],
+  ['the typ of a logout token', () => signed({}, { typ: 'logout+jwt' })],
+  ['the typ of an ID token', () => signed({}, { typ: 'id+jwt' })],
+  ['a stranger who borrows the kid', () => signed({}, { kid: api.issuer.key.kid }, stranger)],
+  ['a stranger with jwk', () => signed({}, { jwk: stranger.jwk, kid: stranger.kid }, stranger)],
+  ['a stranger with jku', () => signed({}, { jku: 'http://127.0.0.1:9/' }, stranger)],
+  ['a stranger with x5u', () => signed({}, { x5u: 'http://127.0.0.1:9/' }, stranger)],
+  ['an expired token', () => signed({ exp: nowPlus(-60) })],
+  ['no exp', () => signed({ exp: undefined })],
+  ['exp as a text', () => signed({ exp: '9999999999' })],
+  [
+    'exp beyond numbers',
+    () => decoded(JSON.stringify(api.issuer.claims()).replace(/"exp":\d+/, '"exp":1e999')),
+  ],
+  ['nbf in a minute', () => signed({ nbf: nowPlus(60) })],
+  ['another issuer', () => signed({ iss: 'https://evil.example' })],
+  ['the issuer with a slash', () => signed({ iss: `${api.issuer.url}/` })],
+  ['the issuer in a list', () => signed({ iss: [api.issuer.url] })],
+  ['no issuer', () => signed({ iss: undefined })],
+  ['another audience', () => signed({ aud: 'client_app' })],
+  ['an audience that only begins alike', () => signed({ aud: 'client_environment2' })],
+  ['no audience', () => signed({ aud: undefined })],
+  ['no sub', () => signed({ sub: undefined })],
+  ['an empty sub', () => signed({ sub: '' })],
+  ['sub as an object', () => signed({ sub: { $ne: null } })],
+  ['scope as a list', () => signed({ scope: ['admin'] })],
+  ['client_id as a number', () => signed({ client_id: 7 })],
+  ['org_id as a list', () => signed({ org_id: ['org_1'] })],
+];
+test.each(invalidTokens)('%s: 401 invalid_token', async (_name, what) => {
+  await expectRefusal([await what()].flat(), 401, 'invalid_token');
+});
+
+test('nothing of a refused token is in the answer', async () => {
+  const token = await api.issuer.sign({ aud: 'planted-audience', sub: 'planted-sub' });
+  const answer = JSON.stringify(await callWith(`${api.url}/me`, token));
+  for (const part of [...token.split('.'), 'planted']) expect(answer).not.toContain(part);
+  const log = JSON.stringify(api.events);
+  for (const part of [...token.split('.'), 'planted']) expect(log).not.toContain(part);
+});
+
+test('a good token with any single byte changed is refused', async () => {
+  await callWith(`${api.url}/remembered`, good);
+  const change = fc.record({
+    at: fc.integer({ min: 0, max: good.length - 1 }),
+    byte: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCodePoint(code)),
+  });
+  await fc.assert(
+    fc.asyncProperty(change, async ({ at, byte }) => {
+      fc.pre(good[at] !== byte);
+      const changed = good.slice(0, at) + byte + good.slice(at + 1);
+      const { status } = await callWith(`${api.url}/remembered`, changed);
+      expect([400, 401]).toContain(status);
+    }),
+    { numRuns: 500 },
+  );
+  // The last character carries bits that decoders ignore: each of them, once.
+  const spellings = Array.from({ length: 0x7f - 0x21 }, (_, i) => String.fromCodePoint(0x21 + i));
+  const others = spellings.filter((last) => last !== good.at(-1));
+  const answers = await Promise.all(
+    others.map((last) => callWith(`${api.url}/remembered`, good.slice(0, -1) + last)),
+  );
+  expect(answers.filter(({ status }) => status < 400)).toEqual([]);
+  expect((await callWith(`${api.url}/remembered`, good)).status).toBe(200);
+});

@@ -1,0 +1,207 @@
+// Every setting of the contract: unset, empty, good, bad; all problems at once, no value quoted.
+import { describe, expect, it } from 'vitest';
+import { ConfigError, parseConfig, settings, type Config } from '../../src/config/config.ts';
+
+type Env = Record<string, string>;
+
+const authKit = { AUTHKIT_ISSUER: 'https://forum.authkit.app', OAUTH_APP_CLIENT_ID: 'client_01' };
+const secret = 'correct-horse-battery-staple-0123456789';
+const production = {
+  ...authKit,
+  NODE_ENV: 'production',
+  BASE_URL: 'https://support.example.com',
+  SESSION_SECRET: secret,
+};
+
+function problemsOf(env: Env): string[] {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const DEFAULTS = {
+  production: false,
+  port: 3000,
+  baseUrl: new URL('http://localhost:3000'),
+  scope: 'openid profile email offline_access',
+  sessionDb: '.data/sessions.db',
+  idleSeconds: 86_400,
+  maxSeconds: 604_800,
+  staleSeconds: 3_600,
+  rateLimit: 120,
+  logLevel: 'info',
+  warnings: [],
+};
+
+describe('a setting that is unset or empty', () => {
+  it('takes its default', () => {
+    expect(parseConfig({})).toEqual(DEFAULTS);
+  });
+
+  it.each(Object.keys(settings.shape))('%s takes its default when it is empty', (name) => {
+    expect(parseConfig({ [name]: '' })).toEqual(DEFAULTS);
+    expect(parseConfig({ [name]: '  ' })).toEqual(DEFAULTS);
+  });
+});
+
+describe('a good value', () => {
+  it.each<[Env, Partial<Config>]>([
+    [authKit, { authKit: { issuer: new URL('https://forum.authkit.app'), clientId: 'client_01' } }],
+    [
+      { ...authKit, AUTHKIT_ISSUER: 'http://127.0.0.1:4000', OAUTH_APP_CLIENT_SECRET: 's' },
+      {
+        authKit: {
+          issuer: new URL('http://127.0.0.1:4000'),
+          clientId: 'client_01',
+          clientSecret: 's',
+        },
+      },
+    ],
+    [{ OAUTH_SCOPE: ' openid  posts:read' }, { scope: 'openid posts:read' }],
+    [{ OAUTH_RESOURCE: 'https://api.example.com/v1' }, { resource: 'https://api.example.com/v1' }],
+    [{ API_AUDIENCE: 'a, b ,,c' }, { apiAudience: ['a', 'b', 'c'] }],
+    [{ BASE_URL: 'http://127.0.0.1:8080/' }, { baseUrl: new URL('http://127.0.0.1:8080') }],
+    [{ PORT: '8080' }, { port: 8080, baseUrl: new URL('http://localhost:8080') }],
+    [
+      { SESSION_SECRET: 'the-newer-secret, the-older-secret' },
+      { sessionSecrets: ['the-newer-secret', 'the-older-secret'] },
+    ],
+    [{ SESSION_DB: '/var/lib/app/s.db' }, { sessionDb: '/var/lib/app/s.db' }],
+    [{ SESSION_IDLE_SECONDS: '600' }, { idleSeconds: 600 }],
+    [{ SESSION_MAX_SECONDS: '3600' }, { maxSeconds: 3_600, idleSeconds: 3_600 }],
+    [{ SESSION_STALE_SECONDS: '60' }, { staleSeconds: 60 }],
+    [{ RATE_LIMIT: '0' }, { rateLimit: 0 }],
+    [{ REDIS_URL: 'rediss://:pw@redis:6379/1' }, { redisUrl: 'rediss://:pw@redis:6379/1' }],
+    [{ TRUST_PROXY: '1' }, { trustProxy: 1 }],
+    [{ TRUST_PROXY: 'true' }, { trustProxy: true }],
+    [{ TRUST_PROXY: 'false' }, { trustProxy: false }],
+    [{ TRUST_PROXY: 'loopback, 10.0.0.0/8' }, { trustProxy: 'loopback, 10.0.0.0/8' }],
+    [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
+    [production, { production: true, baseUrl: new URL('https://support.example.com') }],
+  ])('%j is taken', (env, expected) => {
+    expect(parseConfig(env)).toMatchObject(expected);
+  });
+});
+
+describe('a bad value', () => {
+  it.each<[string, string]>([
+    ['AUTHKIT_ISSUER', 'forum.authkit.app'],
+    ['AUTHKIT_ISSUER', 'http://forum.authkit.app'],
+    ['AUTHKIT_ISSUER', 'http://127.0.0.1.evil.example'],
+    ['AUTHKIT_ISSUER', 'ftp://localhost'],
+    ['AUTHKIT_ISSUER', 'https://forum.authkit.app?a=b'],
+    ['AUTHKIT_ISSUER', 'https://forum.authkit.app#a'],
+    ['AUTHKIT_ISSUER', 'https://user:secret@forum.authkit.app'],
+    ['OAUTH_SCOPE', 'profile email'],
+    ['OAUTH_RESOURCE', '/api'],
+    ['OAUTH_RESOURCE', 'https://api.example.com#part'],
+    ['API_AUDIENCE', ' , '],
+    ['BASE_URL', 'support.example.com'],
+    ['BASE_URL', 'https://support.example.com/app'],
+    ['BASE_URL', 'https://support.example.com?a'],
+    ['BASE_URL', 'ftp://support.example.com'],
+    ['PORT', '3000x'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3e3'],
+    ['SESSION_SECRET', ','],
+    ['SESSION_SECRET', 'fifteen-letters'],
+    ['SESSION_SECRET', `${secret},short`],
+    ['SESSION_IDLE_SECONDS', '0'],
+    ['SESSION_IDLE_SECONDS', '1h'],
+    ['SESSION_IDLE_SECONDS', '604801'],
+    ['SESSION_MAX_SECONDS', '0'],
+    ['SESSION_MAX_SECONDS', '31536001'],
+    ['SESSION_STALE_SECONDS', '0'],
+    ['SESSION_STALE_SECONDS', '1h'],
+    ['SESSION_STALE_SECONDS', '31536001'],
+    ['RATE_LIMIT', 'none'],
+    ['RATE_LIMIT', '1.5'],
+    ['REDIS_URL', 'redis'],
+    ['REDIS_URL', 'http://redis:6379'],
+    ['TRUST_PROXY', 'yes'],
+    ['TRUST_PROXY', '10.0.0.0/8, proxy.example.com'],
+    ['TRUST_PROXY', '-1'],
+    ['LOG_LEVEL', 'loud'],
+    ['NODE_ENV', 'staging'],
+  ])('%s=%s is one line that says what to set', (name, value) => {
+    const problems = problemsOf({
+      OAUTH_APP_CLIENT_ID: 'c',
+      AUTHKIT_ISSUER: 'https://a.b',
+      [name]: value,
+    });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name}: .+; (?:set|add) .+`))]);
+  });
+});
+
+describe('settings that contradict each other', () => {
+  it.each<[Env, string]>([
+    [{ AUTHKIT_ISSUER: 'https://a.b' }, 'OAUTH_APP_CLIENT_ID'],
+    [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
+    [{ OAUTH_APP_CLIENT_SECRET: 's' }, 'OAUTH_APP_CLIENT_ID'],
+    [{ SESSION_IDLE_SECONDS: '700', SESSION_MAX_SECONDS: '600' }, 'SESSION_IDLE_SECONDS'],
+    [{ ...production, AUTHKIT_ISSUER: '', OAUTH_APP_CLIENT_ID: '' }, 'AUTHKIT_ISSUER'],
+    [{ ...production, BASE_URL: '' }, 'BASE_URL'],
+    [{ ...production, BASE_URL: 'http://support.example.com' }, 'BASE_URL'],
+    [{ ...production, SESSION_SECRET: '' }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: 'no-32-characters-long' }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: 'a'.repeat(64) }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: `${secret},the-older-secret` }, 'SESSION_SECRET'],
+  ])('%j: the line begins with %s', (env, name) => {
+    expect(problemsOf(env)).toEqual([expect.stringMatching(new RegExp(`^${name}: .+; .+`))]);
+  });
+
+  it('but a weak secret and http are fine in development', () => {
+    expect(problemsOf({ SESSION_SECRET: 'weak-but-16-long', BASE_URL: 'http://app.test' })).toEqual(
+      [],
+    );
+  });
+});
+
+it('reports every problem at once, those that follow from others too, and quotes no value', () => {
+  const env = {
+    NODE_ENV: 'production',
+    AUTHKIT_ISSUER: 'http://quoted.example',
+    OAUTH_APP_CLIENT_SECRET: 'quoted-secret',
+    SESSION_SECRET: 'quoted',
+    REDIS_URL: 'quoted://user:quoted@host',
+    BASE_URL: 'http://quoted.example',
+    PORT: 'quoted',
+    LOG_LEVEL: 'quoted',
+  };
+  const problems = problemsOf(env);
+  expect(new Set(problems.map((line) => line.split(':')[0]))).toEqual(
+    new Set([
+      'AUTHKIT_ISSUER',
+      'OAUTH_APP_CLIENT_ID',
+      'SESSION_SECRET',
+      'REDIS_URL',
+      'BASE_URL',
+      'PORT',
+      'LOG_LEVEL',
+    ]),
+  );
+  expect(problems.join()).not.toContain('quoted');
+});
+
+it('warns of what is allowed but not for users', () => {
+  const { warnings } = parseConfig({ ...production, BASE_URL: 'http://localhost:3000' });
+  expect(warnings).toEqual([
+    expect.stringMatching(/^BASE_URL: http on loopback/),
+    expect.stringMatching(/^API_AUDIENCE: not set/),
+  ]);
+});
+
+it.each([
+  ['client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
+  ['client_environment, client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
+  ['client_environment', undefined],
+  ['client_012', undefined],
+])('warns of the application’s client id in API_AUDIENCE: %s', (audience, warning) => {
+  const { warnings } = parseConfig({ ...authKit, API_AUDIENCE: audience });
+  expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
+});

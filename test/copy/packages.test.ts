@@ -1,0 +1,103 @@
+// The install lines beside each copy command name what the copied folders import, no more and no
+// less, in the versions that are tested here.
+import { existsSync, readdirSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commandsIn, copiedFolders, packagesIn } from '../support/app/copied-app.ts';
+import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
+
+const readme = readText('README.md');
+const auth = section(readme, 'Copy this into your app');
+const api = section(readme, 'The API');
+const commonJs = readText('docs/copying.md');
+const kit = readText('docs/testing-your-copy.md');
+
+/** The packages that these sources import: statically, for effect, or when they come to it. */
+function importsIn(sources: readonly string[]): string[] {
+  const imports = /\bfrom '([^']+)';$|^import '([^']+)';$|\bimport\('([^']+)'\)/gm;
+  const specifiers = sources.flatMap((source) =>
+    [...source.matchAll(imports)].map(([, ...found]) => found.find(Boolean) ?? ''),
+  );
+  const packages = specifiers
+    .filter((name) => !name.startsWith('.') && !isBuiltin(name))
+    .map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
+  return [...new Set(packages)].toSorted();
+}
+
+const sourcesIn = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readText(join(folder, name)));
+
+const copiedSources = (text: string) => copiedFolders(text).flatMap((name) => sourcesIn(name));
+
+/** The packages of types for these; a package that brings its own has none. */
+const typesOf = (packages: readonly string[]) =>
+  packages.map((name) => `@types/${name}`).filter((name) => existsSync(`node_modules/${name}`));
+
+/** What only the compiler needs, itself among it. */
+const isToCompile = ({ name }: { name: string }) => /^@types\/|^typescript$/.test(name);
+const namesIn = (packages: { name: string }[]) => packages.map(({ name }) => name);
+
+const { dependencies, devDependencies } = JSON.parse(readText('package.json')) as Record<
+  'dependencies' | 'devDependencies',
+  Record<string, string>
+>;
+const ours = { ...dependencies, ...devDependencies };
+
+describe.each([
+  ['src/auth with src/store', auth],
+  ['src/bearer', api],
+])('the install lines for %s', (_folders, text) => {
+  const imported = importsIn(copiedSources(text));
+  const [packages, toCompile] = [false, true].map((wanted) =>
+    namesIn(packagesIn(text).filter((one) => isToCompile(one) === wanted)),
+  );
+
+  test('name what they import', () => {
+    expect(packages).toEqual(imported);
+  });
+
+  test('name the compiler, and the types that those do not bring', () => {
+    expect(toCompile).toEqual([...typesOf(imported), '@types/node', 'typescript'].toSorted());
+  });
+});
+
+test('the CommonJS copy needs the same packages, and none to compile', () => {
+  expect(packagesIn(commonJs)).toEqual(packagesIn(auth).filter((one) => !isToCompile(one)));
+  const built = copiedFolders(commonJs).map((folder) => folder.replace('dist/', 'src/'));
+  expect(built).toEqual(copiedFolders(auth));
+});
+
+test('the test kit needs what it imports beyond src/auth, and what its commands run', () => {
+  const present = namesIn(packagesIn(auth));
+  const imported = importsIn([...copiedSources(kit), ...codeBlocks(kit, 'ts')]);
+  const [, runner = ''] = /--import (\S+)/.exec(inlineCode(kit).join('\n')) ?? [];
+  const needed = [...imported, ...typesOf(imported), runner].filter(
+    (name) => !present.includes(name),
+  );
+  expect(namesIn(packagesIn(kit)).toSorted()).toEqual(needed.toSorted());
+});
+
+test.each([
+  ['src/auth with src/store', auth],
+  ['src/bearer', api],
+  ['CommonJS', commonJs],
+  ['the test kit', kit],
+])('the install lines for %s name the versions that are tested here', (_what, text) => {
+  const packages = packagesIn(text);
+  expect(packages.length).toBeGreaterThan(1);
+  // The caret ends at the first number that is not zero, and so does what the line says.
+  const tested = packages.map(({ name }) => /^\^(0\.\d+|\d+)/.exec(ours[name] ?? '')?.[1]);
+  expect(packages.map(({ version }) => version)).toEqual(tested);
+});
+
+test.each([auth, api, commonJs])('the commands go to the app beside this clone', (text) => {
+  const [made, copied, entered] = ['mkdir', 'cp', 'cd'].map((program) =>
+    commandsIn(text).find((line) => line.startsWith(`${program} `)),
+  );
+  const target = /\S+$/.exec(copied ?? '')?.[0];
+  expect(made?.replace(/^mkdir (-p )?/, '')).toBe(target);
+  expect(entered).toBe('cd ../your-app');
+});

@@ -1,0 +1,65 @@
+// docs/testing-your-copy.md to the letter: the host app of the README with its own tests, which sign
+// in at a copy of the local AuthKit. They run in a process of their own, as that app's suite would.
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../support/app/app.ts';
+import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
+import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
+import { chromiumPath } from '../support/machine/provision.ts';
+
+const run = promisify(execFile);
+const readme = section(readText('README.md'), 'Copy this into your app');
+const document = readText('docs/testing-your-copy.md');
+
+let app: string;
+beforeAll(async () => {
+  app = await mkdtemp(join(tmpdir(), 'host-app-'));
+  for (const text of [readme, document]) {
+    await copyFolders(text, '.', app);
+    await installPackages(text, app);
+  }
+  // A port that is free here, and the Chromium of this machine.
+  const tests = codeBlocks(document, 'ts')
+    .join('\n')
+    .replace("'3456'", `'${await freePort()}'`)
+    .replace('launch()', `launch({ executablePath: '${chromiumPath()}' })`);
+  await mkdir(join(app, 'test'));
+  await writeFile(join(app, 'test/app.test.ts'), tests);
+});
+afterAll(() => rm(app, { recursive: true, force: true }));
+
+/** The host app with the page that the document adds in words. */
+function withOrganization(host: string): string {
+  const page = `app.get('/organization', auth.requireLogin, auth.requireOrganization, (req, res) => {
+  res.json(currentUser(req).orgId);
+});\n`;
+  return host.replace('app.use(showError)', `${page}app.use(showError)`);
+}
+
+test(
+  'the host app and its tests compile with every strict flag',
+  { timeout: 120_000 },
+  async () => {
+    const host = withOrganization(codeBlocks(readme, 'ts')[0] ?? '');
+    expect(await compileHost(host, app, { rootDir: '.', noEmit: true })).toBe('');
+  },
+);
+
+test(
+  'its tests pass: organizations, expiry, revocation, a browser',
+  { timeout: 120_000 },
+  async () => {
+    const [command = ''] = inlineCode(document).filter((code) => code.startsWith('node '));
+    const { PATH = '', HOME = '' } = process.env;
+    const args = ['--test-reporter=tap', ...command.split(' ').slice(1)];
+    const options = { cwd: app, env: { PATH, HOME } };
+    const { stdout } = await run(process.execPath, args, options).catch(
+      (error: { stdout: string }) => error,
+    );
+    expect(stdout).toMatch(/^# pass 5\n# fail 0$/m);
+  },
+);

@@ -1,0 +1,162 @@
+// The WebSocket of docs/copying.md, in the README's app: the session's cookie opens it, and nothing
+// else does.
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
+import { freePort } from '../support/app/app.ts';
+import { Browser } from '../support/browser/browser.ts';
+import {
+  compileHost,
+  copyFolders,
+  installPackages,
+  linkPackage,
+} from '../support/app/copied-app.ts';
+import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
+import { startCopy, type RunningCopy } from '../support/app/running-copy.ts';
+
+const readme = section(readText('README.md'), 'Copy this into your app');
+const advice = section(readText('docs/copying.md'), 'WebSockets');
+const [host = ''] = codeBlocks(readme, 'ts');
+const [sockets = ''] = codeBlocks(advice, 'ts');
+let folder: string;
+let authKit: LocalAuthKit;
+let url: string;
+let copy: RunningCopy;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'copy-websocket-'));
+  url = `http://localhost:${await freePort()}`;
+  authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  await copyFolders(readme, '.', folder);
+  await installPackages(readme, folder);
+  for (const name of ['ws', '@types/ws']) await linkPackage(name, folder);
+  const last = /\n[^\n]*\n$/.exec(host)?.[0] ?? '';
+  expect(await compileHost(host.replace(last, `\n${sockets}`), folder)).toBe('');
+  copy = await startCopy(folder, 'dist/server.js', url, authKit);
+}, 120_000);
+afterAll(async () => {
+  await copy.stop();
+  await authKit.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function signedIn(): Promise<Browser> {
+  const browser = new Browser();
+  await browser.open(`${url}/profile`);
+  await browser.follow(await browser.press('Bruno'));
+  return browser;
+}
+
+/** The first message, or the status that refused to open it. */
+function open(cookie: string, origin = url): Promise<string | number> {
+  const headers = { ...(cookie !== '' && { cookie }) };
+  const socket = new WebSocket(url.replace('http', 'ws'), { headers, origin });
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject);
+    socket.on('message', (data: Buffer) => {
+      socket.close();
+      resolve(data.toString());
+    });
+    socket.on('unexpected-response', (request, response) => {
+      request.destroy();
+      resolve(response.statusCode ?? 0);
+    });
+  });
+}
+
+/** The response to a request to open one, and the bare connection it came on. */
+function ask(cookie: string): Promise<{ status: number | undefined; socket: Socket }> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    origin: url,
+    ...(cookie !== '' && { cookie }),
+  };
+  return new Promise((resolve, reject) => {
+    const answered = ({ statusCode: status, socket }: IncomingMessage) =>
+      resolve({ status, socket });
+    httpRequest(url, { headers, agent: false })
+      .on('error', reject)
+      .on('response', answered)
+      .on('upgrade', answered)
+      .end();
+  });
+}
+
+async function expectAlive(): Promise<void> {
+  const opened = signedIn().then((browser) => open(cookieOf(browser)));
+  expect(await opened.catch(() => copy.stderr())).toBe('Hello Bruno Okafor');
+  expect(copy.process.exitCode, copy.stderr()).toBeNull();
+}
+
+const cookieOf = ({ jar }: Browser) => `session=${jar.find('session')?.value}`;
+
+test('who is signed in opens it', async () => {
+  expect(await open(cookieOf(await signedIn()))).toBe('Hello Bruno Okafor');
+});
+
+test('a stranger does not', async () => {
+  expect(await open('')).toBe(401);
+});
+
+test('nor who has signed out', async () => {
+  const browser = await signedIn();
+  const cookie = cookieOf(browser);
+  await browser.press('Sign out');
+  expect(await open(cookie)).toBe(401);
+});
+
+test('nor a session whose access token has expired, until a page renews it', async () => {
+  authKit.control.setAccessTokenSeconds({ seconds: 1 });
+  const browser = await signedIn();
+  authKit.control.reset();
+  const isRefused = async () => (await open(cookieOf(browser))) === 401;
+  await vi.waitUntil(isRefused, { timeout: 15_000, interval: 200 });
+  expect((await browser.open(`${url}/profile`)).status).toBe(200);
+  expect(await open(cookieOf(browser))).toBe('Hello Bruno Okafor');
+});
+
+test('nor a page of another origin, in the name of who is signed in', async () => {
+  const cookie = cookieOf(await signedIn());
+  expect(await open(cookie, 'http://elsewhere.localhost')).toBe(401);
+});
+
+test.each(['session=s%3Aforged.AAAAAAAA', 'session=%', 'session=s:', 'session='])(
+  'nor a forged cookie (%s), and the server lives',
+  async (cookie) => {
+    expect(await open(cookie)).toBe(401);
+    await expectAlive();
+  },
+);
+
+test('a stranger who resets the connection does not end the server', async () => {
+  const { status, socket } = await ask('');
+  expect(status).toBe(401);
+  socket.resetAndDestroy();
+  await once(socket, 'close');
+  await expectAlive();
+});
+
+test('a frame that breaks the protocol closes its socket and does not end the server', async () => {
+  const { status, socket } = await ask(cookieOf(await signedIn()));
+  expect(status).toBe(101);
+  socket.on('error', () => {}).resume();
+  // A client must mask what it sends (RFC 6455 §5.1).
+  socket.write(Buffer.from([0x81, 0x01, 0x41]));
+  await once(socket, 'close');
+  await expectAlive();
+});
+
+test('the package it names is the one that is tested here', () => {
+  const [named = ''] = inlineCode(advice).filter((code) => code.startsWith('ws@'));
+  const installed = readText('node_modules/ws/package.json');
+  expect(installed).toMatch(`"version": "${named.slice('ws@'.length)}.`);
+});

@@ -1,0 +1,89 @@
+// The demo's small values that end by themselves, beside the sessions in either engine.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openEntries, type Entries } from '../../src/demo/entries.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import { codeOf } from '../support/store/jobs.ts';
+import { startRedis, type TestRedis } from '../support/store/redis.ts';
+import { HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
+
+const newFile = temporaryFiles();
+
+describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine) => {
+  let server: TestRedis | undefined;
+  let file: string;
+  let store: Store;
+  let closers: (() => Promise<void>)[];
+  let entries: Entries;
+  let other: Entries;
+
+  beforeAll(async () => {
+    server = engine === 'Redis' ? await startRedis() : undefined;
+  });
+  afterAll(() => server?.close());
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    await server?.flush();
+    file = newFile();
+    closers = [];
+    const open = async () => {
+      const opened = await openStore({ redisUrl: server?.url, file });
+      const beside = await openEntries(file, opened.redis);
+      closers.push(
+        () => beside.close(),
+        () => opened.store.close(),
+      );
+      return { store: opened.store, entries: beside };
+    };
+    ({ store, entries } = await open());
+    ({ entries: other } = await open());
+  });
+  afterEach(async () => {
+    for (const close of closers) await close();
+    vi.useRealTimers();
+  });
+
+  test('an entry is kept, overwritten, and gone from its end on', async () => {
+    expect(await entries.read('e')).toBeUndefined();
+    await entries.write('e', 'one two\nthree', Date.now() + HOUR);
+    expect(await other.read('e')).toBe('one two\nthree');
+    await other.write('e', '', Date.now() + HOUR);
+    expect(await entries.read('e')).toBe('');
+    await entries.write('e', 'x', Date.now() + HOUR);
+    pass(HOUR - 1);
+    expect(await entries.read('e')).toBe('x');
+    pass(1);
+    expect(await entries.read('e')).toBeUndefined();
+  });
+
+  test('what has ended does not stay in the store', async () => {
+    await entries.write('ended', 'x', Date.now() + HOUR);
+    pass(HOUR);
+    await entries.write('e', 'y', Date.now() + HOUR);
+    if (server) {
+      // Redis lets go of it by its own clock: every key has an end.
+      expect(await server.command('INFO keyspace')).toContain('keys=2,expires=2');
+      return;
+    }
+    const db = new Database(file);
+    expect(db.prepare('SELECT key FROM demo_entries').raw().all([])).toEqual([['e']]);
+    db.close();
+  });
+
+  test('sessions and entries of one name are apart', async () => {
+    await store.insert('a', session('ada'));
+    await entries.write('a', 'an entry', Date.now() + HOUR);
+    await store.remove('a');
+    expect(await other.read('a')).toBe('an entry');
+    expect(await store.read('a')).toBeUndefined();
+  });
+});
+
+test('a file that is no database is refused as damaged', async () => {
+  const file = newFile();
+  mkdirSync(dirname(file));
+  writeFileSync(file, 'this is not a database '.repeat(500));
+  expect(await codeOf(openEntries(file))).toBe('store_damaged');
+});

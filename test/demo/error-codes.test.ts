@@ -1,0 +1,81 @@
+// The closed lists of errors, and what every error page has in common.
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SIGN_IN_ERROR_CODES, SignInError } from '../../src/auth/index.ts';
+import { ADVICE } from '../../src/demo/advice.ts';
+import { PAGE_ERROR_CODES } from '../../src/demo/errors.ts';
+import { startTestApp, type TestApp } from '../support/app/app.ts';
+import { Browser } from '../support/browser/browser.ts';
+import { answerOf, codeOn, withParameters } from '../support/browser/callback.ts';
+import { plainText } from '../support/browser/forms.ts';
+
+it.each([...SIGN_IN_ERROR_CODES, ...PAGE_ERROR_CODES])('%s is met in a test', async (code) => {
+  const folder = new URL('..', import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((name) =>
+    name.endsWith('.test.ts'),
+  );
+  const texts = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')));
+  expect(texts.some((text) => text.includes(code))).toBe(true);
+});
+
+describe('an error page', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.close());
+
+  it('says what happened and what to do; its code and reference are in the log too', async () => {
+    const browser = new Browser();
+    const answer = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
+    const page = await browser.get(withParameters(answer, { code: 'not-the-code' }));
+    const { message } = new SignInError('exchange_refused');
+    const advice = ADVICE['exchange_refused'];
+    const heading = message.replace(/\.$/, '');
+    const shown = plainText(page.body);
+    expect(shown).toContain(`${heading} ${advice} Sign in again Go to the home page`);
+    expect(page.body).toContain('href="/login?return_to=%2Fsessions%3Fa%3Db"');
+    expect(page.headers['cache-control']).toBe('no-store');
+
+    const reference = /Reference ([\w-]{8})/.exec(shown)?.[1];
+    expect(reference).toMatch(/^[\w-]{8}$/);
+    expect(app.log.find((line) => line['reference'] === reference)).toMatchObject({
+      event: 'request_refused',
+      code: 'exchange_refused',
+      status: 400,
+    });
+  });
+
+  it('shows no word that came with the request', async () => {
+    const evil = { error: 'evil<b>', error_description: 'Call 555-EVIL', error_uri: 'http://evil' };
+    const browser = new Browser();
+    const answer = await answerOf(app, browser);
+    const page = await browser.get(withParameters(answer, { code: [], ...evil }));
+    expect(codeOn(page)).toBe('authorization_refused');
+    expect(page.body).not.toMatch(/evil/i);
+  });
+
+  it('is JSON with the same code and reference for a script', async () => {
+    const { status, body } = await new Browser().fetch(`${app.url}/callback?code=x&state=y`);
+    const { error, reference, ...words } = JSON.parse(body) as Record<string, string>;
+    expect([status, error]).toEqual([400, 'attempt_missing']);
+    expect(words).toEqual({ message: expect.any(String), advice: expect.any(String) });
+    expect(app.log.at(-1)).toMatchObject({ reference, code: 'attempt_missing' });
+  });
+
+  it('of an address that does not exist says so', async () => {
+    const page = await new Browser().get(`${app.url}/nowhere`);
+    expect([page.status, codeOn(page)]).toEqual([404, 'not_found']);
+  });
+
+  it('puts neither code nor state into the log', async () => {
+    const browser = new Browser();
+    const answer = await answerOf(app, browser);
+    await browser.get(withParameters(answer, { iss: 'https://other.example' }));
+    await browser.get(answer);
+    const log = JSON.stringify(app.log);
+    for (const name of ['code', 'state']) {
+      expect(log).not.toContain(answer.searchParams.get(name));
+    }
+  });
+});

@@ -1,0 +1,96 @@
+// Which Host headers name the host of BASE_URL: those that the URL standard writes the same.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../../src/config/config.ts';
+import { startLines } from '../../../src/process/banner.ts';
+import { startTestApp, type TestApp } from '../../support/app/app.ts';
+import { Browser } from '../../support/browser/browser.ts';
+
+describe.each<[string, same: string[], foreign: string[]]>([
+  [
+    'http://localhost:3000',
+    ['localhost:3000', 'LOCALHOST:3000', 'LocalHost:03000', '%6cocalhost:3000'],
+    [
+      'localhost',
+      'localhost.:3000',
+      'localhost:3001',
+      '127.0.0.1:3000',
+      '[::1]:3000',
+      'sub.localhost:3000',
+      'localhost:3000.evil.example',
+      'evil.example@localhost:3000',
+      '@localhost:3000',
+      'localhost:3000/',
+      '//localhost:3000',
+      'localhost:3000?',
+      'localhost:3000#a',
+      'localhost\\:3000',
+      'local\thost:3000',
+      'localhost:3000, evil.example',
+      'localhost:3000:3000',
+      '[localhost]:3000',
+      '%',
+      '',
+    ],
+  ],
+  ['http://example.com', ['example.com', 'example.com:80', 'example.com:'], ['example.com:443']],
+  [
+    'https://example.com:443',
+    ['example.com', 'Example.COM', 'example.com:443', 'EXAMPLE.com:0443'],
+    ['example.com:80', 'example.com:8443', 'example.com.', 'www.example.com'],
+  ],
+  ['https://EXAMPLE.com:8443', ['example.com:8443'], ['example.com', 'example.com:443']],
+  ['https://example.com.', ['example.com.', 'EXAMPLE.com.:443'], ['example.com']],
+  [
+    'http://[::1]:3000',
+    ['[::1]:3000', '[0:0:0:0:0:0:0:1]:3000', '[0000::0001]:3000', '[::0.0.0.1]:3000'],
+    ['[::2]:3000', '::1:3000', '[::ffff:127.0.0.1]:3000', '[::1', 'localhost:3000'],
+  ],
+  [
+    'http://127.0.0.1:3000',
+    ['127.0.0.1:3000', '127.1:3000', '0x7f000001:3000'],
+    ['127.0.0.2:3000'],
+  ],
+  [
+    'https://b\u00fccher.example',
+    ['xn--bcher-kva.example', 'XN--BCHER-KVA.example:443', 'b%C3%BCcher.example'],
+    ['bucher.example', 'xn--bcher.example'],
+  ],
+])('with BASE_URL %s', (baseUrl, same, foreign) => {
+  let at: TestApp;
+  beforeAll(async () => {
+    at = await startTestApp({ env: { BASE_URL: baseUrl } });
+  });
+  afterAll(() => at.close());
+  const look = (host: string, path: string) =>
+    new Browser().get(`http://localhost:${at.port}${path}`, { headers: { host } });
+
+  it.each(same)('Host %j is its own', async (host) => {
+    expect((await look(host, '/')).status).toBe(200);
+  });
+
+  it.each(foreign)('Host %j is another, and leads there with one redirect', async (host) => {
+    const { location } = await look(host, '/?a=b');
+    expect(location?.href).toBe(`${new URL(baseUrl).origin}/?a=b&from_other_host=1`);
+    expect((await look(host, `${location?.pathname}${location?.search}`)).status).toBe(200);
+  });
+});
+
+describe('the lines at start', () => {
+  const complete = {
+    authKit: { issuer: new URL('https://forum.authkit.app'), clientId: 'client_01' },
+    sessionSecrets: ['correct-horse-battery-staple-0123456789'],
+    apiAudience: ['client_02'],
+    localAuthKit: false,
+  };
+
+  it.each([
+    ['http://localhost', 80, 'Open http://localhost\n'],
+    ['http://LOCALHOST:3000', 3000, 'Open http://localhost:3000\n'],
+    ['http://localhost', 3000, 'Open http://localhost (listening on port 3000)\n'],
+    ['https://example.com', 443, 'Open https://example.com\n'],
+    ['https://example.com', 80, 'Open https://example.com (listening on port 80)\n'],
+  ])('for %s and port %i name the port only where it is another', (BASE_URL, port, expected) => {
+    const config = { ...parseConfig({ BASE_URL }), ...complete };
+    expect(startLines(config, port)).toContain(expected);
+  });
+});

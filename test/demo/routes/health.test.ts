@@ -1,0 +1,58 @@
+// What load balancers ask: does it live, can it sign people in?
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
+import { Browser } from '../../support/browser/browser.ts';
+import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+
+let app: TestApp;
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startRedis();
+  app = await startTestApp({ env: { REDIS_URL: redis.url } });
+  await untilReady(app);
+});
+afterAll(async () => {
+  await app.close();
+  await redis.close();
+});
+
+async function ask(path: string) {
+  const { status, headers, body } = await new Browser().fetch(`${app.url}${path}`);
+  expect(headers['cache-control']).toBe('no-store');
+  expect(headers['set-cookie']).toBeUndefined();
+  return { status, body: JSON.parse(body) as unknown };
+}
+
+describe('with everything in reach', () => {
+  it('/healthz and /readyz are 200', async () => {
+    expect(await ask('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await ask('/readyz')).toMatchObject({
+      status: 200,
+      body: { status: 'ok', issuer: 'ready', store: 'ready' },
+    });
+  });
+
+  it('HEAD is answered as GET is, and nothing else is', async () => {
+    expect((await fetch(`${app.url}/readyz`, { method: 'HEAD' })).status).toBe(200);
+    expect((await fetch(`${app.url}/readyz`, { method: 'POST' })).status).toBe(404);
+  });
+});
+
+describe('with the store out of reach', () => {
+  it('/readyz is 503 and names it, /healthz stays 200, and it is over when the store is back', async () => {
+    const browser = await signIn(app);
+    await redis.stop();
+    expect(await ask('/readyz')).toMatchObject({
+      status: 503,
+      body: { status: 'down', missing: ['store'], issuer: 'ready', store: 'unreachable' },
+    });
+    expect((await ask('/healthz')).status).toBe(200);
+    const page = await browser.get('/profile');
+    expect([page.status, Number(page.headers['retry-after']) > 0]).toEqual([503, true]);
+    expect(page.body).toContain('<code>store_unavailable</code>');
+
+    await redis.start();
+    await untilReady(app);
+    expect(await ask('/readyz')).toMatchObject({ status: 200 });
+  });
+});

@@ -1,0 +1,157 @@
+// Every view, rendered by Express and shown by a real Chromium: well-formed, escaped, readable in
+// light, dark and narrow, and usable by keyboard and screen reader.
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readdir } from 'node:fs/promises';
+import express from 'express';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as words from '../../src/demo/format.ts';
+import { axeViolations, launchChromium, newPage } from '../support/browser/chromium.ts';
+import { FIXTURES, HOSTILE } from '../support/reading/view-fixtures.ts';
+
+const WIDE_AND_LIGHT = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' } as const;
+const NARROW_AND_DARK = { viewport: { width: 320, height: 640 }, colorScheme: 'dark' } as const;
+const names = Object.keys(FIXTURES);
+let server: Server;
+let origin: string;
+let browser: Browser;
+let page: Page;
+
+beforeAll(async () => {
+  const app = express();
+  app.set('views', new URL('../../views', import.meta.url).pathname).set('view engine', 'ejs');
+  Object.assign(app.locals, words);
+  app.use('/assets', express.static(new URL('../../public', import.meta.url).pathname));
+  app.get('/:name', (req, res) => {
+    const { view, data } = FIXTURES[req.params.name] ?? { view: '', data: {} };
+    res.set('Content-Security-Policy', "default-src 'none'; style-src 'self'; img-src 'self'");
+    res.render(view, data);
+  });
+  server = app.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  browser = await launchChromium();
+  page = await newPage(browser);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+const address = (name: string) => `${origin}/${encodeURIComponent(name)}`;
+
+/** The one page all tests share, as a new visitor of this fixture sees it. */
+async function open(name: string): Promise<void> {
+  await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
+  const response = await page.goto(address(name));
+  expect(response?.status()).toBe(200);
+}
+
+it('has a fixture for every view', async () => {
+  const views = (await readdir(new URL('../../views', import.meta.url)))
+    .filter((file) => file.endsWith('.ejs'))
+    .map((file) => file.replace('.ejs', ''));
+  expect(new Set(Object.values(FIXTURES).map(({ view }) => view))).toEqual(new Set(views));
+});
+
+describe.each(names)('%s', (name) => {
+  it('is one page with a title, one h1, landmarks, and nothing inline or from elsewhere', async () => {
+    const html = await (await fetch(address(name))).text();
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
+    expect(html).toMatch(/<title>[^<]+ · Harbor Forum<\/title>/);
+    for (const tag of ['h1', 'header', 'main', 'footer', 'nav']) {
+      expect(html.match(new RegExp(`<${tag}[ >]`, 'g')), tag).toHaveLength(1);
+    }
+    expect(html).not.toMatch(/<script|<style/i);
+    expect(html).not.toMatch(/(?:src|href|action)="(?:[a-z]+:|\/\/)/i);
+  });
+
+  it('passes axe and fits its window, wide and light as well as narrow and dark', async () => {
+    await open(name);
+    await page.evaluate('document.querySelectorAll("details").forEach((d) => { d.open = true })');
+    expect(await inlineCode()).toEqual([]);
+    for (const look of [WIDE_AND_LIGHT, NARROW_AND_DARK]) {
+      await page.setViewportSize(look.viewport);
+      await page.emulateMedia({ colorScheme: look.colorScheme });
+      expect(await axeViolations(page)).toEqual([]);
+      expect(await overflow()).toBe(0);
+      expect(await smallTargets()).toEqual([]);
+    }
+  });
+});
+
+it.each(names.filter((name) => name.includes('hostile')))(
+  '%s: shows them as text',
+  async (name) => {
+    await open(name);
+    const fields = await page.evaluate<string>(
+      '[...document.querySelectorAll("textarea")].map(({ value }) => value).join()',
+    );
+    expect((await page.locator('main').innerText()) + fields).toContain(HOSTILE);
+    expect(await page.locator('script, main img, main svg, style').count()).toBe(0);
+  },
+);
+
+describe('by keyboard', () => {
+  it('goes from the skip link, seen once it has the focus, straight to the content', async () => {
+    await open('profile');
+    await page.keyboard.press('Tab');
+    const skip = page.getByRole('link', { name: 'Skip to content' });
+    expect((await skip.boundingBox())?.y).toBeGreaterThanOrEqual(0);
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('content');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY');
+  });
+
+  it('shows a ring of at least 2 px around whatever has the focus', async () => {
+    await open('sessions');
+    const focused = 'document.activeElement';
+    for (;;) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(`${focused} === document.body`)) break;
+      const width = await page.evaluate<string>(`getComputedStyle(${focused}).outlineWidth`);
+      expect(Number.parseFloat(width)).toBeGreaterThanOrEqual(2);
+    }
+  });
+});
+
+describe('to a screen reader', () => {
+  it('says who is signed in, where one is, and which session a button ends', async () => {
+    await open('sessions');
+    await expect(page.getByText('Signed in as Ada Lindqvist').count()).resolves.toBe(1);
+    const current = page.locator('nav [aria-current="page"]');
+    expect(await current.innerText()).toBe('Sessions');
+    const button = page.getByRole('button', {
+      name: 'End session in Firefox on Linux, signed in 42 minutes ago',
+    });
+    expect(await button.count()).toBeGreaterThan(0);
+  });
+});
+
+it('prints what the page says, without what can be pressed', async () => {
+  await open('profile');
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.getByRole('heading', { name: 'Your profile' }).isVisible()).toBe(true);
+  expect(await page.locator('nav, button').filter({ visible: true }).count()).toBe(0);
+});
+
+function overflow(): Promise<number> {
+  return page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+}
+
+/** What can be pressed and is less than 44 px high or wide; the skip link is hidden until focused. */
+function smallTargets(): Promise<string[]> {
+  return page.evaluate(`[...document.querySelectorAll('a:not(.skip), button, summary')]
+    .filter(({ offsetWidth, offsetHeight }) => offsetWidth < 44 || offsetHeight < 44)
+    .map(({ outerHTML }) => outerHTML)`);
+}
+
+/** Attributes that carry script or style. */
+function inlineCode(): Promise<string[]> {
+  return page.evaluate(`[...document.querySelectorAll('*')]
+    .flatMap((element) => element.getAttributeNames())
+    .filter((name) => name === 'style' || name.startsWith('on'))`);
+}

@@ -1,0 +1,147 @@
+// Faults planted into the application's settings, found at the local AuthKit.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { settingsFor, startTestApp, type TestApp } from '../../support/app/app.ts';
+import { bentMetadata, createServers, examined } from '../../support/app/doctor.ts';
+
+let app: TestApp;
+const servers = createServers();
+
+beforeAll(async () => {
+  app = await startTestApp({ authKit: { resources: ['https://api.example.com'] } });
+});
+afterAll(async () => {
+  servers.close();
+  await app.close();
+});
+
+type Env = Record<string, string>;
+
+const UNKNOWN: Env = { OAUTH_APP_CLIENT_ID: 'client_unknown' };
+const UNREGISTERED: Env = { BASE_URL: 'http://localhost:1' };
+const WRONG_SECRET: Env = { OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) };
+
+const find = (changed: Env) => examined({ ...app.env, ...changed });
+
+describe('at the local AuthKit the doctor', () => {
+  it('names OAUTH_APP_CLIENT_ID for an unknown client id, and nothing beside it', async () => {
+    for (const more of [{}, UNREGISTERED, WRONG_SECRET, { OAUTH_APP_CLIENT_SECRET: '' }]) {
+      const { found, problems } = await find({ ...UNKNOWN, ...more });
+      expect(problems).toEqual(['client id']);
+      expect(found('client id')).toMatchObject({
+        found: 'unknown to the issuer',
+        change: expect.stringMatching(/^OAUTH_APP_CLIENT_ID=(?!.*BASE_URL)/),
+      });
+    }
+  });
+
+  it('names BASE_URL and the URI to register for an unregistered redirect URI', async () => {
+    for (const port of [1, 65_000]) {
+      const { found, problems } = await find({ BASE_URL: `http://localhost:${port}` });
+      expect(problems).toEqual(['redirect URI']);
+      expect(found('client id')?.status).toBe('ok');
+      expect(found('credentials')?.status).toBe('ok');
+      const { change } = found('redirect URI') ?? {};
+      expect(change).toMatch(/^BASE_URL=(?!.*OAUTH_APP_CLIENT_ID)/);
+      expect(change).toContain(`--redirect-uri http://localhost:${port}/callback`);
+    }
+  });
+
+  it('finds an unregistered redirect URI and a wrong secret together', async () => {
+    const { problems } = await find({ ...UNREGISTERED, ...WRONG_SECRET });
+    expect(problems).toEqual(['redirect URI', 'credentials']);
+  });
+
+  it('finds the environment’s client id where the application’s belongs', async () => {
+    const { problems, findings } = await find({
+      OAUTH_APP_CLIENT_ID: app.authKit.environmentClientId,
+    });
+    expect(problems).toEqual(['client id']);
+    // API_AUDIENCE is right: nothing sends whoever reads this to that line.
+    const warnings = findings.filter(({ status }) => status === 'warning');
+    expect(warnings.filter(({ check }) => check !== 'app')).toEqual([]);
+  });
+
+  it('says to restart the app where it runs with the client id of before', async () => {
+    const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
+    const { found } = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
+    expect(found('app')).toMatchObject({
+      status: 'warning',
+      found: `the running app has OAUTH_APP_CLIENT_ID ${app.env['OAUTH_APP_CLIENT_ID']}, the doctor another`,
+      change: expect.stringMatching(/^restart the app/),
+    });
+  });
+
+  it.each([
+    ['a wrong secret', WRONG_SECRET, /^the secret is refused$/, /^OAUTH_APP_CLIENT_SECRET=<a new/],
+    [
+      'another kind of key',
+      { OAUTH_APP_CLIENT_SECRET: 'sk_test_abc' },
+      /form is not that/,
+      /=<a new/,
+    ],
+    ['no secret', { OAUTH_APP_CLIENT_SECRET: '' }, /has a secret/, /^OAUTH_APP_CLIENT_SECRET=<one/],
+  ])('finds %s', async (_, changed, said, change) => {
+    const { found, problems } = await find(changed);
+    expect(found('credentials')?.found).toMatch(said);
+    expect(found('credentials')?.change).toMatch(change);
+    expect(problems).toEqual(['credentials']);
+  });
+
+  it('accepts a Public application without a secret, and finds one that it has not', async () => {
+    const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
+    const without = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
+    expect(without.problems).toEqual([]);
+    expect(without.found('credentials')?.found).toBe('accepted as a Public application');
+    const withSecret = await find({ OAUTH_APP_CLIENT_ID });
+    expect(withSecret.problems).toEqual(['credentials']);
+    expect(withSecret.found('credentials')?.change).toBe('OAUTH_APP_CLIENT_SECRET: leave it out');
+    const { found, problems } = await find({ OAUTH_APP_CLIENT_ID, ...UNREGISTERED });
+    expect(problems).toEqual(['redirect URI', 'credentials']);
+    expect(found('client id')?.status).toBe('ok');
+  });
+
+  it('finds the client id of a machine, which has no redirect URI', async () => {
+    const { clientId, clientSecret } = app.authKit.applications.machine;
+    const { problems } = await find({
+      OAUTH_APP_CLIENT_ID: clientId,
+      OAUTH_APP_CLIENT_SECRET: clientSecret,
+    });
+    expect(problems).toContain('redirect URI');
+  });
+
+  it.each([
+    ['a scope', { OAUTH_SCOPE: 'openid nonsense' }, 'scopes', /^OAUTH_SCOPE: ask only for/],
+    ['a resource', { OAUTH_RESOURCE: 'https://a.example' }, 'resource', /^OAUTH_RESOURCE: /],
+  ])('finds %s that is not on offer', async (_, changed, check, change) => {
+    const { found, problems, findings } = await find(changed);
+    expect(found(check)?.change).toMatch(change);
+    expect(problems).toEqual([check]);
+    expect(findings.filter((finding) => finding.check === check)).toHaveLength(1);
+  });
+
+  it('warns of scopes that bring no refresh token, or only some people', async () => {
+    const without = (await find({ OAUTH_SCOPE: 'openid' })).found('scopes');
+    expect(without).toMatchObject({
+      status: 'warning',
+      change: 'OAUTH_SCOPE=openid offline_access',
+    });
+    const scope = 'openid offline_access posts:read';
+    const permission = (await find({ OAUTH_SCOPE: scope })).found('scopes');
+    expect(permission).toMatchObject({
+      status: 'warning',
+      found: expect.stringMatching(/^posts:read: dropped unless/),
+    });
+  });
+
+  it('finds a built-in scope that the issuer has not', async () => {
+    const issuer = await servers.serve(
+      bentMetadata(app, (metadata) => (metadata['scopes_supported'] = ['openid'])),
+    );
+    const scopes = (await find({ AUTHKIT_ISSUER: issuer })).found('scopes');
+    expect(scopes).toMatchObject({
+      status: 'problem',
+      found:
+        'not supported: profile email offline_access; without a refresh token everybody is sent to sign in again every five minutes',
+    });
+  });
+});

@@ -1,0 +1,169 @@
+// Faults planted into BASE_URL, TRUST_PROXY and the proxy in front of the app.
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createTlsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
+import { createServers, examined, proxyTo, runAsJson } from '../../support/app/doctor.ts';
+
+let app: TestApp;
+let folder: string;
+const servers = createServers();
+
+beforeAll(async () => {
+  app = await startTestApp();
+  folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+});
+afterAll(async () => {
+  servers.close();
+  await app.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const find = (changed: Record<string, string>) => examined({ ...app.env, ...changed });
+
+describe('BASE_URL', () => {
+  it('leads to nothing while the app is not started', async () => {
+    const port = `${await freePort()}`;
+    const { found, problems } = await find({ BASE_URL: `http://localhost:${port}`, PORT: port });
+    expect(found('app')).toMatchObject({
+      status: 'warning',
+      found: expect.stringContaining('nothing listens there'),
+      change: expect.stringContaining('npm start'),
+    });
+    expect(problems).toEqual(['redirect URI']);
+  });
+
+  it('is found to have another port than PORT', async () => {
+    const [port, other] = [await freePort(), await freePort()];
+    const { found } = await find({ BASE_URL: `http://localhost:${port}`, PORT: `${other}` });
+    expect(found('app')?.change).toMatch(
+      new RegExp(`^PORT=${port}, or BASE_URL with port ${other}`),
+    );
+  });
+
+  it.each([
+    ['a proxy without the app', 502, {}, 'warning', /HTTP 502/, /npm start/],
+    ['another program', 404, {}, 'problem', /something else.*HTTP 404/, /^BASE_URL: /],
+    [
+      'a host that sends on',
+      308,
+      { location: 'https://www.example.com/healthz' },
+      'problem',
+      /sends on to https:\/\/www\.example\.com$/,
+      /^BASE_URL=https:\/\/www\.example\.com$/,
+    ],
+  ])('is found to lead to %s', async (_, code, headers, status, said, change) => {
+    const base = await servers.serve((_req, res) => res.writeHead(code, { ...headers }).end());
+    const { found } = await find({ BASE_URL: base });
+    expect(found('app')).toMatchObject({ status, found: expect.stringMatching(said) });
+    expect(found('app')?.change).toMatch(change);
+  });
+
+  it.each([
+    ['hands on', {}],
+    ['replaces', { headers: { host: 'app.internal:3000' } }],
+  ])('is found to differ from that of the running app, whose proxy %s Host', async (_, detour) => {
+    const proxy = await servers.serve(proxyTo(() => app.port, detour));
+    const { found } = await find({ BASE_URL: proxy });
+    expect(found('app')).toMatchObject({
+      status: 'problem',
+      found: `the running app has BASE_URL ${app.url}, the doctor ${proxy}`,
+      change: `BASE_URL=${app.url}, or restart the app`,
+    });
+  });
+
+  it.each([
+    [{ BASE_URL: 'https://localhost:1' }, /one rate limit/, /^TRUST_PROXY=1$/],
+    [{ TRUST_PROXY: '1' }, /BASE_URL is http:/, /^BASE_URL=https:/],
+  ])('is compared with TRUST_PROXY: %o', async (changed, said, change) => {
+    const proxy = (await find(changed)).found('proxy');
+    expect(proxy).toMatchObject({ status: 'warning', found: expect.stringMatching(said) });
+    expect(proxy?.change).toMatch(change);
+  });
+});
+
+describe('through a proxy that ends TLS', () => {
+  const FORWARDED = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' };
+  let behind: TestApp | undefined;
+
+  /** The app behind this proxy, as the doctor sees it. */
+  async function look(detour: Parameters<typeof proxyTo>[1], env: Record<string, string> = {}) {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const cert = new X509Certificate(selfSignedCertificate(privateKey, 'localhost')).toString();
+    const ca = join(folder, 'ca.pem');
+    await writeFile(ca, cert);
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const forward = proxyTo(() => behind?.port ?? 0, detour);
+    const origin = await servers.serve(forward, createTlsServer({ key, cert }));
+    const baseUrl = origin.replace('http:', 'https:');
+    behind = await startTestApp({
+      env: { SESSION_SECRET: '0123456789abcdefghijklmnopqrstuvwxyz', BASE_URL: baseUrl, ...env },
+      authKit: { redirectUris: [`${baseUrl}/callback`] },
+    });
+    try {
+      return await runAsJson({ NODE_EXTRA_CA_CERTS: ca, ...behind.env });
+    } finally {
+      await behind.close();
+    }
+  }
+
+  it('nothing is wrong where it is trusted', async () => {
+    const { code, found } = await look({ headers: FORWARDED }, { TRUST_PROXY: '1' });
+    expect(found('proxy')).toEqual({ check: 'proxy', status: 'ok', found: 'TRUST_PROXY=1' });
+    expect(found('app')).toMatchObject({ status: 'ok', found: expect.stringContaining('cookie') });
+    expect(code).toBe(0);
+  });
+
+  it('it is found not to be trusted', async () => {
+    const { code, found } = await look({ headers: FORWARDED });
+    expect(found('proxy')).toMatchObject({
+      status: 'problem',
+      found: 'requests come through a proxy that the app does not trust',
+      change: expect.stringMatching(/^TRUST_PROXY=1/),
+    });
+    expect(code).toBe(1);
+  });
+
+  it('it is found to replace Host', async () => {
+    const headers = { ...FORWARDED, host: 'app.internal:3000' };
+    const { code, found } = await look({ headers }, { TRUST_PROXY: '1' });
+    expect(found('proxy')).toMatchObject({
+      status: 'warning',
+      found: expect.stringContaining('replaces the Host header'),
+      change: expect.stringContaining('proxy_set_header Host $http_host;'),
+    });
+    expect(found('app')?.status).toBe('ok');
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ['drops', () => ''],
+    ['makes insecure', (cookie: string) => cookie.replace(/; secure/i, '')],
+    ['moves', (cookie: string) => cookie.replace(/; path=\//i, '; Path=/app')],
+    ['widens', (cookie: string) => `${cookie}; Domain=example.com`],
+  ])('it is found to be one that %s cookies', async (_, cookie) => {
+    const { code, found } = await look({ headers: FORWARDED, cookie }, { TRUST_PROXY: '1' });
+    expect(found('app')).toEqual({
+      check: 'app',
+      status: 'problem',
+      found: 'its cookie does not arrive whole',
+      change: 'proxy: pass Set-Cookie on as it is',
+    });
+    expect(code).toBe(1);
+  });
+
+  it('a certificate that this machine does not trust is named', async () => {
+    const env = { TRUST_PROXY: '1', NODE_EXTRA_CA_CERTS: '' };
+    const { found } = await look({ headers: FORWARDED }, env);
+    expect(found('app')).toMatchObject({
+      status: 'warning',
+      found: expect.stringContaining(
+        'its certificate is not trusted; NODE_EXTRA_CA_CERTS adds one',
+      ),
+    });
+  });
+});

@@ -1,0 +1,104 @@
+// Faults planted into the session store: the file of the embedded one, and Redis.
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createSilentServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
+import { examined } from '../../support/app/doctor.ts';
+import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+
+let app: TestApp;
+let folder: string;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+});
+afterAll(async () => {
+  await app.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const find = (changed: Record<string, string>) => examined({ ...app.env, ...changed });
+
+describe('the session file', () => {
+  it.each([
+    ['a folder', '', /is a folder/, /^SESSION_DB=/],
+    ['below a file', 'text/sessions.db', /text is a file, not a folder/, /^SESSION_DB=/],
+    ['no database', 'text', /text is not a database/, /move it aside/],
+  ])('is found to be %s', async (_, name, said, change) => {
+    await writeFile(join(folder, 'text'), 'This is text, and more than sixteen bytes.');
+    const { found, problems } = await find({ SESSION_DB: join(folder, name) });
+    expect(found('session file')?.found).toMatch(said);
+    expect(found('session file')?.change).toMatch(change);
+    expect(problems).toEqual(['session file']);
+  });
+
+  it('need not be there yet, nor its folder', async () => {
+    const { found, problems } = await find({
+      SESSION_DB: join(folder, 'new', 'er', 'sessions.db'),
+    });
+    expect(found('session file')?.found).toMatch(/will be made$/);
+    expect(problems).toEqual([]);
+  });
+
+  it.runIf(process.getuid?.() !== 0)('is found to be out of reach of this user', async () => {
+    const file = join(folder, 'locked.db');
+    await writeFile(file, '');
+    await chmod(file, 0o400);
+    expect((await find({ SESSION_DB: file })).found('session file')?.found).toMatch(/not writable/);
+  });
+});
+
+describe('Redis', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await startRedis();
+    await redis.command('CONFIG SET requirepass right-password-of-redis');
+  });
+  afterAll(() => redis.close());
+
+  const at = (userinfo: string) => ({ REDIS_URL: redis.url.replace('//', `//${userinfo}`) });
+
+  it('answers', async () => {
+    const { found } = await find(at(':right-password-of-redis@'));
+    expect(found('Redis')).toMatchObject({ status: 'ok', found: expect.stringMatching(/\d ms$/) });
+  });
+
+  it.each([
+    ['a wrong password', () => at(':wrong-password-of-redis@'), /refuses/, /password$/],
+    ['no password', () => at(''), /refuses/, /password$/],
+    [
+      'another port',
+      async () => ({ REDIS_URL: `redis://localhost:${await freePort()}` }),
+      /listens/,
+      /port/,
+    ],
+    ['an unknown host', () => ({ REDIS_URL: 'redis://nowhere.invalid' }), /not known/, /host/],
+    [
+      'TLS that it has not',
+      () => ({ REDIS_URL: at('').REDIS_URL.replace('redis', 'rediss') }),
+      /./,
+      /TLS/,
+    ],
+  ])('is found with %s', async (_, changed, said, change) => {
+    const { found, problems } = await find(await changed());
+    expect(found('Redis')?.found).toMatch(said);
+    expect(found('Redis')?.change).toMatch(/REDIS_URL/);
+    expect(found('Redis')?.change).toMatch(change);
+    expect(problems).toEqual(['Redis']);
+  });
+
+  it('is given up after some seconds of silence', async () => {
+    const silent = createSilentServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const address = silent.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const startedAt = performance.now();
+    const { found } = await find({ REDIS_URL: `redis://127.0.0.1:${port}` });
+    expect(found('Redis')?.status).toBe('problem');
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    silent.close();
+  });
+});

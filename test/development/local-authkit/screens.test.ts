@@ -1,0 +1,140 @@
+// Every screen of the local AuthKit in a real Chromium: axe, 320 px, dark, keyboard, CSP.
+
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  startLocalAuthKit,
+  type LocalAuthKit,
+} from '../../../src/development/local-authkit/start.ts';
+import { axeViolations, launchChromium, newPage } from '../../support/browser/chromium.ts';
+import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
+
+let authkit: LocalAuthKit;
+let browser: Browser;
+let client: LocalClient;
+let thirdParty: LocalClient;
+let tool: LocalClient;
+
+beforeAll(async () => {
+  authkit = await startLocalAuthKit({ port: 0, redirectUris: [REDIRECT_URI] });
+  const { firstParty, thirdParty: third, commandLine } = authkit.applications;
+  client = new LocalClient(authkit.issuer, firstParty.clientId);
+  thirdParty = new LocalClient(authkit.issuer, third.clientId);
+  tool = new LocalClient(authkit.issuer, commandLine.clientId);
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser.close();
+  await authkit.close();
+});
+
+const press = (name: string | RegExp) => (page: Page) =>
+  page.getByRole('button', { name }).first().click();
+
+async function openDevice(page: Page): Promise<void> {
+  const { body } = await tool.post('/oauth2/device_authorization', { scope: 'openid' });
+  await page.goto(body['verification_uri_complete'] ?? '');
+}
+
+const openAs = (url: () => URL) => (page: Page) => page.goto(url().href);
+const signInAt = openAs(() => client.authorizationUrl());
+const everyScope = 'openid profile email offline_access posts:read';
+const consentAt = openAs(() => thirdParty.authorizationUrl({ scope: everyScope }));
+const signOutAt = openAs(() => new URL('/oauth2/sign-out', authkit.issuer));
+const unknownAt = openAs(() => client.authorizationUrl({ client_id: 'client_unknown' }));
+const longUri = `https://${'a'.repeat(60)}.example/${'b'.repeat(300)}`;
+const unregisteredAt = openAs(() => client.authorizationUrl({ redirect_uri: longUri }));
+const confirmDevice = [openDevice, press('Continue')];
+const ada = press(/^Ada/);
+
+const SCREENS: [string, ((page: Page) => Promise<unknown>)[]][] = [
+  ['Sign in', [signInAt]],
+  ['Choose an organization', [signInAt, press(/^Chiara/)]],
+  ['Ledgerly asks for access', [consentAt, press(/^Bruno/)]],
+  ['This did not work', [unknownAt]],
+  ['This did not work', [unregisteredAt]],
+  ['Connect a device', [openDevice]],
+  ['Is this your device?', confirmDevice],
+  ['Device connected', [...confirmDevice, press('Confirm'), ada]],
+  ['Device not connected', [...confirmDevice, press('This is not mine')]],
+  ['Sign out of the local AuthKit?', [...confirmDevice, press('Confirm'), ada, signOutAt]],
+  ['Nobody is signed in', [signOutAt]],
+  [
+    'You are signed out of the local AuthKit',
+    [...confirmDevice, press('Confirm'), ada, signOutAt, press('Sign out')],
+  ],
+];
+
+describe.each(SCREENS)('the screen "%s"', (heading, steps) => {
+  it.each([
+    ['light', {}],
+    ['dark and narrow', { dark: true, narrow: true }],
+  ])('has no axe violation, fits and keeps its CSP: %s', async (_, options) => {
+    const page = await newPage(browser, options);
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    for (const step of steps) await step(page);
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    const width = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+    expect(await page.evaluate(width)).toBe(0);
+    await page.getByText('Local AuthKit, for development').waitFor();
+    expect(complaints.filter((text) => !text.includes('400 (Bad Request)'))).toEqual([]);
+    await page.context().close();
+  });
+});
+
+it('sends a strict content security policy, no script and no inline style with every screen', async () => {
+  const page = await newPage(browser);
+  const response = await page.goto(client.authorizationUrl().href);
+  const policy = response?.headers()['content-security-policy'];
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("form-action 'self' http://localhost:3000");
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).not.toContain('unsafe');
+  expect(await page.locator('script, style, [style]').count()).toBe(0);
+  await page.context().close();
+});
+
+it('can be used with the keyboard alone', async () => {
+  const page = await newPage(browser);
+  await page.goto(client.authorizationUrl().href);
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate('document.activeElement.textContent')).toContain('Ada Lindqvist');
+  expect(await page.evaluate('getComputedStyle(document.activeElement).outlineWidth')).toBe('3px');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Choose an organization' }).waitFor();
+  await page.context().close();
+});
+
+it('shows the logo of the colour scheme on the consent screen', async () => {
+  for (const [dark, file] of [
+    [false, 'ledgerly-light.svg'],
+    [true, 'ledgerly-dark.svg'],
+  ] as const) {
+    const page = await newPage(browser, { dark });
+    await consentAt(page);
+    await press(/^Bruno/)(page);
+    await page.getByRole('heading', { name: 'Ledgerly asks for access' }).waitFor();
+    const shown = await page.evaluate<string>('document.querySelector("img").currentSrc');
+    expect(shown).toContain(file);
+    const width = await page.evaluate('document.querySelector("img").naturalWidth');
+    expect(width).toBeGreaterThan(0);
+    await page.context().close();
+  }
+});
+
+it('leads from the form to the callback of the application in one click', async () => {
+  const page = await newPage(browser);
+  await page.route(`${REDIRECT_URI}*`, (route) => route.fulfill({ body: 'the application' }));
+  await page.goto(client.authorizationUrl().href);
+  await press(/^Ada/)(page);
+  await page.waitForURL(/^http:\/\/localhost:3000\/callback\?code=/);
+  const cookies = await page.context().cookies();
+  expect(cookies.length).toBeGreaterThan(0);
+  // Not sent to the application, which has the same host; and not under a name of its own.
+  for (const { name, path } of cookies) expect(name + path).toMatch(/^local_authkit_.*\/oauth2/);
+  await page.context().close();
+});

@@ -1,0 +1,380 @@
+// The local AuthKit's tokens and the endpoints that take them.
+
+import { X509Certificate } from 'node:crypto';
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  startLocalAuthKit,
+  type LocalAuthKit,
+} from '../../../src/development/local-authkit/start.ts';
+import { signInOverHttp } from '../../../src/development/local-authkit/test-kit.ts';
+import { EVERY_SCOPE, LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
+
+const RESOURCE = 'https://api.example.com';
+const ULID = '[0-9A-HJKMNP-TV-Z]{26}';
+const form = (prefix: string) => expect.stringMatching(new RegExp(`^${prefix}${ULID}$`));
+
+let authkit: LocalAuthKit;
+let client: LocalClient;
+let publicApp: LocalClient;
+let thirdParty: LocalClient;
+let machine: LocalClient;
+
+beforeAll(async () => {
+  const redirectUris = [REDIRECT_URI];
+  authkit = await startLocalAuthKit({ port: 0, redirectUris, resources: [RESOURCE] });
+  const { issuer, applications } = authkit;
+  const { firstParty } = applications;
+  client = new LocalClient(issuer, firstParty.clientId, firstParty.clientSecrets[0]);
+  publicApp = new LocalClient(issuer, applications.publicApp.clientId);
+  const { thirdParty: third, machine: job } = applications;
+  thirdParty = new LocalClient(issuer, third.clientId, third.clientSecret);
+  machine = new LocalClient(issuer, job.clientId, job.clientSecret);
+});
+afterAll(() => authkit.close());
+afterEach(() => void vi.useRealTimers());
+
+function passTime(seconds: number): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 });
+}
+
+function claimsOf(token: string | undefined) {
+  return decodeJwt(token ?? '');
+}
+
+const userinfo = (token: string | undefined, method = 'GET') =>
+  fetch(`${authkit.issuer}/oauth2/userinfo`, {
+    method,
+    headers: { authorization: `Bearer ${token}` },
+  });
+
+const revoke = (app: LocalClient, token: string | undefined) =>
+  app.post('/oauth2/revoke', { token: token ?? '' });
+
+const ask = (app: LocalClient, more = {}) =>
+  app.post('/oauth2/token', { grant_type: 'client_credentials', ...more });
+
+describe('access token and ID token', () => {
+  it('have the members, header and lifetimes of AuthKit', async () => {
+    const tokens = await client.signIn({ person: 'Bruno Okafor' });
+    const members = ['access_token', 'expires_in', 'id_token', 'refresh_token', 'token_type'];
+    expect(Object.keys(tokens).toSorted()).toEqual(members);
+    expect([tokens['token_type'], tokens['expires_in']]).toEqual(['bearer', 300]);
+    const kid = form('sso_oidc_key_pair_');
+    expect(decodeProtectedHeader(tokens['access_token'] ?? '')).toEqual({ alg: 'RS256', kid });
+    const access = claimsOf(tokens['access_token']);
+    const [organization] = authkit.people[1]?.organizations ?? [];
+    expect(access).toEqual({
+      iss: authkit.issuer,
+      aud: authkit.environmentClientId,
+      sub: authkit.people[1]?.sub,
+      client_id: client.clientId,
+      org_id: organization?.id,
+      sid: form('app_consent_'),
+      jti: form(''),
+      scope: EVERY_SCOPE,
+      iat: expect.any(Number),
+      exp: (access.iat ?? 0) + 300,
+    });
+    const id = claimsOf(tokens['id_token']);
+    expect(id).toEqual({
+      iss: authkit.issuer,
+      aud: client.clientId,
+      sub: authkit.people[1]?.sub,
+      nonce: 'the-nonce',
+      name: 'Bruno Okafor',
+      given_name: 'Bruno',
+      family_name: 'Okafor',
+      email: 'bruno.okafor@example.com',
+      email_verified: true,
+      iat: expect.any(Number),
+      exp: (id.iat ?? 0) + 3600,
+    });
+  });
+
+  it('carry what the scopes allow and no more', async () => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope: 'openid email' });
+    expect(tokens['refresh_token']).toBeUndefined();
+    const known = ['aud', 'email', 'email_verified', 'exp', 'iat', 'iss', 'nonce', 'sub'];
+    expect(Object.keys(claimsOf(tokens['id_token'])).toSorted()).toEqual(known);
+    expect(claimsOf(tokens['access_token'])).not.toHaveProperty('org_id');
+    const plain = await client.signIn({ person: 'Ada Lindqvist' }, { scope: 'profile' });
+    expect(plain['id_token']).toBeUndefined();
+  });
+
+  it('name the chosen organization, also where two have the same name', async () => {
+    for (const organization of authkit.people[2]?.organizations ?? []) {
+      const choices = { person: 'Chiara Fontana', organization: organization.id };
+      const tokens = await client.signIn(choices);
+      expect(claimsOf(tokens['access_token'])['org_id']).toBe(organization.id);
+    }
+  });
+
+  it('drop a permission that the role or the application lacks', async () => {
+    const scope = 'openid posts:read posts:moderate';
+    const scopeFor = async (app: LocalClient, person: string, organization?: string) => {
+      const choices = { person, ...(organization !== undefined && { organization }) };
+      return claimsOf((await app.signIn(choices, { scope }))['access_token'])['scope'];
+    };
+    expect(await scopeFor(client, 'Bruno Okafor')).toBe(scope);
+    expect(await scopeFor(client, 'Chiara Fontana', 'Meridian Labs')).toBe('openid posts:read');
+    expect(await scopeFor(client, 'Ada Lindqvist')).toBe('openid');
+    expect(await scopeFor(thirdParty, 'Bruno Okafor')).toBe('openid posts:read');
+  });
+
+  it('have the resource as audience, and on refresh only when it is asked for again', async () => {
+    const choices = { person: 'Ada Lindqvist' };
+    const tokens = await client.signIn(choices, { resource: RESOURCE });
+    expect(claimsOf(tokens['access_token']).aud).toBe(RESOURCE);
+    const again = await client.refresh(tokens['refresh_token'], { resource: RESOURCE });
+    expect(claimsOf(again.body['access_token']).aud).toBe(RESOURCE);
+    const without = await client.refresh(again.body['refresh_token']);
+    expect(claimsOf(without.body['access_token']).aud).toBe(authkit.environmentClientId);
+  });
+
+  it('verify with the published keys, whose certificates belong to them', async () => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' });
+    const jwksUri = new URL('/oauth2/jwks', authkit.issuer);
+    const { issuer } = authkit;
+    await jwtVerify(tokens['access_token'] ?? '', createRemoteJWKSet(jwksUri), { issuer });
+    const { keys } = JSON.parse(await (await fetch(jwksUri)).text());
+    expect(Object.keys(keys[0]).toSorted()).toEqual(
+      ['alg', 'e', 'kid', 'kty', 'n', 'use', 'x5c', 'x5t#S256'].toSorted(),
+    );
+    const certificate = new X509Certificate(Buffer.from(keys[0].x5c[0], 'base64'));
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    expect(certificate.publicKey.export({ format: 'jwk' })['n']).toBe(keys[0].n);
+    const fingerprint = Buffer.from(certificate.fingerprint256.replaceAll(':', ''), 'hex');
+    expect(fingerprint.toString('base64url')).toBe(keys[0]['x5t#S256']);
+  });
+});
+
+describe('token endpoint', () => {
+  it('takes either of two secrets, in the body or as Basic, and no other', async () => {
+    const { clientId, clientSecrets } = authkit.applications.firstParty;
+    const statusFor = async (secret: string) => {
+      const other = new LocalClient(authkit.issuer, clientId, secret);
+      return (await other.refresh('unknown')).body['error'];
+    };
+    expect(await statusFor(clientSecrets[0])).toBe('invalid_grant');
+    expect(await statusFor(clientSecrets[1])).toBe('invalid_grant');
+    expect(await statusFor('0'.repeat(64))).toBe('invalid_client');
+    const credentials = Buffer.from(`${clientId}:${clientSecrets[1]}`).toString('base64');
+    const basic = await fetch(`${authkit.issuer}/oauth2/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${credentials}` },
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'unknown' }),
+    });
+    expect(await basic.json()).toMatchObject({ error: 'invalid_grant' });
+  });
+
+  it('answers 401 to a client that does not prove itself', async () => {
+    const unproven = new LocalClient(authkit.issuer, client.clientId);
+    const { status, body } = await unproven.refresh('unknown');
+    expect([status, body['error']]).toEqual([401, 'invalid_client']);
+  });
+
+  it('exchanges a code once; a second use ends what the first one gave', async () => {
+    const back = await signInOverHttp(client.authorizationUrl(), { person: 'Ada Lindqvist' });
+    const code = back.searchParams.get('code') ?? '';
+    const first = await client.exchange(code);
+    expect((await client.exchange(code)).body['error']).toBe('invalid_grant');
+    const refreshed = await client.refresh(first.body['refresh_token']);
+    expect(refreshed.body['error']).toBe('invalid_grant');
+  });
+
+  it('spends a code once also for two requests at the same time', async () => {
+    const back = await signInOverHttp(client.authorizationUrl(), { person: 'Ada Lindqvist' });
+    const code = back.searchParams.get('code') ?? '';
+    const both = await Promise.all([client.exchange(code), client.exchange(code)]);
+    expect(both.filter(({ status }) => status === 200).length).toBeLessThan(2);
+  });
+
+  it.each([
+    ['a wrong verifier', { code_verifier: 'x'.repeat(43) }],
+    ['another redirect URI', { redirect_uri: 'http://localhost:3000/other' }],
+  ])('refuses a code with %s', async (_, wrong) => {
+    const url = publicApp.authorizationUrl();
+    const back = await signInOverHttp(url, { person: 'Ada Lindqvist' });
+    const { status, body } = await publicApp.exchange(back.searchParams.get('code') ?? '', wrong);
+    expect([status, body['error']]).toEqual([400, 'invalid_grant']);
+  });
+});
+
+describe('refresh', () => {
+  it.each([
+    ['confidential', () => client],
+    ['Public', () => publicApp],
+    ['third-party', () => thirdParty],
+  ])('rotates the refresh token of a %s application and returns an ID token', async (_, app) => {
+    const tokens = await app().signIn({ person: 'Bruno Okafor' });
+    const { status, body } = await app().refresh(tokens['refresh_token']);
+    expect(status).toBe(200);
+    expect(body['refresh_token']).not.toBe(tokens['refresh_token']);
+    expect(claimsOf(body['id_token']).sub).toBe(authkit.people[1]?.sub);
+    const before = claimsOf(tokens['access_token']);
+    const after = claimsOf(body['access_token']);
+    expect([after['sid'], after['org_id']]).toEqual([before['sid'], before['org_id']]);
+    expect(after.jti).not.toBe(before.jti);
+  });
+
+  it('tolerates a replay for a few seconds, and then ends the chain', async () => {
+    const { refresh_token: spent } = await client.signIn({ person: 'Ada Lindqvist' });
+    await client.refresh(spent);
+    passTime(8);
+    const replay = await client.refresh(spent);
+    expect(replay.status).toBe(200);
+    passTime(5);
+    expect((await client.refresh(spent)).body['error']).toBe('invalid_grant');
+    const after = await client.refresh(replay.body['refresh_token']);
+    expect(after.body['error']).toBe('invalid_grant');
+  });
+
+  it('narrows the scope when asked, and refuses more than was granted', async () => {
+    const scope = 'openid profile offline_access';
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope });
+    const less = await client.refresh(tokens['refresh_token'], { scope: 'openid' });
+    expect(claimsOf(less.body['access_token'])['scope']).toBe('openid');
+    const more = await client.refresh(less.body['refresh_token'], { scope: `${scope} email` });
+    expect(more.body['error']).toBe('invalid_scope');
+  });
+
+  it('refuses the refresh token of another application', async () => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' });
+    const { body } = await publicApp.refresh(tokens['refresh_token']);
+    expect(body['error']).toBe('invalid_grant');
+    expect((await client.refresh(tokens['refresh_token'])).status).toBe(200);
+  });
+});
+
+describe('userinfo', () => {
+  it.each(['GET', 'POST'])('answers %s with the claims of the scopes', async (method) => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope: 'openid email' });
+    expect(await (await userinfo(tokens['access_token'], method)).json()).toEqual({
+      sub: authkit.people[0]?.sub,
+      email: 'ada.lindqvist@example.com',
+      email_verified: true,
+    });
+  });
+
+  it('refuses no token, a wrong token, an expired one, an ID token and that of a machine', async () => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' });
+    const own = await machine.post('/oauth2/token', { grant_type: 'client_credentials' });
+    const wrong = ['', 'x', tokens['id_token'], own.body['access_token']];
+    const answers = await Promise.all(wrong.map((token) => userinfo(token)));
+    passTime(301);
+    answers.push(await userinfo(tokens['access_token']));
+    for (const answer of answers) {
+      expect([answer.status, await answer.json()]).toEqual([401, { error: 'unauthorized' }]);
+    }
+  });
+});
+
+describe('introspection', () => {
+  it('describes one’s own tokens in AuthKit’s words', async () => {
+    const tokens = await client.signIn({ person: 'Bruno Okafor' });
+    const { scope: _, ...claims } = claimsOf(tokens['access_token']);
+    expect(await client.introspect(tokens['access_token'])).toEqual({
+      active: true,
+      ...claims,
+      token_type: 'access_token',
+    });
+    const { exp: __, ...others } = claims;
+    expect(await client.introspect(tokens['refresh_token'])).toEqual({
+      active: true,
+      ...others,
+      jti: expect.any(String),
+      iat: expect.any(Number),
+      token_type: 'refresh_token',
+    });
+  });
+
+  it('says no more than inactive about what is unknown, expired, spent or of others', async () => {
+    const inactive = { active: false };
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' });
+    const other = await thirdParty.signIn({ person: 'Ada Lindqvist' });
+    expect(await client.introspect('unknown')).toEqual(inactive);
+    expect(await client.introspect(tokens['id_token'])).toEqual(inactive);
+    expect(await client.introspect(other['access_token'])).toEqual(inactive);
+    expect(await thirdParty.introspect(tokens['refresh_token'])).toEqual(inactive);
+    await client.refresh(tokens['refresh_token']);
+    passTime(301);
+    expect(await client.introspect(tokens['access_token'])).toEqual(inactive);
+    expect(await client.introspect(tokens['refresh_token'])).toEqual(inactive);
+  });
+
+  it('tells a first-party application about the tokens of Public ones', async () => {
+    const tokens = await publicApp.signIn({ person: 'Ada Lindqvist' });
+    expect(await client.introspect(tokens['access_token'])).toMatchObject({ active: true });
+    expect(await thirdParty.introspect(tokens['access_token'])).toEqual({ active: false });
+  });
+
+  it('refuses a Public application and a wrong secret', async () => {
+    const wrong = new LocalClient(authkit.issuer, client.clientId, 'f'.repeat(64));
+    for (const caller of [publicApp, wrong]) {
+      const { status, body } = await caller.post('/oauth2/introspection', { token: 'x' });
+      expect([status, body['error']]).toEqual([401, 'invalid_client']);
+    }
+    expect((await client.post('/oauth2/introspection', {})).status).toBe(400);
+  });
+});
+
+describe('revocation', () => {
+  it('ends a rotation chain by any of its refresh tokens, and nothing else', async () => {
+    const choices = { person: 'Ada Lindqvist' };
+    const [one, otherDevice] = [await client.signIn(choices), await client.signIn(choices)];
+    const next = await client.refresh(one['refresh_token']);
+    expect(await revoke(client, one['refresh_token'])).toMatchObject({ status: 200, body: {} });
+    expect((await client.refresh(next.body['refresh_token'])).body['error']).toBe('invalid_grant');
+    expect((await client.refresh(otherDevice['refresh_token'])).status).toBe(200);
+    expect(await client.introspect(next.body['access_token'])).toMatchObject({ active: true });
+  });
+
+  it('answers 200 to unknown, revoked and access tokens alike', async () => {
+    const tokens = await publicApp.signIn({ person: 'Ada Lindqvist' });
+    const { access_token: access, refresh_token: refreshToken } = tokens;
+    for (const token of ['unknown', refreshToken, refreshToken, access]) {
+      expect(await revoke(publicApp, token)).toMatchObject({ status: 200, body: {} });
+    }
+    expect(await client.introspect(access)).toMatchObject({ active: true });
+  });
+
+  it('refuses the token of another application, a missing token and an unproven client', async () => {
+    const tokens = await client.signIn({ person: 'Ada Lindqvist' });
+    const foreign = await revoke(publicApp, tokens['refresh_token']);
+    expect([foreign.status, foreign.body['error']]).toEqual([400, 'invalid_grant']);
+    expect((await client.refresh(tokens['refresh_token'])).status).toBe(200);
+    expect((await client.post('/oauth2/revoke', {})).body['error']).toBe('invalid_request');
+    const unproven = new LocalClient(authkit.issuer, client.clientId);
+    expect((await revoke(unproven, 'x')).status).toBe(401);
+  });
+});
+
+describe('client_credentials', () => {
+  it('gives a machine a token about itself', async () => {
+    const { body } = await ask(machine, { scope: 'posts:read' });
+    expect(Object.keys(body).toSorted()).toEqual(['access_token', 'expires_in', 'token_type']);
+    const claims = claimsOf(body['access_token']);
+    expect(claims).toEqual({
+      iss: authkit.issuer,
+      aud: authkit.environmentClientId,
+      sub: machine.clientId,
+      client_id: machine.clientId,
+      org_id: authkit.people[1]?.organizations[0]?.id,
+      jti: form(''),
+      scope: 'posts:read',
+      iat: expect.any(Number),
+      exp: (claims.iat ?? 0) + 3600,
+    });
+    const known = await machine.introspect(body['access_token']);
+    expect(known).toMatchObject({ active: true, token_type: 'access_token' });
+    expect(known).not.toHaveProperty('sid');
+  });
+
+  it('is for machines only, with scopes they have', async () => {
+    expect((await ask(machine, { scope: 'openid' })).body['error']).toBe('invalid_scope');
+    expect((await ask(client)).body['error']).toBe('unauthorized_client');
+    const unproven = new LocalClient(authkit.issuer, machine.clientId);
+    expect((await ask(unproven)).status).toBe(401);
+  });
+});

@@ -1,0 +1,73 @@
+// Every error code and every log event is in the documents, and nothing else is.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { SIGN_IN_ERROR_CODES, SignInError } from '../../src/auth/index.ts';
+import { ADVICE } from '../../src/demo/advice.ts';
+import { PAGE_ERROR_CODES } from '../../src/demo/errors.ts';
+import { inlineCode, readText, section, tableRows } from '../support/reading/markdown.ts';
+
+const bare = (cell = '') => cell.replaceAll('`', '');
+
+describe('error codes', () => {
+  const text = readText('docs/troubleshooting.md');
+  const codesOf = (title: string) =>
+    tableRows(section(text, title)).map(([code]) => bare(code ?? ''));
+  const lists = {
+    'Signing in, and pages that need it': SIGN_IN_ERROR_CODES,
+    'Other pages': PAGE_ERROR_CODES,
+    'The API': inSource('src/bearer/errors.ts', /^ {2}(\w+): \{ status: \d+/gm),
+    'The session store': inSource('src/store/errors.ts', /^ {2}\| '(\w+)'/gm),
+  };
+
+  test.each(Object.entries(lists))('of "%s" each have a line', (title, codes) => {
+    expect(codes.length).toBeGreaterThan(4);
+    expect(codesOf(title).toSorted()).toEqual(codes);
+  });
+});
+
+test('the errors of signing in say there what they say on a page', () => {
+  const text = section(readText('docs/troubleshooting.md'), 'Signing in, and pages that need it');
+  const told = tableRows(text).map((cells) => cells.map(bare));
+  const said = SIGN_IN_ERROR_CODES.map((code) => [
+    code,
+    new SignInError(code).message,
+    ADVICE[code],
+  ]);
+  expect(told).toEqual(said);
+});
+
+/** What the process adds to an event of a folder to copy. */
+const ADDED: unknown[] = ['err', 'hint'];
+
+function inSource(file: string, pattern: RegExp): string[] {
+  return [...readText(file).matchAll(pattern)].map(([, code = '']) => code).toSorted();
+}
+
+describe('log events', () => {
+  const rows = tableRows(readText('docs/log-events.md'));
+  const types = ['src/auth/events.ts', 'src/bearer/errors.ts', 'src/store/types.ts'].map(readText);
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !/^development\/(?:local-authkit|doctor)/.test(name))
+    .map((name) => readText(join('src', name)));
+
+  test('are all listed, and no others', () => {
+    const named = sources.flatMap((text) => [...text.matchAll(/event: '(\w+)'/g)]);
+    const events = new Set(named.map(([, event = '']) => event));
+    expect(rows.map(([event]) => bare(event)).toSorted()).toEqual([...events].toSorted());
+  });
+
+  test('have the fields that their types have', () => {
+    const text = types.join('\n').replaceAll(/\s+/g, ' ');
+    const declared = [...text.matchAll(/\{ event: '(\w+)'((?:; \w+\??: [^;}]+)*);? \}/g)];
+    expect(declared.length).toBeGreaterThan(18);
+    for (const [, event = '', list = ''] of declared) {
+      const fields = [...list.matchAll(/; (\w+)\??:/g)].map(([, field]) => field);
+      const told = rows.find(([name]) => bare(name) === event)?.[1] ?? '';
+      expect(
+        inlineCode(told).filter((field) => fields.includes(field) || !ADDED.includes(field)),
+        event,
+      ).toEqual(fields);
+    }
+  });
+});

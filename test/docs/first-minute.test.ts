@@ -1,0 +1,80 @@
+// The README's first lines to the letter, in a fresh copy of the project: its command, the address
+// that it says to open, the words to press. Only what `npm ci` would install is linked, not fetched.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { freePort } from '../support/app/app.ts';
+import { Browser } from '../support/browser/browser.ts';
+import { codeBlocks, readText } from '../support/reading/markdown.ts';
+
+const [start = ''] = readText('README.md').split('\n## ');
+const commands = (codeBlocks(start, '')[0] ?? '').trimEnd().split('\n');
+let folder: string;
+let npmStart: ChildProcess | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'first-minute-'));
+  const files = ['src', 'views', 'public', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  await Promise.all(files.map((name) => cp(name, join(folder, name), { recursive: true })));
+  await symlink(resolve('node_modules'), join(folder, 'node_modules'));
+});
+afterAll(async () => {
+  if (npmStart?.pid !== undefined && npmStart.exitCode === null) {
+    // npm, its shell and the app. `exit` is npm's alone: the app still writes to its files then. It is
+    // gone when nobody holds the output any more.
+    const ended = once(npmStart, 'close');
+    process.kill(-npmStart.pid, 'SIGTERM');
+    await ended;
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('the commands are those of the table of commands', () => {
+  expect(commands.at(-1)).toBe('npm ci && npm start');
+  expect(readText('AGENTS.md')).toContain('| `npm ci && npm start` |');
+});
+
+test(
+  'npm start builds and starts; sign-in is where the text says',
+  { timeout: 90_000 },
+  async () => {
+    const [, opened = '', link = '', who = ''] =
+      /^Open (\S+), press "([^"]+)", choose ([^.]+)\./m.exec(start) ?? [];
+    const port = String(await freePort());
+    const { PATH, HOME } = process.env;
+    const [command = '', ...args] = commands.at(-1)?.split(' && ')[1]?.split(' ') ?? [];
+    let output = '';
+    npmStart = spawn(command, args, {
+      cwd: folder,
+      env: { PATH, HOME, PORT: port },
+      detached: true,
+    });
+    for (const stream of [npmStart.stdout, npmStart.stderr]) {
+      stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    }
+    await vi.waitUntil(() => output.includes('Open ') || npmStart?.exitCode !== null, 60_000);
+    const [, url = ''] = /^Open (\S+)$/m.exec(output) ?? [];
+    expect(url, output).toBe(opened.replace('3000', port));
+    await vi.waitUntil(async () => (await new Browser().fetch(`${url}/readyz`)).status === 200);
+
+    const names = who.split(/, | or /);
+    expect(names.length).toBe(3);
+    const homes = await Promise.all(names.map((name) => signInAs(name, url, link)));
+    names.forEach((name, index) => expect(homes[index]).toContain(`Hello, <bdi>${name}`));
+  },
+);
+
+/** Follows the link of this text on the home page and chooses this person; returns where that ends. */
+async function signInAs(name: string, url: string, link: string): Promise<string> {
+  const browser = new Browser();
+  const { body } = await browser.open(url);
+  const [, href = ''] = new RegExp(`href="([^"]+)"[^>]*>\\s*${link}`).exec(body) ?? [];
+  await browser.open(new URL(href, url));
+  let page = await browser.follow(await browser.press(name));
+  // Who is in several organizations chooses one.
+  if (page.url.origin !== url) page = await browser.follow(await browser.press('Blue Kiln'));
+  return page.body;
+}

@@ -1,0 +1,132 @@
+// The README says what the code does: settings, steps of a sign-in, layout.
+import { existsSync, readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, parseConfig, settings } from '../../src/config/config.ts';
+import {
+  arrows,
+  codeBlocks,
+  inlineCode,
+  readText,
+  section,
+  tableRows,
+} from '../support/reading/markdown.ts';
+
+const readme = readText('README.md');
+const example = readText('.env.example');
+const bare = (cell = '') => cell.replaceAll('`', '');
+
+describe('settings', () => {
+  const rows = tableRows(section(readme, 'Configuration'));
+  const names = Object.keys(settings.shape);
+  const exampleLines = new Map(
+    [...example.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  );
+
+  test('the README and .env.example list the settings of the schema', () => {
+    expect(rows.map(([name]) => bare(name))).toEqual(names);
+    expect([...exampleLines.keys()]).toEqual(names);
+  });
+
+  test('both give the defaults that the code has', () => {
+    const {
+      port,
+      scope,
+      sessionDb,
+      idleSeconds,
+      maxSeconds,
+      staleSeconds,
+      rateLimit,
+      logLevel,
+      baseUrl,
+    } = parseConfig({});
+    const defaults: Record<string, string> = {
+      OAUTH_SCOPE: scope,
+      PORT: String(port),
+      SESSION_DB: sessionDb,
+      SESSION_IDLE_SECONDS: String(idleSeconds),
+      SESSION_MAX_SECONDS: String(maxSeconds),
+      SESSION_STALE_SECONDS: String(staleSeconds),
+      RATE_LIMIT: String(rateLimit),
+      LOG_LEVEL: logLevel,
+    };
+    for (const [name, value] of Object.entries(defaults)) {
+      expect(exampleLines.get(name)).toBe(value);
+      expect(bare(rows.find(([row]) => bare(row) === name)?.[2])).toBe(value);
+    }
+    expect(baseUrl.origin).toBe('http://localhost:3000');
+  });
+
+  test('both mark what production requires', () => {
+    const missing = [
+      ...problems({ NODE_ENV: 'production' }),
+      ...problems({ NODE_ENV: 'production', AUTHKIT_ISSUER: 'https://issuer.example' }),
+    ];
+    const required = names.filter((name) => missing.includes(name));
+    const marked = rows.filter(([, , , production]) => production?.startsWith('required'));
+    expect(marked.map(([name]) => bare(name))).toEqual(required);
+
+    const paragraphs = example.split('\n\n').filter((text) => /^# [A-Z_]+=/m.test(text));
+    const exampleMarked = paragraphs.filter((text) => text.includes('[production]'));
+    expect(exampleMarked.map((text) => /^# ([A-Z_]+)=/m.exec(text)?.[1])).toEqual([
+      ...required,
+      'NODE_ENV',
+    ]);
+  });
+});
+
+function problems(env: Record<string, string>): string[] {
+  try {
+    parseConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((problem) => problem.split(':')[0] ?? '');
+  }
+}
+
+describe.each(['How one sign-in goes', 'How one refresh goes', 'How one sign-out goes'])(
+  '%s',
+  (title) => {
+    const text = section(readme, title).split('\n### ')[0] ?? '';
+    const steps = tableRows(text).map(([step = '', , where = '']) => ({ step, where }));
+
+    test('numbers the steps as the diagram numbers its arrows', () => {
+      const [diagram = ''] = codeBlocks(text, 'mermaid');
+      const numbers = steps.flatMap(({ step }) => step.split(', ').map(Number));
+      expect(numbers).toEqual(arrows(diagram).map((_arrow, index) => index + 1));
+    });
+
+    test('names functions that are in the files it names', () => {
+      const missing = steps.flatMap(({ where }) =>
+        [...where.matchAll(/\]\(([^)]+)\):((?:`\w+`(?:, )?)+)/g)].flatMap(([, file = '', list]) =>
+          inlineCode(list ?? '').filter((name) => !defines(readText(file), name)),
+        ),
+      );
+      expect(missing).toEqual([]);
+      expect(steps.every(({ where }) => where.includes('`'))).toBe(true);
+    });
+  },
+);
+
+test('the layout names all folders, and files that exist', () => {
+  const [tree = ''] = codeBlocks(section(readme, 'Layout'), '');
+  const paths = tree.split('\n').flatMap((line) => line.split(/ {2,}| (?!public)/)[0] ?? []);
+  const named = paths.flatMap((path) => path.split(', ')).filter(Boolean);
+  expect(named.filter((path) => !existsSync(path))).toEqual([]);
+  const ignored = readText('.gitignore').split('\n');
+  const folders = ['', 'src/'].flatMap((parent) =>
+    readdirSync(parent || '.', { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map(({ name }) => `${parent}${name}`),
+  );
+  const ours = folders.filter((folder) => folder !== 'src' && !ignored.includes(`${folder}/`));
+  expect(named).toEqual(expect.arrayContaining(ours));
+});
+
+/** Whether the source has a function, method or arrow function of this name. */
+function defines(source: string, name: string): boolean {
+  return new RegExp(
+    `(?:function |(?:const|override) )${name}\\b|^ +(?:async |override )*#?${name}\\(`,
+    'm',
+  ).test(source);
+}

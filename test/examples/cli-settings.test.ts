@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { help, readSettings } from '../../examples/cli/settings.ts';
+
+const env = { CLI_CLIENT_ID: 'client_cli', HOME: '/home/ada' };
+
+test.each([[[]], [['--help']], [['-h']], [['help']], [['login', '--help']], [['help', 'login']]])(
+  '%j asks for the help',
+  (args) => {
+    expect(readSettings(args, {})).toBeUndefined();
+  },
+);
+
+test.each([
+  [['dance'], /Unknown command: dance/],
+  [['login', 'now'], /Unknown command: login now/],
+  [['login', '--unknown'], /Unknown option '--unknown'/],
+  [['login', '--issuer'], /argument missing/],
+  [['whoami', '--api', 'http://api.example'], /--api must be an https URL/],
+  [['whoami', '--api', 'https:'], /--api must be an https URL/],
+  [['whoami', '--issuer', 'nonsense'], /--issuer must be an https URL/],
+  [['whoami', '--issuer', 'http://localhost.evil.example'], /--issuer must be an https URL/],
+  [['whoami', '--client-id', ''], /CLI_CLIENT_ID/],
+])('%j is wrong usage', (args, message) => {
+  expect(() => readSettings(args, env)).toThrow(message);
+  expect(() => readSettings(args, env)).toThrow(expect.objectContaining({ code: 'usage' }));
+});
+
+test('flags come before the environment, and the environment before defaults', () => {
+  const defaults = readSettings(['whoami'], env);
+  expect(defaults).toMatchObject({ clientId: 'client_cli', device: false, resource: undefined });
+  expect(defaults?.issuer.href).toBe('http://localhost:4000/');
+  expect(defaults?.tokenFile).toMatch(/\.config\/authkit-cli\/tokens\.json$/);
+  const set = { ...env, AUTHKIT_ISSUER: 'https://a.example', CLI_TOKEN_FILE: '/tmp/t' };
+  expect(readSettings(['whoami'], set)?.issuer.href).toBe('https://a.example/');
+  expect(readSettings(['whoami'], set)?.tokenFile).toBe('/tmp/t');
+  const flags = ['whoami', '--issuer', 'https://b.example', '--client-id', 'client_b'];
+  expect(readSettings(flags, set)?.issuer.href).toBe('https://b.example/');
+  expect(readSettings(flags, set)?.clientId).toBe('client_b');
+});
+
+test('the help names every option', () => {
+  for (const option of [
+    'issuer',
+    'client-id',
+    'api',
+    'resource',
+    'tokens',
+    'json',
+    'help',
+    'device',
+  ]) {
+    expect(help).toContain(`--${option}`);
+  }
+});

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runExample, startWorld } from '../support/app/examples.ts';
+import type { World } from '../support/app/examples.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.close());
+
+test('a machine calls the API for itself, and the API tells it from a user', async () => {
+  const { clientId, clientSecret } = world.authkit.applications.machine;
+  const env = { ...world.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: clientSecret };
+  const { code, stdout, stderr } = await runExample('m2m', [], env).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({
+    machine: true,
+    sub: clientId,
+    client_id: clientId,
+    org_id: expect.stringMatching(/^org_/),
+    user: null,
+  });
+});
+
+test('a wrong secret ends in an error, without the secret in it', async () => {
+  const { clientId } = world.authkit.applications.machine;
+  const env = { ...world.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: 'planted-secret' };
+  const { code, stdout, stderr } = await runExample('m2m', [], env).ended;
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('invalid_client');
+  expect(stdout + stderr).not.toContain('planted-secret');
+});

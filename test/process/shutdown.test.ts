@@ -1,0 +1,237 @@
+// SIGTERM, for the process as it is deployed: what is on its way is answered, then it exits with 0,
+// in seconds where nothing hangs, within 30 s where a request does. And before that: clients that
+// send slowly are cut, and hold nobody else up.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort, startTestApp, type TestApp } from '../support/app/app.ts';
+import { Browser } from '../support/browser/browser.ts';
+import { startRedis } from '../support/store/redis.ts';
+import { launchServer, startServer } from '../support/app/server-process.ts';
+import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
+
+let issuer: SignInIssuer;
+let folder: string;
+let port: number;
+let child: ChildProcess;
+let gone: Promise<unknown>;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  issuer = await startSignInIssuer();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'shutdown-'));
+  port = await freePort();
+});
+afterEach(async () => {
+  issuer.faults.clear();
+  for (const socket of sockets.splice(0)) socket.destroy();
+  child.kill('SIGKILL');
+  await gone;
+  await rm(folder, { recursive: true, force: true });
+});
+afterAll(() => issuer.close());
+
+const settings = (env: Record<string, string>) => ({
+  ...issuer.env,
+  PORT: String(port),
+  SESSION_DB: join(folder, 'sessions.db'),
+  ...env,
+});
+
+function launch(env: Record<string, string> = {}): void {
+  ({ child, ended: gone } = launchServer(settings(env)));
+}
+
+async function run(env: Record<string, string> = {}): Promise<void> {
+  ({ child, ended: gone } = await startServer(settings(env)));
+}
+
+interface Exit {
+  code: number | null;
+  signal: string | null;
+  ms: number;
+}
+
+async function signalled(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+  const startedAt = performance.now();
+  const exited: Promise<unknown[]> = once(child, 'exit');
+  child.kill(signal);
+  const [code, by] = await exited;
+  return { code: Number(code), signal: by as string | null, ms: performance.now() - startedAt };
+}
+
+async function open(bytes = ''): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  sockets.push(socket);
+  await once(socket, 'connect');
+  if (bytes !== '') socket.write(bytes);
+  return socket;
+}
+
+describe('a signal', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends an idle process with 0', async (signal) => {
+    await run();
+    const { code, ms } = await signalled(signal);
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(5_000);
+  });
+
+  it('does not wait for connections without a request', async () => {
+    await run();
+    await open();
+    await open('GET / HT');
+    await open('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:');
+    const used = await open(`GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await once(used, 'data');
+    const { code, ms } = await signalled();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  it('answers all that is on its way, sign-ins at AuthKit included, and takes nothing new', async () => {
+    await run();
+    issuer.faults.set('/oauth2/jwks', (_req, res) => {
+      const body = JSON.stringify({ keys: issuer.published });
+      setTimeout(() => res.setHeader('content-type', 'application/json').end(body), 2_000);
+    });
+    issuer.hits.clear();
+    const browsers = Array.from({ length: 30 }, () => new Browser());
+    const completing = browsers.map(async (browser) => {
+      const { location } = await browser.get(`http://localhost:${port}/login?return_to=/profile`);
+      const answer = await browser.get(location ?? '');
+      return browser.get(answer.location ?? '');
+    });
+    await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 5_000 });
+    const ended = signalled();
+    await vi.waitFor(() => expect(open()).rejects.toThrow(/ECONNREFUSED/), 1_500);
+    const pages = await Promise.all(completing);
+    const seen = pages.map(({ status, location }) => `${status} ${location?.pathname}`);
+    expect(new Set(seen)).toEqual(new Set(['303 /profile']));
+    const { code, ms } = await ended;
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+    // The sessions were kept: the next process knows them.
+    await run();
+    const [browser] = browsers;
+    expect((await browser?.get(`http://localhost:${port}/profile`))?.status).toBe(200);
+  });
+
+  it('cuts a request that hangs, and exits with 0 within 30 seconds', async () => {
+    await run();
+    const browser = new Browser();
+    await browser.open(`http://localhost:${port}/login?return_to=/profile`);
+    const lines = [
+      'POST /sessions/end HTTP/1.1',
+      'Host: localhost',
+      'Content-Type: application/x-www-form-urlencoded',
+      'Content-Length: 100',
+      `Cookie: session=${browser.jar.find('session')?.value}`,
+    ];
+    await open(`${lines.join('\r\n')}\r\n\r\nhandle=`);
+    await delay(300);
+    const { code, ms } = await signalled();
+    expect(code).toBe(0);
+    expect(ms).toBeGreaterThan(10_000);
+    expect(ms).toBeLessThan(30_000);
+  }, 60_000);
+
+  it('ends at once with 1 at a second signal', async () => {
+    await run();
+    await open('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:');
+    child.kill('SIGTERM');
+    await delay(300);
+    expect(await signalled()).toMatchObject({ code: 1 });
+  });
+
+  it.each(['paused', 'away'])('ends with 0 while Redis is %s', async (how) => {
+    const redis = await startRedis();
+    await run({ REDIS_URL: redis.url });
+    if (how === 'paused') redis.pause();
+    else await redis.stop();
+    const { code, ms } = await signalled();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+    await redis.close();
+  });
+});
+
+describe('SIGTERM while it starts', () => {
+  it.each([300, 450, 600, 900])('after %i ms ends it soon', async (ms) => {
+    launch();
+    await delay(ms);
+    const exit = await signalled();
+    // Before its first line runs, a process can only be ended by the signal itself.
+    expect(exit.signal ?? exit.code).toSatisfy((seen) => seen === 0 || seen === 'SIGTERM');
+    expect(exit.ms).toBeLessThan(10_000);
+  });
+
+  it('ends with 0, also while Redis does not answer', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    const at = typeof address === 'object' ? address?.port : '';
+    const connected = once(silent, 'connection');
+    launch({ REDIS_URL: `redis://127.0.0.1:${at}` });
+    await connected;
+    const { code, ms } = await signalled();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+    silent.close();
+  });
+});
+
+describe.concurrent('a client that is slow', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.close());
+
+  /** Sends the start, then a byte every half second; how long until it is cut, and what it got. */
+  async function drip(start: string): Promise<{ ms: number; answer: string }> {
+    const startedAt = performance.now();
+    const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
+    let answer = '';
+    socket.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+    socket.write(start);
+    const timer = setInterval(() => socket.write('a'), 500);
+    await once(socket, 'close');
+    clearInterval(timer);
+    return { ms: performance.now() - startedAt, answer };
+  }
+
+  it('with its headers is cut within 20 seconds, and many of them hold nobody up', async () => {
+    const many = Array.from({ length: 200 }, () =>
+      drip('GET / HTTP/1.1\r\nHost: localhost\r\nX: '),
+    );
+    await delay(1_000);
+    const startedAt = performance.now();
+    expect((await new Browser().get(app.url)).status).toBe(200);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    for (const { ms, answer } of await Promise.all(many)) {
+      expect(ms).toBeLessThan(20_000);
+      expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    }
+  }, 60_000);
+
+  it('with its body is cut within 40 seconds', async () => {
+    const lines = ['POST /logout HTTP/1.1', 'Host: localhost', 'Content-Length: 1000'];
+    const { ms } = await drip(`${lines.join('\r\n')}\r\n\r\n`);
+    expect(ms).toBeLessThan(40_000);
+  }, 60_000);
+
+  it('that says nothing is cut within 20 seconds', async () => {
+    const startedAt = performance.now();
+    const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'close');
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+  }, 60_000);
+});

@@ -1,0 +1,191 @@
+// What each engine of the store adds by itself: the file stays bounded and private, keys expire.
+import { statSync } from 'node:fs';
+import Database from 'libsql';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { startPruning } from '../../src/store/embedded/pruning.ts';
+import { migrate } from '../../src/store/embedded/schema.ts';
+import { openSqlite } from '../../src/store/embedded/sqlite.ts';
+import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
+import { openStore, type Store } from '../../src/store/index.ts';
+import { connectRedis } from '../../src/store/redis/client.ts';
+import { createCommands } from '../../src/store/redis/commands.ts';
+import { nameInIndexes, redisIndexes } from '../../src/store/redis/indexes.ts';
+import { startRedis, type TestRedis } from '../support/store/redis.ts';
+import { bytes, endAll, HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
+
+const newFile = temporaryFiles();
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }));
+afterEach(() => void vi.useRealTimers());
+
+function count(file: string, table: string): unknown {
+  const db = new Database(file);
+  try {
+    return db.prepare(`SELECT count(*) FROM ${table}`).raw().get([]);
+  } finally {
+    db.close();
+  }
+}
+
+/** What openEmbeddedStore starts, with another number of sessions and at another pace. */
+async function pruneOften(file: string, maxSessions: number): Promise<() => Promise<void>> {
+  const sqlite = await openSqlite(file, migrate);
+  const stopPruning = startPruning(sqlite, maxSessions, 10);
+  return async () => {
+    await stopPruning();
+    await sqlite.close();
+  };
+}
+
+describe('the session file', () => {
+  test('is readable by its owner only, and so are its companions', async () => {
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    await store.insert('a', session('ada'));
+    for (const suffix of ['', '-wal', '-shm']) {
+      expect(statSync(file + suffix).mode & 0o777).toBe(0o600);
+    }
+    await store.close();
+  });
+
+  test('loses what has expired by itself', async () => {
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    const stop = await pruneOften(file, 1_000_000);
+    for (let i = 0; i < 250; i += 1) await store.insert(`${i}`, session('ada'));
+    await store.insert('kept', session('ada', { expiresAt: Date.now() + 2 * HOUR }));
+    await store.acquireLease('l', 'one', HOUR);
+    pass(HOUR);
+    await vi.waitFor(() => expect(count(file, 'sessions')).toEqual([1]));
+    await vi.waitFor(() => expect(count(file, 'leases')).toEqual([0]));
+    expect(await store.read('kept')).toBeDefined();
+    await stop();
+    await store.close();
+  });
+
+  test('holds at most so many sessions, and drops those nearest their end', async () => {
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    const stop = await pruneOften(file, 10);
+    for (let i = 0; i < 30; i += 1) {
+      await store.insert(`${i}`, session('ada', { expiresAt: Date.now() + HOUR + i }));
+    }
+    await vi.waitFor(() => expect(count(file, 'sessions')).toEqual([10]));
+    expect(await store.read('19')).toBeUndefined();
+    expect(await store.read('20')).toBeDefined();
+    await stop();
+    await store.close();
+  });
+
+  test('is pruned by the store itself, once a minute', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.now() });
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    await store.insert('a', session('ada'));
+    pass(HOUR);
+    vi.advanceTimersByTime(59_999);
+    await store.ping();
+    expect(count(file, 'sessions')).toEqual([1]);
+    vi.advanceTimersByTime(1);
+    await store.close();
+    expect(count(file, 'sessions')).toEqual([0]);
+  });
+
+  test('opens again with everything in it', async () => {
+    const file = newFile();
+    const first = await openEmbeddedStore({ file });
+    await first.insert('a', session('ada'));
+    await first.close();
+    const second = await openEmbeddedStore({ file });
+    expect(await second.read('a')).toBeDefined();
+    await second.close();
+  });
+});
+
+/** What one waits for until the other opens it. */
+function gate() {
+  let open: (() => void) | undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open?.() };
+}
+
+describe('the keys in Redis', () => {
+  let redis: TestRedis;
+  let store: Store;
+  beforeAll(async () => {
+    redis = await startRedis();
+    ({ store } = await openStore({ redisUrl: redis.url, file: '' }));
+  });
+  afterAll(async () => {
+    await store.close();
+    await redis.close();
+  });
+
+  test('all expire by themselves', async () => {
+    const keys = { person: 'ada', organization: 'org1', issuerSession: 'sid1' };
+    const next = { facts: bytes('g'), tokens: bytes('t'), organization: 'org2' };
+    await store.insert('a', session(keys));
+    await store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
+    await store.touch('a', Date.now(), Date.now() + HOUR);
+    await store.replaceTokens('a', 1, next);
+    await store.insert('visitor', session());
+    await store.acquireLease('l', 'one', 10_000);
+    expect(await redis.command('DBSIZE')).toBe(':7\r\n');
+    expect(await redis.command('INFO keyspace')).toContain('keys=7,expires=7');
+  });
+
+  test('name no session that has ended', async () => {
+    await redis.flush();
+    await store.insert('ended', session('ada'));
+    await redis.command('DEL session:{ended}');
+    await store.insert('a', session('ada'));
+    expect((await store.sessionsOf('ada')).map(({ key }) => key)).toEqual(['a']);
+    expect(await redis.command('ZCARD user:{ada}')).toBe(':1\r\n');
+    await store.remove('a');
+    expect(await redis.command('DBSIZE')).toBe(':0\r\n');
+  });
+
+  test('keep a name that somebody saw before its session was written', async () => {
+    await redis.flush();
+    const client = await connectRedis(redis.url);
+    const commands = createCommands(client);
+    const [seen, goOn] = [gate(), gate()];
+    const slow = redisIndexes({
+      ...commands,
+      async read(key) {
+        const row = await commands.read(key);
+        seen.open();
+        await goOn.opened;
+        return row;
+      },
+    });
+    let looking: Promise<string[]> | undefined;
+    await nameInIndexes(commands, { person: 'ada' }, 'a', Date.now() + HOUR, async () => {
+      looking = slow.keysBy('person', 'ada');
+      await seen.opened;
+    });
+    goOn.open();
+    expect(await looking).toEqual([]);
+    expect(await redis.command('ZCARD user:{ada}')).toBe(':1\r\n');
+    client.destroy();
+  });
+
+  test('name no more sessions of a person than are kept, of those that ended unused neither', async () => {
+    await redis.flush();
+    for (let i = 0; i < 60; i += 1) {
+      await store.insert(`${i}`, session('ada', { endsAt: Date.now() + HOUR + i }));
+      await redis.command(`DEL session:{${i}}`);
+    }
+    expect(await redis.command('ZCARD user:{ada}')).toBe(':50\r\n');
+  });
+
+  test('are apart where two applications use two databases of one server', async () => {
+    const { store: other } = await openStore({ redisUrl: `${redis.url}/1`, file: '' });
+    await store.insert('a', session('ada'));
+    expect(await other.sessionsOf('ada')).toEqual([]);
+    expect(await endAll(other, 'ada')).toBe(0);
+    expect(await store.read('a')).toBeDefined();
+    await other.close();
+  });
+});

@@ -1,0 +1,188 @@
+// The session file when things go wrong: several processes, kill -9, no room, damage.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { openEntries } from '../../src/demo/entries.ts';
+import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
+import { codeOf, run } from '../support/store/jobs.ts';
+import { bytes, HOUR, session } from '../support/store/stores.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'store-'));
+chmodSync(folder, 0o755);
+let files = 0;
+const newFile = () => join(folder, `${(files += 1)}.db`);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the jobs leave in each session. */
+const WRITTEN = {
+  data: bytes('data 2'),
+  facts: bytes('g'),
+  version: 2,
+  lastSeenAt: expect.any(Number) as number,
+};
+
+describe('several processes on one session file', () => {
+  test('make it together and write at once without an error', async () => {
+    const file = newFile();
+    const jobs = ['a', 'b', 'c', 'd'].map((name) => run('write', file, name));
+    await Promise.all(jobs.map(({ ended }) => ended));
+    expect(jobs.map(({ errors }) => errors())).toEqual(['', '', '', '']);
+    const store = await openEmbeddedStore({ file });
+    const written = jobs.flatMap(({ lines }) => lines);
+    expect(written).toHaveLength(600);
+    for (const key of written) {
+      expect(await store.read(key)).toEqual(WRITTEN);
+    }
+    await store.close();
+  });
+
+  test('see what one of them writes that has opened the file twice, as the app does', async () => {
+    const file = newFile();
+    const stores = [await openEmbeddedStore({ file }), await openEmbeddedStore({ file })];
+    const entries = await openEntries(file);
+    // The last one to close the file writes its log back and deletes it, and this is not the last.
+    const visits = run('read', file, 'nobody');
+    await visits.ended;
+    expect([...visits.lines, visits.errors()]).toEqual(['not there', '']);
+    for (const [index, store] of stores.entries()) {
+      await store.insert(`${index}`, session('ada'));
+      const job = run('read', file, `${index}`);
+      await job.ended;
+      expect([...job.lines, job.errors()]).toEqual(['there', '']);
+    }
+    await Promise.all([entries, ...stores].map((each) => each.close()));
+    const after = await openEmbeddedStore({ file });
+    expect(await after.sessionsOf('ada')).toHaveLength(2);
+    await after.close();
+  });
+
+  test('hold a lease one at a time', async () => {
+    const file = newFile();
+    const jobs = ['a', 'b', 'c'].map((name) => run('exclude', file, name));
+    await Promise.all(jobs.map(({ ended }) => ended));
+    expect(jobs.map(({ errors }) => errors())).toEqual(['', '', '']);
+  });
+
+  test('lose nothing that was acknowledged to one that is killed', async () => {
+    const file = newFile();
+    for (const name of ['a', 'b', 'c']) {
+      const job = run('write-on', file, name);
+      await vi.waitFor(() => expect(job.lines.length).toBeGreaterThan(20), 20_000);
+      job.process.kill('SIGKILL');
+      await job.ended;
+      const store = await openEmbeddedStore({ file });
+      for (const key of job.lines) {
+        expect(await store.read(key)).toEqual(WRITTEN);
+      }
+      expect(await store.update(`${name}-0`, bytes('x'), Date.now(), Date.now() + HOUR)).toBe(true);
+      await store.close();
+    }
+  });
+
+  test('wait for a write of another without being blocked, and not for ever', async () => {
+    const file = newFile();
+    const [store, { default: Database }] = await Promise.all([
+      openEmbeddedStore({ file }),
+      import('libsql'),
+    ]);
+    await store.insert('a', session('ada'));
+    const holder = new Database(file);
+    holder.exec('BEGIN IMMEDIATE');
+    const refused = codeOf(store.insert('b', session('ada')));
+    expect(await store.read('a')).toBeDefined();
+    expect(await refused).toBe('store_unreachable');
+    expect(await codeOf(store.remove('a'))).toBe('store_unreachable');
+    expect(await store.read('a')).toBeDefined();
+    const written = store.insert('b', session('ada'));
+    holder.exec('COMMIT');
+    await written;
+    expect(await store.read('b')).toBeDefined();
+    holder.close();
+    await store.close();
+  });
+});
+
+describe('a session file', () => {
+  // A file system of 2 MB where that may be mounted, else a limit on the size of files.
+  test('without room refuses writes with a clear error, and is read on', async () => {
+    const disk = join(folder, 'disk');
+    mkdirSync(disk);
+    let limit = '';
+    try {
+      const mount = ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk];
+      execFileSync('mount', mount, { stdio: 'ignore' });
+    } catch {
+      limit = 'ulimit -f 2048;';
+    }
+    try {
+      const job = run('fill', join(disk, 'sessions.db'), 'a', limit);
+      await job.ended;
+      expect(job.errors()).toBe('');
+      expect(job.lines).toEqual(['store_full readable', 'removed as told']);
+    } finally {
+      if (limit === '') execFileSync('umount', [disk]);
+    }
+  });
+
+  test('that may not be written is told so when it is opened', async () => {
+    const file = newFile();
+    await (await openEmbeddedStore({ file })).close();
+    chmodSync(file, 0o444);
+    const job = run('open-as-nobody', file, 'a');
+    await job.ended;
+    expect(job.errors()).toContain('StoreError');
+    expect(job.errors()).toContain('store_readonly');
+  });
+
+  test('that is no database is kept and named, and opens afresh once moved aside', async () => {
+    const file = newFile();
+    const content = 'this is not a database, but somebody may want it back '.repeat(500);
+    writeFileSync(file, content);
+    const opening = openEmbeddedStore({ file });
+    expect(await codeOf(opening)).toBe('store_damaged');
+    await expect(opening).rejects.toThrow(`${file} is not a database; move it aside`);
+    expect(readFileSync(file, 'utf8')).toBe(content);
+    rmSync(file);
+    const store = await openEmbeddedStore({ file });
+    await store.insert('a', session('ada'));
+    await store.close();
+  });
+
+  test('whose pages are overwritten rejects as damaged, and is kept', async () => {
+    const file = newFile();
+    const first = await openEmbeddedStore({ file });
+    for (let i = 0; i < 200; i += 1) await first.insert(`${i}`, session('ada'));
+    await first.close();
+    const content = readFileSync(file);
+    content.fill(0xa5, 8192 * 2);
+    writeFileSync(file, content);
+    const store = await openEmbeddedStore({ file });
+    expect(await codeOf(store.read('7'))).toBe('store_damaged');
+    expect(await codeOf(store.insert('new', session('ada')))).toBe('store_damaged');
+    await store.close();
+    expect(readFileSync(file).subarray(8192 * 2)).toEqual(content.subarray(8192 * 2));
+  });
+
+  test('made by another version is refused as damaged', async () => {
+    const file = newFile();
+    const { default: Database } = await import('libsql');
+    const db = new Database(file);
+    db.exec('CREATE TABLE sessions (sid TEXT, sess TEXT, expires_at INTEGER)');
+    db.close();
+    expect(await codeOf(openEmbeddedStore({ file }))).toBe('store_damaged');
+  });
+
+  test('made by a later version is refused as damaged, and stays as it is', async () => {
+    const file = newFile();
+    const { default: Database } = await import('libsql');
+    const db = new Database(file);
+    db.exec('CREATE TABLE sessions (key TEXT); PRAGMA user_version = 9');
+    expect(await codeOf(openEmbeddedStore({ file }))).toBe('store_damaged');
+    expect(db.prepare('PRAGMA user_version').raw().get([])).toEqual([9]);
+    const columns = db.prepare("SELECT name FROM pragma_table_info('sessions')").raw().all([]);
+    expect(columns).toEqual([['key']]);
+    db.close();
+  });
+});

@@ -1,0 +1,187 @@
+// Redis when things go wrong: stopped, frozen, away at the start, full, read-only, behind TLS.
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { createServer } from 'node:tls';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { openStore, StoreError, type StoreEvent } from '../../../src/store/index.ts';
+import { connectRedis } from '../../../src/store/redis/client.ts';
+import { redisStore } from '../../../src/store/redis/store.ts';
+import { codeOf, run } from '../../support/store/jobs.ts';
+import { startRedis } from '../../support/store/redis.ts';
+import { bytes, session, temporaryFiles } from '../../support/store/stores.ts';
+
+const newFile = temporaryFiles();
+
+async function took(promise: Promise<unknown>): Promise<number> {
+  const before = performance.now();
+  expect(await codeOf(promise)).toBe('store_unreachable');
+  return performance.now() - before;
+}
+
+describe('Redis', () => {
+  const clean: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const step of clean.splice(0).toReversed()) await step();
+  });
+  let events: StoreEvent[];
+  beforeEach(() => {
+    events = [];
+  });
+
+  async function startStore() {
+    const redis = await startRedis({ persist: true });
+    clean.push(() => redis.close());
+    const client = await connectRedis(redis.url, (event) => void events.push(event));
+    const store = redisStore(client);
+    clean.push(() => store.close());
+    return { redis, store };
+  }
+
+  test('stopped: commands fail at once; started: they work again by themselves', async () => {
+    const { redis, store } = await startStore();
+    await store.insert('a', session('ada'));
+    await redis.stop();
+    await vi.waitFor(() => expect(events.at(-1)?.event).toBe('store_unreachable'));
+    expect(await took(store.read('a'))).toBeLessThan(500);
+    expect(await took(store.ping())).toBeLessThan(500);
+    await redis.start();
+    await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 50 });
+    expect(await store.read('a')).toMatchObject({
+      data: bytes('data 1'),
+      facts: bytes('facts 1'),
+      version: 1,
+    });
+    expect(events.map(({ event }) => event)).toEqual([
+      'store_reachable',
+      'store_unreachable',
+      'store_reachable',
+    ]);
+  });
+
+  test('answering while this process is busy for longer than a command may take: it is heard', async () => {
+    const { store } = await startStore();
+    await store.insert('a', session('ada'));
+    const read = store.read('a');
+    // The command leaves first; then nothing runs here, and the answer waits.
+    await new Promise((sent) => setImmediate(sent));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+    expect(await read).toMatchObject({ data: bytes('data 1') });
+  });
+
+  test('stopped in the middle of many commands: every one of them is answered', async () => {
+    const { redis, store } = await startStore();
+    await store.insert('a', session('ada'));
+    const many = Array.from({ length: 500 }, () => store.read('a').catch((e: unknown) => e));
+    const stopped = redis.stop();
+    const more = Array.from({ length: 500 }, () => store.read('a').catch((e: unknown) => e));
+    await stopped;
+    for (const result of await Promise.all([...many, ...more])) {
+      if (result instanceof Error) expect(result).toBeInstanceOf(StoreError);
+      else expect(result).toMatchObject({ data: bytes('data 1') });
+    }
+  });
+
+  test('frozen: the first commands fail in time, the next at once; then it works on', async () => {
+    const { redis, store } = await startStore();
+    await store.insert('a', session('ada'));
+    redis.pause();
+    const first = await Promise.all([took(store.read('a')), took(store.ping())]);
+    for (const ms of first) expect(ms).toBeLessThan(2_500);
+    expect(await took(store.read('a'))).toBeLessThan(500);
+    redis.resume();
+    await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 20 });
+    expect(await store.read('a')).toBeDefined();
+  });
+
+  test('frozen for longer than a connection may be silent: it works on too', async () => {
+    const { redis, store } = await startStore();
+    redis.pause();
+    await took(store.ping());
+    await vi.waitFor(() => expect(events.at(-1)?.event).toBe('store_unreachable'), 15_000);
+    expect(await took(store.ping())).toBeLessThan(500);
+    redis.resume();
+    await vi.waitFor(() => store.ping(), { timeout: 15_000, interval: 50 });
+  });
+
+  test('away at the start: the store is there, fails fast, and works once Redis has come', async () => {
+    const redis = await startRedis();
+    clean.push(() => redis.close());
+    await redis.stop();
+    const client = await connectRedis(redis.url, (event) => void events.push(event));
+    const store = redisStore(client);
+    clean.push(() => store.close());
+    expect(await took(store.ping())).toBeLessThan(500);
+    await redis.start();
+    await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 50 });
+  });
+
+  test('named by what is no URL of it: rejected as such, and its password is not told', async () => {
+    const told = ['redis://:pass-word@host:port', 'redis://:pass-word@host/name'].map(
+      async (url) => {
+        const error: unknown = await openStore({ redisUrl: url, file: '' }).catch(
+          (e: unknown) => e,
+        );
+        expect(error).toBeInstanceOf(StoreError);
+        expect(inspect(error, { depth: 9 })).not.toContain('pass-word');
+      },
+    );
+    await Promise.all(told);
+  });
+
+  test('full: writes are refused as such, reads and sign-out go on', async () => {
+    const { redis, store } = await startStore();
+    await store.insert('a', session('ada'));
+    await redis.command('CONFIG SET maxmemory 1');
+    expect(await codeOf(store.insert('b', session('ada')))).toBe('store_full');
+    expect(await store.read('a')).toBeDefined();
+    await store.remove('a');
+    expect(await store.read('a')).toBeUndefined();
+  });
+
+  test('as a read-only replica: writes are refused as such', async () => {
+    const { redis, store } = await startStore();
+    await redis.command('REPLICAOF 127.0.0.1 1');
+    expect(await codeOf(store.insert('a', session('ada')))).toBe('store_readonly');
+  });
+
+  test('behind TLS: rediss:// works with a certificate it trusts, and with no other', async () => {
+    const { redis } = await startStore();
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
+    const cert = `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`;
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const server = createServer({ cert, key }, (socket) => {
+      const behind = connect(redis.port, '127.0.0.1');
+      socket.pipe(behind).pipe(socket);
+      socket.on('error', () => behind.destroy());
+      behind.on('error', () => socket.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    clean.push(async () => void server.close());
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const trusted = newFile();
+    mkdirSync(dirname(trusted));
+    writeFileSync(trusted, cert);
+
+    const outcomes = [trusted, ''].map(async (certificates) => {
+      const job = run(
+        'ping',
+        `rediss://localhost:${port}`,
+        'a',
+        `NODE_EXTRA_CA_CERTS=${certificates}`,
+      );
+      await job.ended;
+      return [...job.lines, job.errors()];
+    });
+    expect(await Promise.all(outcomes)).toEqual([
+      ['answered', ''],
+      ['store_unreachable', ''],
+    ]);
+  });
+});

@@ -1,0 +1,100 @@
+// Carries out the commands of the README that copy a folder and install what it needs, in a folder
+// of the test's own: nothing but what they name is there.
+import { execFile } from 'node:child_process';
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { codeBlocks, readText } from '../reading/markdown.ts';
+
+const run = promisify(execFile);
+
+/** The TypeScript compiler of this project. */
+const TSC = resolve('node_modules/typescript/bin/tsc');
+
+/** The lines of the code blocks that are commands. */
+export const commandsIn = (markdown: string) => codeBlocks(markdown, '').join('').split('\n');
+
+const COPY = /^cp -r (.*) \.\.\/your-app\/(.*)$/m;
+
+/** The folders that the `cp` line names. */
+export function copiedFolders(markdown: string): string[] {
+  return COPY.exec(commandsIn(markdown).join('\n'))?.[1]?.split(' ') ?? [];
+}
+
+/** Carries out the `cp` line: the folders it names, from below `from` to below `app`. */
+export async function copyFolders(markdown: string, from: string, app: string): Promise<void> {
+  const [, , to = ''] = COPY.exec(commandsIn(markdown).join('\n')) ?? [];
+  const copies = copiedFolders(markdown).map((name) =>
+    cp(join(from, name), join(app, to, basename(name)), { recursive: true }),
+  );
+  await Promise.all(copies);
+}
+
+/** What the `npm install` lines name: package and version. */
+export function packagesIn(markdown: string): { name: string; version: string }[] {
+  const lines = commandsIn(markdown).filter((line) => line.startsWith('npm install '));
+  const specs = lines.flatMap((line) => line.replace(/^npm install( --save-dev)? /, '').split(' '));
+  return specs.map((spec) => {
+    const at = spec.lastIndexOf('@');
+    return { name: spec.slice(0, at), version: spec.slice(at + 1) };
+  });
+}
+
+/** Puts the packages of the `npm install` lines into `app`, as they are installed here. */
+export async function installPackages(markdown: string, app: string): Promise<void> {
+  await Promise.all(packagesIn(markdown).map(({ name }) => linkPackage(name, app)));
+}
+
+/** Puts this package into `app`, as it is installed here. */
+export async function linkPackage(name: string, app: string): Promise<void> {
+  const target = join(app, 'node_modules', name);
+  await mkdir(dirname(target), { recursive: true });
+  await symlink(resolve('node_modules', name), target);
+}
+
+/** Carries out the `rm` commands among these: what they name must be there. */
+export async function removeFrom(app: string, commands: readonly string[]): Promise<void> {
+  const paths = commands
+    .filter((command) => command.startsWith('rm '))
+    .flatMap((command) => command.replace(/^rm (-r )?/, '').split(' '));
+  if (paths.length === 0) throw new Error('no `rm` command');
+  await Promise.all(paths.map((path) => rm(join(app, path), { recursive: true })));
+}
+
+/**
+ * Compiles `host` as src/server.ts with every flag of this project and those of `changed`; returns
+ * what the compiler says.
+ */
+export async function compileHost(host: string, app: string, changed = {}): Promise<string> {
+  const { compilerOptions } = JSON.parse(readText('tsconfig.json')) as { compilerOptions: object };
+  const options = { ...compilerOptions, noEmit: false, rootDir: 'src', outDir: 'dist', ...changed };
+  await writeFile(join(app, 'src/server.ts'), host);
+  await writeFile(join(app, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: options }));
+  return compile(app);
+}
+
+/** Compiles what is there; returns what the compiler says. */
+export async function compile(app: string): Promise<string> {
+  const compiled = await run(process.execPath, [TSC], { cwd: app }).catch(
+    (error: { stdout: string }) => error,
+  );
+  return compiled.stdout;
+}
+
+/**
+ * Carries out what docs/copying.md says for CommonJS: a built copy in a folder of its own, whose
+ * path this returns.
+ */
+export async function copyForCommonJs(markdown: string, folder: string): Promise<string> {
+  const [app, built] = [join(folder, 'commonjs'), join(folder, 'built')];
+  const build = ['-p', 'tsconfig.build.json', '--outDir', join(built, 'dist')];
+  await run(process.execPath, [TSC, ...build]);
+  await copyFolders(markdown, built, app);
+  await installPackages(markdown, app);
+  const [, type = '', file = ''] =
+    /^echo '(.*)' > \.\.\/your-app\/(.*)$/m.exec(commandsIn(markdown).join('\n')) ?? [];
+  await writeFile(join(app, file), type);
+  await writeFile(join(app, 'package.json'), '{ "type": "commonjs" }');
+  return app;
+}

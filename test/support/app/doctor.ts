@@ -1,0 +1,110 @@
+// The doctor with a fault planted: in this process, or as `npm run doctor` starts it.
+import { spawn } from 'node:child_process';
+import { createServer, request, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { expect } from 'vitest';
+import { examine } from '../../../src/development/doctor/examine.ts';
+import type { Finding } from '../../../src/development/doctor/report.ts';
+import type { TestApp } from './app.ts';
+
+type Env = Record<string, string>;
+
+/** What the doctor finds; whatever that is, it shows no secret. */
+export async function examined(env: Env, accessToken?: string) {
+  const findings = await examine(env, accessToken);
+  expectNoSecret(JSON.stringify(findings), env, accessToken);
+  return {
+    findings,
+    found: (check: string) => findings.find((finding) => finding.check === check),
+    problems: findings.filter(({ status }) => status === 'problem').map(({ check }) => check),
+  };
+}
+
+function expectNoSecret(output: string, env: Env, accessToken?: string) {
+  const password = URL.parse(env['REDIS_URL'] ?? '')?.password;
+  const secrets = [env['SESSION_SECRET'], env['OAUTH_APP_CLIENT_SECRET'], password, accessToken];
+  for (const secret of secrets) if (secret) expect(output).not.toContain(secret);
+}
+
+/** `npm run doctor` with exactly these settings. */
+export async function runDoctor(env: Env, ...args: string[]) {
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'src/development/doctor/main.ts', ...args],
+    {
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expectNoSecret(out + err, env);
+  return { code: await exited, out, err };
+}
+
+/** The findings of `npm run doctor -- --json`. */
+export async function runAsJson(env: Env) {
+  const { code, out } = await runDoctor(env, '--json');
+  const findings = JSON.parse(out) as Finding[];
+  return { code, found: (check: string) => findings.find((each) => each.check === check) };
+}
+
+/** Small servers on free ports, closed together. */
+export function createServers() {
+  const servers: Server[] = [];
+  return {
+    async serve(listener: RequestListener, server = createServer()): Promise<string> {
+      servers.push(server.on('request', listener));
+      await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+      return `http://localhost:${(server.address() as AddressInfo).port}`;
+    },
+    close() {
+      for (const server of servers) server.close().closeAllConnections();
+    },
+  };
+}
+
+/** The metadata of the app's AuthKit under another issuer, changed on the way. */
+export function bentMetadata(
+  { authKit }: TestApp,
+  change: (metadata: Record<string, unknown>) => void,
+  date?: Date,
+): RequestListener {
+  return (req, res) => {
+    void fetch(`${authKit.issuer}${req.url}`).then(async (response) => {
+      const metadata = (await response.json()) as Record<string, unknown>;
+      metadata['issuer'] = `http://${req.headers.host}`;
+      change(metadata);
+      if (date) res.setHeader('date', date.toUTCString());
+      return res.end(JSON.stringify(metadata));
+    });
+  };
+}
+
+interface Detour {
+  /** Headers of the request that the proxy adds or replaces. */
+  headers?: Env;
+  /** What it makes of a cookie that the app sets. */
+  cookie?: (cookie: string) => string;
+}
+
+/** A proxy in front of this port. */
+export function proxyTo(
+  port: () => number,
+  { headers = {}, cookie }: Detour = {},
+): RequestListener {
+  return (req, res) => {
+    const options = { port: port(), host: 'localhost', path: req.url, method: req.method };
+    const onward = request({ ...options, headers: { ...req.headers, ...headers } }, (answer) => {
+      const cookies = answer.headers['set-cookie'];
+      const kept = cookie ? cookies?.map(cookie) : cookies;
+      res.writeHead(answer.statusCode ?? 502, {
+        ...answer.headers,
+        ...(kept && { 'set-cookie': kept }),
+      });
+      answer.pipe(res);
+    });
+    onward.on('error', () => res.writeHead(502).end());
+    req.pipe(onward);
+  };
+}

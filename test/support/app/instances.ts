@@ -1,0 +1,191 @@
+// The app as it is deployed: processes of its own, several of them over one store, behind a load
+// balancer without sticky sessions. Their clocks are moved, never waited for.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import {
+  startLocalAuthKit,
+  type LocalAuthKit,
+} from '../../../src/development/local-authkit/start.ts';
+import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
+import { startBalancer, type Balancer } from '../deploy/balancer.ts';
+import { Browser, type Page, type Visit } from '../browser/browser.ts';
+import { clockOffset, passTime, setClock, setClockOf } from '../clock/clock.ts';
+
+export interface Instance {
+  port: number;
+  child: ChildProcess;
+  log: LogLine[];
+  /** Resolves when the process is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface FleetOptions {
+  kind?: Kind;
+  count?: number;
+  env?: Record<string, string>;
+  authKit?: Partial<Parameters<typeof startLocalAuthKit>[0]>;
+  /** How far each instance's clock is off, in milliseconds. */
+  skew?: number[];
+}
+
+export interface Fleet {
+  url: string;
+  authKit: LocalAuthKit;
+  balancer: Balancer;
+  instances: Instance[];
+  folder: string;
+  /** What all instances have logged so far, those that are gone included. */
+  log: LogLine[];
+  /** Everything they have written, as it came. */
+  output: string[];
+  /** Lets time pass, for the instances and for AuthKit. */
+  pass(ms: number): Promise<void>;
+  /** Ends one instance and starts another in its place, with changed settings. */
+  replace(index: number, env?: Record<string, string>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts instances, a local AuthKit in this process, and a balancer whose origin is BASE_URL. */
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const { kind = 'firstParty', count = 2, skew = [] } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'authkit-fleet-'));
+  setClock(0);
+  const instances: Instance[] = [];
+  const balancer = await startBalancer(() => instances.map(({ port }) => port));
+  const authKit = await startLocalAuthKit({
+    port: 0,
+    redirectUris: [`${balancer.url}/callback`],
+    ...options.authKit,
+  });
+  const env: Record<string, string> = {
+    ...settingsFor(authKit, kind),
+    BASE_URL: balancer.url,
+    SESSION_SECRET: 'a-secret-of-the-tests-0123456789-abcdef',
+    SESSION_DB: join(folder, 'sessions.db'),
+    LOG_LEVEL: 'trace',
+    RATE_LIMIT: '0',
+    ...options.env,
+  };
+  const log: LogLine[] = [];
+  const output: string[] = [];
+  const start = async (index: number) => {
+    const clock = clockOffset() + (skew[index] ?? 0);
+    return startInstance({ ...env, CLOCK_OFFSET_MS: String(clock) }, log, output);
+  };
+  instances.push(...(await Promise.all(Array.from({ length: count }, (_, index) => start(index)))));
+
+  return {
+    url: balancer.url,
+    authKit,
+    balancer,
+    instances,
+    folder,
+    log,
+    output,
+    async pass(ms) {
+      passTime(ms);
+      await Promise.all(
+        instances.map(async ({ child }, index) => {
+          if (child.connected) await setClockOf(child, clockOffset() + (skew[index] ?? 0));
+        }),
+      );
+    },
+    async replace(index, changed = {}) {
+      Object.assign(env, changed);
+      await instances[index]?.stop();
+      instances[index] = await start(index);
+    },
+    async close() {
+      await Promise.all(instances.map((instance) => instance.stop('SIGKILL')));
+      await authKit.close();
+      await balancer.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const PRELOADS = ['--import', 'tsx', '--import', './test/support/clock/clock.ts'];
+
+async function startInstance(
+  settings: Record<string, string>,
+  log: LogLine[],
+  output: string[],
+): Promise<Instance> {
+  const port = await freePort();
+  const { PATH = '', NODE_ENV = 'test' } = process.env;
+  const child = spawn(process.execPath, [...PRELOADS, 'src/server.ts'], {
+    env: { PATH, NODE_ENV, PORT: String(port), ...settings },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  // A test run that is interrupted leaves no process behind.
+  const killNow = () => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  child.once('exit', () => process.off('exit', killNow));
+  const own: LogLine[] = [];
+  const isListening = new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the app ended with ${code}: ${output.at(-1)}`)));
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream ?? process.stdin }).on('line', (line) => {
+        output.push(line);
+        if (line.startsWith('Open ')) resolve();
+        if (!line.startsWith('{')) return;
+        const entry = JSON.parse(line) as LogLine;
+        own.push(entry);
+        log.push(entry);
+      });
+    }
+  });
+  await isListening;
+  return {
+    port,
+    child,
+    log: own,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+/** A page of one instance, as the balancer would ask it for it. */
+export function visit(browser: Browser, fleet: Fleet, index: number, path: string, more?: Visit) {
+  const url = `http://localhost:${fleet.instances[index]?.port}${path}`;
+  const host = new URL(fleet.url).host;
+  return browser.get(url, { ...more, headers: { host, ...more?.headers } });
+}
+
+/** Signs this person in at a fleet or an app, over HTTP. */
+export async function signInAt(url: string, person = 'Bruno'): Promise<Browser> {
+  const browser = new Browser();
+  await browser.open(`${url}/profile`);
+  const page = await browser.follow(await browser.press(person));
+  if (page.status !== 200)
+    throw new Error(`signing in ended with ${page.status} at ${page.url.pathname}`);
+  return browser;
+}
+
+/** How many of these pages have each status. */
+export function countByStatus(pages: Page[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of pages) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+/** Resolves once the condition holds; for what happens at its own pace in another process. */
+export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000) {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline)
+      throw new Error(`still not so after ${ms} ms: ${String(condition)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const times = <T>(count: number, run: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => run(index));

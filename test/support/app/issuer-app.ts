@@ -1,0 +1,54 @@
+// The app at an issuer that says what a test wants it to say, and a clock that the test moves.
+import { expect, vi } from 'vitest';
+import { startTestApp, type LogLine, type TestApp } from './app.ts';
+import { Browser } from '../browser/browser.ts';
+import { audience } from '../authkit/issuer.ts';
+import { passMonotonic } from '../clock/monotonic.ts';
+import { startSignInIssuer, type SignInIssuer } from '../authkit/sign-in-issuer.ts';
+
+export interface IssuerApp {
+  issuer: SignInIssuer;
+  app: TestApp;
+  /** A browser that has signed in; counts start at zero again. */
+  signedIn(): Promise<Browser>;
+  /** What the token endpoint got to exchange since then. */
+  refreshes(): URLSearchParams[];
+  events(name: string): LogLine[];
+  /** Before each test: nothing varied, nothing logged, nothing paused any more. */
+  calm(): void;
+  stop(): Promise<void>;
+}
+
+/** The Date must be faked (`vi.useFakeTimers`), once for a file: no memory lies in its future. */
+export async function startIssuerApp(env: Record<string, string> = {}): Promise<IssuerApp> {
+  const issuer = await startSignInIssuer();
+  const app = await startTestApp({ env: { ...issuer.env, API_AUDIENCE: audience, ...env } });
+  return {
+    issuer,
+    app,
+    async signedIn() {
+      const browser = new Browser();
+      expect((await browser.open(`${app.url}/profile`)).status).toBe(200);
+      issuer.exchanges.splice(0);
+      issuer.hits.clear();
+      return browser;
+    },
+    refreshes: () => issuer.exchanges.filter((form) => form.get('grant_type') === 'refresh_token'),
+    events: (name) => app.log.filter(({ event }) => event === name),
+    calm() {
+      pass(60);
+      issuer.vary = {};
+      app.log.splice(0);
+    },
+    async stop() {
+      await app.close();
+      await issuer.close();
+    },
+  };
+}
+
+/** Lets time pass, by the wall clock and by the monotonic one. */
+export function pass(seconds: number): void {
+  passMonotonic(seconds * 1_000);
+  vi.setSystemTime(Date.now() + seconds * 1_000);
+}

@@ -1,0 +1,131 @@
+// Real nginx and Caddy with the very files of deploy/: only names, addresses and paths are replaced.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { programPath } from '../machine/provision.ts';
+
+export interface ProxySetup {
+  /** Its port is the one for TLS. */
+  baseUrl: URL;
+  httpPort: number;
+  /** Ports of the two instances. */
+  instances: [number, number];
+}
+
+export interface Proxy {
+  /** What signed its certificate, to be trusted by a test. */
+  ca: string;
+  /** What it has written, for a test that fails. */
+  output(): string;
+  close(): Promise<void>;
+}
+
+const STARTERS = { nginx: nginxFiles, Caddy: caddyFiles };
+export type ProxyName = keyof typeof STARTERS;
+
+/** Starts the proxy with a throwaway certificate; resolves when it accepts connections. */
+export async function startProxy(name: ProxyName, setup: ProxySetup): Promise<Proxy> {
+  const folder = await mkdtemp(join(tmpdir(), 'proxy-'));
+  // Started as root, nginx works as another user.
+  await chmod(folder, 0o755);
+  const ca = await writeCertificate(folder, setup.baseUrl.hostname);
+  const { command, args, files } = await STARTERS[name](folder, setup);
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+  const { PATH = '' } = process.env;
+  const env = { PATH, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: { ...env, BASE_URL: setup.baseUrl.origin },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  }
+  // A test run that is interrupted leaves no server behind.
+  const killNow = () => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  await accepts(child, Number(setup.baseUrl.port), () => output);
+  return {
+    ca,
+    output: () => output,
+    async close() {
+      process.off('exit', killNow);
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeCertificate(folder: string, hostname: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  const der = selfSignedCertificate(createPrivateKey(privateKey), hostname);
+  const pem = new X509Certificate(der).toString();
+  await writeFile(join(folder, 'fullchain.pem'), pem);
+  await writeFile(join(folder, 'privkey.pem'), privateKey);
+  return pem;
+}
+
+async function nginxFiles(folder: string, { baseUrl, httpPort, instances }: ProxySetup) {
+  const text = await readFile('deploy/nginx.conf', 'utf8');
+  const site = withInstances(text, instances)
+    .replaceAll('https://forum.example.com', baseUrl.origin)
+    .replaceAll('forum.example.com', baseUrl.hostname)
+    .replaceAll('/etc/nginx/tls', folder)
+    .replace('listen 80;', `listen ${httpPort};`)
+    .replace('listen 443 ssl;', `listen ${baseUrl.port} ssl;`);
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
+  const main = `daemon off; pid ${folder}/pid; error_log stderr; events {}
+    http { access_log off; ${temporary.join(' ')} include ${folder}/site.conf; }`;
+  return {
+    command: programPath('nginx'),
+    args: ['-p', folder, '-e', 'stderr', '-c', join(folder, 'main.conf')],
+    files: { 'site.conf': site, 'main.conf': main },
+  };
+}
+
+async function caddyFiles(folder: string, { httpPort, instances }: ProxySetup) {
+  const text = await readFile('deploy/Caddyfile', 'utf8');
+  const site = withInstances(text, instances)
+    .replace('# tls /etc/caddy', 'tls /etc/caddy')
+    .replaceAll('/etc/caddy', folder);
+  // A process of a test controls nothing else and puts nothing into the machine's list of authorities.
+  const own = ['admin off', 'skip_install_trust', `http_port ${httpPort}`];
+  return {
+    command: programPath('caddy'),
+    args: ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
+    files: { Caddyfile: `{\n\t${own.join('\n\t')}\n}\n${site}` },
+  };
+}
+
+const withInstances = (text: string, [first, second]: [number, number]) =>
+  text.replace('app-1:3000', `127.0.0.1:${first}`).replace('app-2:3000', `127.0.0.1:${second}`);
+
+async function accepts(child: ChildProcess, port: number, output: () => string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline) {
+    if (child.exitCode !== null) break;
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'error').then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the proxy does not accept connections: ${output()}`);
+}

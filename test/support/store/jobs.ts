@@ -1,0 +1,41 @@
+// Processes of their own on a store (store-process.ts), and what they say.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { StoreError } from '../../../src/store/index.ts';
+
+const SCRIPT = fileURLToPath(new URL('store-process.ts', import.meta.url));
+
+export interface Job {
+  process: ChildProcess;
+  lines: string[];
+  errors: () => string;
+  ended: Promise<unknown>;
+}
+
+export function run(job: string, file: string, name: string, shell = ''): Job {
+  const command = `${shell} exec "$0" --import tsx "$@"`;
+  const child = spawn('sh', ['-c', command, process.execPath, SCRIPT, job, file, name]);
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  return {
+    process: child,
+    // A line without its end was not finished when the process died.
+    get lines() {
+      return output.split('\n').slice(0, -1);
+    },
+    errors: () => errors,
+    ended: once(child, 'close'),
+  };
+}
+
+/** The code of the StoreError that this rejects with; anything else is told in words. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof StoreError ? error.code : `no StoreError but ${String(error)}`;
+}

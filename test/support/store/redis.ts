@@ -1,0 +1,88 @@
+// A real redis-server of the test's own, on a free port of 127.0.0.1.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../machine/free-port.ts';
+import { programPath } from '../machine/provision.ts';
+
+export interface TestRedis {
+  url: string;
+  port: number;
+  /** Freezes the server (SIGSTOP): connections stay open, nothing is answered. */
+  pause(): void;
+  resume(): void;
+  /** Ends the server; `start` brings it back on the same port (with its data if `persist`). */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** Sends one inline command, such as `INFO memory`, and resolves to the raw answer. */
+  command(line: string): Promise<string>;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startRedis(
+  options: { port?: number; persist?: boolean; args?: string[] } = {},
+): Promise<TestRedis> {
+  const port = options.port ?? (await freePort());
+  const folder = mkdtempSync(join(tmpdir(), 'redis-'));
+  const persistence = options.persist ? ['yes', '--appendfsync', 'always'] : ['no'];
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+  args.push('--appendonly', ...persistence, ...(options.args ?? []));
+  let server: ChildProcess;
+
+  const start = async () => {
+    server = spawn(programPath('redis-server'), args, { stdio: 'ignore' });
+    await answers(server, port);
+  };
+  const stop = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGCONT');
+    server.kill('SIGTERM');
+    await exited;
+  };
+  // A test run that is interrupted leaves no server behind.
+  const killNow = () => void server.kill('SIGKILL');
+  process.once('exit', killNow);
+
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    pause: () => void server.kill('SIGSTOP'),
+    resume: () => void server.kill('SIGCONT'),
+    stop,
+    start,
+    command: (line) => send(port, line),
+    flush: async () => void (await send(port, 'FLUSHALL')),
+    close: async () => {
+      process.off('exit', killNow);
+      await stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answers(server: ChildProcess, port: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (performance.now() < deadline) {
+    if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
+    const answer = await send(port, 'PING').catch(() => '');
+    if (answer.startsWith('+PONG')) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('redis-server did not answer within 10 s');
+}
+
+// The answer of one command, ended by QUIT so that its end is the end of the stream.
+async function send(port: number, line: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8').setTimeout(5_000);
+  socket.on('timeout', () => socket.destroy(new Error('redis-server did not answer in 5 s')));
+  socket.write(`${line}\r\nQUIT\r\n`);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  return answer.replace(/\+OK\r\n$/, '');
+}

@@ -1,0 +1,85 @@
+// A process of its own on a store: `node --import tsx store-process.ts <job> <file or URL> <name>`.
+// It says each write that was acknowledged on a line, so that a test knows what must be there.
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { openStore, StoreError } from '../../../src/store/index.ts';
+
+const [job = '', file = '', name = ''] = process.argv.slice(2);
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const HOUR = 3_600_000;
+const bytes = (text: string) => Buffer.from(text);
+
+let people = 0;
+
+const newSession = () => ({
+  data: bytes('data 1'),
+  startedAt: Date.now(),
+  expiresAt: Date.now() + HOUR,
+  endsAt: Date.now() + HOUR,
+  // A person each: of one person only the newest fifty are kept.
+  signIn: {
+    keys: { person: `${name}-${(people += 1)}` },
+    facts: bytes('g'),
+    tokens: bytes('t'.repeat(3_000)),
+    label: name,
+  },
+});
+
+// No permission counts for root, so root asks as nobody.
+if (job === 'open-as-nobody' && process.getuid?.() === 0) process.setuid?.(65_534);
+const redisUrl = file.startsWith('redis') ? file : undefined;
+const { store } = await openStore({ file, redisUrl });
+
+const codeOf = (error: unknown) =>
+  error instanceof StoreError ? error.code : `no StoreError but ${String(error)}`;
+
+async function write(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    const key = `${name}-${i}`;
+    await store.insert(key, newSession());
+    await store.update(key, bytes('data 2'), Date.now(), Date.now() + HOUR);
+    await store.replaceTokens(key, 1, { facts: bytes('g'), tokens: bytes('t') });
+    say(key);
+  }
+}
+
+/** Writes until there is no room, then says why, and whether reads go on. */
+async function fill(): Promise<void> {
+  for (let i = 0; ; i += 1) {
+    try {
+      await store.insert(`${name}-${i}`, newSession());
+    } catch (error) {
+      const readable = await store.read(`${name}-0`);
+      say(
+        `${codeOf(error)} ${i > 0 && readable?.data.toString() === 'data 1' ? 'readable' : 'unreadable'}`,
+      );
+      const isRemoved = await store.remove(`${name}-0`).catch(() => false);
+      const isGone = (await store.read(`${name}-0`)) === undefined;
+      say(isRemoved === isGone ? 'removed as told' : 'not removed as told');
+      return;
+    }
+  }
+}
+
+/** Enters a place where nobody else may be, again and again; a second process there is an error. */
+async function exclude(rounds: number): Promise<void> {
+  for (let entered = 0; entered < rounds;) {
+    if (!(await store.acquireLease('door', name, 60_000))) continue;
+    closeSync(openSync(`${file}.inside`, 'wx'));
+    await store.renewLease('door', name, 60_000);
+    rmSync(`${file}.inside`);
+    await store.releaseLease('door', name);
+    entered += 1;
+  }
+}
+
+if (job === 'write') await write(150);
+if (job === 'write-on') await write(Number.MAX_SAFE_INTEGER);
+if (job === 'ping')
+  await store.ping().then(
+    () => say('answered'),
+    (error) => say(codeOf(error)),
+  );
+if (job === 'read') say((await store.read(name)) ? 'there' : 'not there');
+if (job === 'fill') await fill();
+if (job === 'exclude') await exclude(100);
+await store.close();

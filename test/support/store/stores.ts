@@ -1,0 +1,92 @@
+// Both engines of the store, for tests that hold for either.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest';
+import type { IndexKeys, NewSession } from '../../../src/auth/session/records.ts';
+import { openStore, type Store } from '../../../src/store/index.ts';
+import { startRedis, type TestRedis } from './redis.ts';
+
+export const HOUR = 3_600_000;
+
+/** Moves the clock of `Date`, and nothing else: timers and Redis go by the real one. */
+export const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+/** A file that is not there yet, in a folder that goes when the tests of this file end. */
+export function temporaryFiles(): () => string {
+  const folder = mkdtempSync(join(tmpdir(), 'store-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  let files = 0;
+  return () => join(folder, `${(files += 1)}`, 'sessions.db');
+}
+
+/** A sealed value, as far as a store can tell. */
+export const bytes = (text: string) => Buffer.from(text);
+
+/** A session that ends in an hour unless it is used, and in a day in any case; by a person, or more. */
+export function session(found?: string | IndexKeys, change: Partial<NewSession> = {}): NewSession {
+  const now = Date.now();
+  const keys = typeof found === 'string' ? { person: found } : found;
+  const signIn = {
+    facts: bytes('facts 1'),
+    tokens: bytes('tokens 1'),
+    label: 'Firefox on Linux',
+  };
+  return {
+    data: bytes('data 1'),
+    startedAt: now,
+    expiresAt: now + HOUR,
+    endsAt: now + 24 * HOUR,
+    ...(keys && { signIn: { keys, ...signIn } }),
+    ...change,
+  };
+}
+
+/** Ends all sessions of a person, one by one; how many there were. */
+export async function endAll(store: Store, person: string): Promise<number> {
+  const keys = await store.keysBy('person', person);
+  const ended = await Promise.all(keys.map((key) => store.remove(key)));
+  return ended.filter(Boolean).length;
+}
+
+interface Opened {
+  store: Store;
+  /** The same store, seen by another instance of the application. */
+  other: Store;
+}
+
+/** Runs the tests for each engine, with an empty store opened twice and a clock to move. */
+export function eachEngine(tests: (stores: Opened) => void): void {
+  const newFile = temporaryFiles();
+  const engines: [name: string, options: (redis: TestRedis) => { redisUrl?: string }][] = [
+    ['the embedded store', () => ({})],
+    ['Redis', ({ url }) => ({ redisUrl: url })],
+  ];
+  describe.each(engines)('%s', (_, options) => {
+    let redis: TestRedis;
+    let opened: Opened;
+    beforeAll(async () => {
+      redis = await startRedis();
+    });
+    afterAll(() => redis.close());
+    beforeEach(async () => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+      await redis.flush();
+      const both = { ...options(redis), file: newFile() };
+      const [{ store }, { store: other }] = await Promise.all([openStore(both), openStore(both)]);
+      opened = { store, other };
+    });
+    afterEach(async () => {
+      await Promise.all([opened.store.close(), opened.other.close()]);
+      vi.useRealTimers();
+    });
+    tests({
+      get store() {
+        return opened.store;
+      },
+      get other() {
+        return opened.other;
+      },
+    });
+  });
+}
