@@ -12,11 +12,11 @@ export type SignInEvent =
   | { event: 'sign_in_continued'; code: Code; sub: string }
   | { event: 'tokens_refreshed'; sub: string; version: number }
   | { event: 'refresh_failed'; sub: string; code: Code; retryInSeconds?: number }
-  | { event: 'refresh_response_odd'; sub: string; members: string }
+  | { event: 'refresh_response_malformed'; sub: string; members: string }
   | { event: 'organization_changed'; sub: string; from: string | undefined; to: string | undefined }
   /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
   | { event: 'client_refused'; code: Code }
-  | { event: 'use_not_noted'; sub: string }
+  | { event: 'session_touch_failed'; sub: string }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }
   | { event: 'signed_out'; sub: string; revocation: 'requested' | 'not_advertised' | 'no_token' }
   | { event: 'revocation_failed'; code: Code };

@@ -47,7 +47,7 @@ function authorizationCode(error: string): SignInErrorCode {
 /** RFC 6749 §5.2: errors of the token endpoint. 408, 429 and 5xx say nothing about the grant. */
 function statusCode(status: number, error: string | undefined): SignInErrorCode {
   if (status >= 500 || status === 429 || status === 408) return 'issuer_unreachable';
-  if (error === 'invalid_grant') return 'exchange_refused';
+  if (error === 'invalid_grant') return 'code_refused';
   if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
     return 'client_refused';
   }

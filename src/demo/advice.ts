@@ -14,8 +14,8 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   client_refused:
     'Check OAUTH_APP_CLIENT_ID and OAUTH_APP_CLIENT_SECRET; the secret may have been deleted.',
   clock_skew: 'Set this server’s clock (NTP); tokens are accepted with 30 seconds of difference.',
+  code_refused: 'Sign in again; a code works once and only for a short time.',
   cross_site_request: 'Use the button on this site’s own page, and open the site at BASE_URL.',
-  exchange_refused: 'Sign in again; a code works once and only for a short time.',
   fresh_token_unavailable: 'You are still signed in. Try again in a moment.',
   id_token_invalid:
     'Sign in again. If it stays, check AUTHKIT_ISSUER and OAUTH_APP_CLIENT_ID; the log has the reason.',

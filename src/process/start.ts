@@ -170,7 +170,7 @@ const ALARMS = new Set([
   'client_refused',
   'issuer_unavailable',
   'refresh_failed',
-  'use_not_noted',
+  'session_touch_failed',
   'user_info_failed',
   'clock_skew',
 ]);

@@ -157,7 +157,7 @@ it('signs nobody out when the store refuses to note the use, and says so', async
   }));
   const cookie = await signIn('ada', 120_000);
   expect(await ask('whose', cookie)).toEqual({ body: ['ada', 'ada'], cookies: [] });
-  expect(told).toContainEqual({ event: 'use_not_noted', sub: 'ada' });
+  expect(told).toContainEqual({ event: 'session_touch_failed', sub: 'ada' });
 });
 
 it('signs nobody in where noting the use finds that the session has ended', async () => {

@@ -29,8 +29,8 @@ describe('an error page', () => {
     const browser = new Browser();
     const answer = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
     const page = await browser.get(withParameters(answer, { code: 'not-the-code' }));
-    const { message } = new SignInError('exchange_refused');
-    const advice = ADVICE['exchange_refused'];
+    const { message } = new SignInError('code_refused');
+    const advice = ADVICE['code_refused'];
     const heading = message.replace(/\.$/, '');
     const shown = plainText(page.body);
     expect(shown).toContain(`${heading} ${advice} Sign in again Go to the home page`);
@@ -41,7 +41,7 @@ describe('an error page', () => {
     expect(reference).toMatch(/^[\w-]{8}$/);
     expect(app.log.find((line) => line['reference'] === reference)).toMatchObject({
       event: 'request_refused',
-      code: 'exchange_refused',
+      code: 'code_refused',
       status: 400,
     });
   });

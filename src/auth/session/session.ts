@@ -74,7 +74,7 @@ async function recognize(context: Context, req: Request, res: Response, stored: 
   // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
   const isNoted = await records.touch(stored.key, now, now + maxAgeMs).catch((cause: unknown) => {
-    context.onEvent({ event: 'use_not_noted', sub: signedIn.user.sub }, cause);
+    context.onEvent({ event: 'session_touch_failed', sub: signedIn.user.sub }, cause);
   });
   // A store that is full or read-only signs nobody out: the session ends when its last use is too old.
   if (isNoted === undefined) return;

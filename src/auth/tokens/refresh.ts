@@ -132,7 +132,7 @@ export class Refresher {
       throw new SignInError('user_mismatch');
     }
     const members = oddMembers(body, complaint !== undefined);
-    if (members !== '') onEvent({ event: 'refresh_response_odd', sub: user.sub, members });
+    if (members !== '') onEvent({ event: 'refresh_response_malformed', sub: user.sub, members });
     return next;
   }
 

@@ -41,7 +41,7 @@ describe('a fault of AuthKit', () => {
     expect(browser.jar.find('session')).toBeUndefined();
 
     app.authKit.control.reset();
-    const again = fault.endpoint === 'token' ? [303, '/profile'] : [400, 'exchange_refused'];
+    const again = fault.endpoint === 'token' ? [303, '/profile'] : [400, 'code_refused'];
     expect(await outcome(browser, answer)).toEqual(again);
   });
 

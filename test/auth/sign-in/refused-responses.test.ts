@@ -26,7 +26,7 @@ const OTHER_ATTEMPT: Outcome = [400, 'state_mismatch'];
 const DENIED: Outcome = [403, 'access_denied'];
 const UNSUITABLE: Outcome = [400, 'authorization_refused'];
 const AWAY: Outcome = [503, 'issuer_unreachable'];
-const BAD_CODE: Outcome = [400, 'exchange_refused'];
+const BAD_CODE: Outcome = [400, 'code_refused'];
 const OTHER_ISSUER: Outcome = [400, 'issuer_response_mismatch'];
 
 const rows: [string, Change, Outcome, Outcome][] = [

@@ -105,7 +105,7 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
   ],
 ])('%s loses no refresh token, and is named in the log', async (_, members, variation) => {
   const browser = await refreshWith(variation);
-  expect(at.events('refresh_response_odd')).toMatchObject([{ members }]);
+  expect(at.events('refresh_response_malformed')).toMatchObject([{ members }]);
   expect(at.events('session_ended')).toEqual([]);
   expect(await nextSent(browser)).toBe('the-rotated-one');
 });
