@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../support/app/app.ts';
 import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
 import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
-import { chromiumPath } from '../support/machine/provision.ts';
+import { partPath } from '../support/machine/parts.ts';
 
 const run = promisify(execFile);
 const readme = section(readText('README.md'), 'Copy this into your app');
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const tests = codeBlocks(document, 'ts')
     .join('\n')
     .replace("'3456'", `'${await freePort()}'`)
-    .replace('launch()', `launch({ executablePath: '${chromiumPath()}' })`);
+    .replace('launch()', `launch({ executablePath: '${partPath('Chromium')}' })`);
   await mkdir(join(app, 'test'));
   await writeFile(join(app, 'test/app.test.ts'), tests);
 });

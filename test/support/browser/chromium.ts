@@ -1,11 +1,11 @@
 // Real headless Chromium for what only a browser can show: cookies, navigation, layout, axe.
 import axe, { type AxeResults } from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { chromiumPath } from '../machine/provision.ts';
+import { partPath } from '../machine/parts.ts';
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
-    executablePath: chromiumPath(),
+    executablePath: partPath('Chromium'),
     // No request of its own to anybody: the tests run without the internet.
     args: [
       '--no-sandbox',

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
-import { programPath } from '../machine/provision.ts';
+import { partPath } from '../machine/parts.ts';
 
 export interface ProxySetup {
   /** Its port is the one for TLS. */
@@ -90,7 +90,7 @@ async function nginxFiles(folder: string, { baseUrl, httpPort, instances }: Prox
   const main = `daemon off; pid ${folder}/pid; error_log stderr; events {}
     http { access_log off; ${temporary.join(' ')} include ${folder}/site.conf; }`;
   return {
-    command: programPath('nginx'),
+    command: partPath('nginx'),
     args: ['-p', folder, '-e', 'stderr', '-c', join(folder, 'main.conf')],
     files: { 'site.conf': site, 'main.conf': main },
   };
@@ -104,7 +104,7 @@ async function caddyFiles(folder: string, { httpPort, instances }: ProxySetup) {
   // A process of a test controls nothing else and puts nothing into the machine's list of authorities.
   const own = ['admin off', 'skip_install_trust', `http_port ${httpPort}`];
   return {
-    command: programPath('caddy'),
+    command: partPath('caddy'),
     args: ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
     files: { Caddyfile: `{\n\t${own.join('\n\t')}\n}\n${site}` },
   };

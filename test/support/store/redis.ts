@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../machine/free-port.ts';
-import { programPath } from '../machine/provision.ts';
+import { partPath } from '../machine/parts.ts';
 
 export interface TestRedis {
   url: string;
@@ -34,7 +34,7 @@ export async function startRedis(
   let server: ChildProcess;
 
   const start = async () => {
-    server = spawn(programPath('redis-server'), args, { stdio: 'ignore' });
+    server = spawn(partPath('redis-server'), args, { stdio: 'ignore' });
     await answers(server, port);
   };
   const stop = async () => {
