@@ -1,5 +1,5 @@
-// The one object that every part of sign-in gets: the options with their defaults, the issuer and
-// the sessions.
+// The one object that every part of sign-in receives: the options with their defaults, the issuer
+// and the session store.
 import { hash } from 'node:crypto';
 import type { Request } from 'express';
 import session from 'express-session';
@@ -11,7 +11,7 @@ import { createSealer } from './session/seal.ts';
 import { SealedSessionStore } from './session/sealed-store.ts';
 import type { User } from './sign-in/user.ts';
 
-/** Where the routes of sign-in are, each a path on the origin of `baseUrl`. */
+/** The paths of sign-in, all on the origin of `baseUrl`. */
 export interface Paths {
   /** GET; default `/login`. */
   login: string;
@@ -19,7 +19,7 @@ export interface Paths {
   callback: string;
   /** POST; default `/logout`. */
   logout: string;
-  /** A public page of yours, where a sign-out leads; default `/signed-out`. */
+  /** Your public page that a sign-out redirects to; default `/signed-out`. */
   signedOut: string;
 }
 
@@ -27,30 +27,33 @@ export interface AuthOptions extends ClientOptions {
   /** The public origin of this app; the redirect URI is `paths.callback` on it. */
   baseUrl: URL;
   paths?: Partial<Paths>;
-  /** Ends the names of this application's cookies; default: a hash of `clientId` and `baseUrl`. */
+  /** Suffix of this application's cookie names; default: a hash of `clientId` and `baseUrl`. */
   cookieSuffix?: string;
-  /** Scopes asked for, `openid` among them; default: `openid profile email offline_access`. */
+  /** Requested scopes, including `openid`; default: `openid profile email offline_access`. */
   scope?: string;
-  /** Resource indicator (RFC 8707), sent on authorize, token and refresh. */
+  /** Resource indicator (RFC 8707), sent in authorization, token and refresh requests. */
   resource?: string;
-  /** The first signs and seals, all verify and open. Random, of 32 characters or more; fewer than 16 are refused. */
+  /**
+   * The first one signs and seals; all of them verify and open. Use random secrets of 32 characters
+   * or more; fewer than 16 are refused.
+   */
   sessionSecrets: readonly string[];
-  /** A session not used for this long ends; default: a day. */
+  /** An unused session ends after this long; default: one day. */
   idleSeconds?: number;
-  /** A session ends at the latest after this long; default: seven days. */
+  /** Every session ends after this long, used or not; default: seven days. */
   maxSeconds?: number;
   /**
-   * While AuthKit is away, sessions go on for this long after their access token has ended; default: an
-   * hour. From then on guards answer 503 until AuthKit is back.
+   * While AuthKit cannot be reached, sessions continue for this long after their access token has
+   * expired; default: one hour. After that, guards respond 503 until AuthKit is back.
    */
   staleSeconds?: number;
-  /** Where sessions are kept: src/store has two. */
+  /** Where sessions are kept; src/store has two implementations. */
   records: SessionRecords;
-  /** What a person's list of sessions calls the one that begins with this request. */
+  /** Labels the session that this request begins, for the user's list of sessions. */
   labelSession?: (req: Request) => string;
-  /** Your own user table: called with each user before the session begins. */
+  /** For your own user table: called with each user before the session begins. */
   onSignIn?: (user: User) => Promise<void> | void;
-  /** Your log. */
+  /** Receives each event, for your log. */
   onEvent?: SignInEventListener;
 }
 
@@ -66,49 +69,53 @@ const YEAR_S = 31_536_000;
 const DAY_S = 86_400;
 
 /**
- * Puts the parts together and begins to look for the issuer.
- * @throws RangeError for a secret, a time, a path or a base URL that cannot be right
+ * Creates the parts and starts discovering the issuer.
+ * @throws RangeError for an invalid secret, duration, path, cookie suffix or base URL
  */
 export function createContext(options: AuthOptions) {
   const { clientId, baseUrl, records, sessionSecrets: secrets } = options;
   const { labelSession = () => '', onSignIn = () => {} }: AuthOptions = options;
-  // A log that fails must not fail a sign-in, or end the process from the background.
-  const tell = async (...told: Parameters<SignInEventListener>) => options.onEvent?.(...told);
-  const onEvent: SignInEventListener = (...told) => void tell(...told).catch(() => undefined);
-  // A cookie belongs to a whole host; where on it the routes are, `paths` says.
+  // A failing log must not fail a sign-in, nor crash the process with an unhandled rejection.
+  const notify = async (...args: Parameters<SignInEventListener>) => options.onEvent?.(...args);
+  const onEvent: SignInEventListener = (...args) => void notify(...args).catch(() => undefined);
+  // Cookies are set for the whole host; `paths` says where on it the routes are.
   if (baseUrl.pathname !== '/')
-    throw new RangeError(`baseUrl: ${baseUrl.href} has a path; give an origin`);
+    throw new RangeError(`baseUrl: ${baseUrl.href} has a path; use an origin`);
   const paths = checkedPaths({ ...DEFAULT_PATHS, ...options.paths });
   const lifetimes = {
-    idleMs: 1000 * seconds('idleSeconds', options.idleSeconds ?? DAY_S),
-    maxMs: 1000 * seconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S),
+    idleMs: 1000 * wholeSeconds('idleSeconds', options.idleSeconds ?? DAY_S),
+    maxMs: 1000 * wholeSeconds('maxSeconds', options.maxSeconds ?? 7 * DAY_S),
   };
   const scope = options.scope ?? 'openid profile email offline_access';
-  // Whether browsers reach the app by https: this decides `Secure`, whatever a proxy's connection is.
+  // `Secure` depends on how browsers reach the app, not on how a proxy connects to it.
   const isSecure = baseUrl.protocol === 'https:';
-  // Cookies are shared by all ports of a host: applications on one machine must not sign each other out.
+  // All ports of a host share cookies: without a suffix, two applications on one machine would sign
+  // each other's users out.
   const cookieSuffix =
     options.cookieSuffix ?? hash('sha256', clientId + baseUrl.origin, 'base64url').slice(0, 6);
   if (!/^[\w-]+$/.test(cookieSuffix))
-    throw new RangeError(`cookieSuffix: ${cookieSuffix} has more than letters, digits, - and _`);
+    throw new RangeError(`cookieSuffix: ${cookieSuffix} may have only letters, digits, - and _`);
   const cookie = new SessionCookie(`-${cookieSuffix}`, secrets, isSecure);
   const store = new SealedSessionStore(records, cookie, secrets, lifetimes);
   return {
     clientId,
-    /** As configured; `issuer` is what it says about itself. */
+    /** As configured; what was discovered there is in `issuer`. */
     issuerUrl: options.issuer,
     issuer: new Issuer(options, onEvent),
     baseUrl,
     isSecure,
     cookieSuffix,
     paths,
-    /** Paths that no sign-in leads back to. */
-    notPages: [paths.login, paths.callback, paths.logout],
+    /** A sign-in never returns to one of these. */
+    authPaths: [paths.login, paths.callback, paths.logout],
     redirectUri: new URL(paths.callback, baseUrl),
     scope,
-    /** Whether a sign-in asks for a refresh token: a session without one then ends with its access token. */
-    asksOffline: scope.split(' ').includes('offline_access'),
-    staleMs: 1000 * seconds('staleSeconds', options.staleSeconds ?? 3_600),
+    /**
+     * Whether sign-ins request a refresh token; a session without one then ends with its access
+     * token.
+     */
+    requestsOffline: scope.split(' ').includes('offline_access'),
+    staleMs: 1000 * wholeSeconds('staleSeconds', options.staleSeconds ?? 3_600),
     resource: options.resource,
     ...lifetimes,
     records,
@@ -119,7 +126,7 @@ export function createContext(options: AuthOptions) {
       store,
       secret: [...secrets],
       cookie: { ...cookie.attributes, maxAge: lifetimes.idleMs },
-      // A request that changed nothing writes nothing: it could only write old data back.
+      // Saving an unchanged session could overwrite newer data with old.
       resave: false,
       saveUninitialized: false,
     }),
@@ -130,19 +137,19 @@ export function createContext(options: AuthOptions) {
   };
 }
 
-/** One spelling each: what stands there is compared with, and ends up in a Location header. */
+/** Only plain paths: they are compared literally, and sent in Location headers. */
 function checkedPaths(paths: Paths): Paths {
   const values = Object.values(paths);
   const wrong = values.find((path) => !/^(?:\/[\w~-][\w.~-]*)+$/.test(path));
-  if (wrong !== undefined) throw new RangeError(`paths: ${wrong} is no plain path such as /login`);
-  // As Express matches them: whatever the case.
+  if (wrong !== undefined) throw new RangeError(`paths: ${wrong} is not a plain path like /login`);
+  // Express matches paths case-insensitively.
   if (new Set(values.map((path) => path.toLowerCase())).size < values.length)
     throw new RangeError('paths: two of them are the same');
   return paths;
 }
 
-// A fraction would be a time that Redis refuses, and Infinity one that no cookie has.
-function seconds(name: string, value: number): number {
+// Redis rejects a fractional expiry, and no cookie can expire after Infinity.
+function wholeSeconds(name: string, value: number): number {
   if (Number.isInteger(value) && value > 0 && value <= YEAR_S) return value;
   throw new RangeError(`${name}: ${value} is not a whole number of seconds from 1 to ${YEAR_S}`);
 }

@@ -1,56 +1,56 @@
-// Everything that can go wrong with a sign-in, as one closed list. The code is stable: the same in
-// the page, the log and your documentation. `message` says what happened and never holds a word that
-// came from outside; what to do about it is for your error page to say, which knows your settings.
+// Every way a sign-in can fail, as one closed list. A code is stable: it is the same on the page,
+// in the log and in your documentation. `message` says what happened and never contains outside
+// input. What to do about it is up to your error page, which knows your settings.
 
-/** Code: status and message. */
+/** By code: status and message. */
 const ERRORS = {
-  access_denied: [403, 'The sign-in was cancelled, or access was not granted.'],
+  access_denied: [403, 'The sign-in was canceled, or access was not granted.'],
   attempt_expired: [400, 'This sign-in took longer than ten minutes.'],
-  attempt_missing: [400, 'This browser has no sign-in open that this could be the answer to.'],
-  attempt_used: [400, 'This sign-in was already completed once.'],
-  authorization_refused: [400, 'AuthKit did not accept the request to sign in.'],
-  callback_invalid: [400, 'This address is where AuthKit sends you back to; nothing came with it.'],
+  attempt_missing: [400, 'This browser has no sign-in open that this response could belong to.'],
+  attempt_used: [400, 'This sign-in was already completed.'],
+  authorization_refused: [400, 'AuthKit refused the authorization request.'],
+  callback_invalid: [400, 'The request to the callback carried no valid authorization response.'],
   client_refused: [502, 'AuthKit does not accept this application’s credentials.'],
-  clock_skew: [502, 'The clocks of this server and of AuthKit disagree too much.'],
-  code_refused: [400, 'AuthKit did not accept the code that came back from the sign-in.'],
-  cross_site_request: [403, 'This request came from another site and was not carried out.'],
+  clock_skew: [502, 'The clocks of this server and AuthKit differ too much.'],
+  code_refused: [400, 'AuthKit did not accept the authorization code.'],
+  cross_site_request: [403, 'This request came from another site and was refused.'],
   fresh_token_unavailable: [503, 'AuthKit cannot be reached, and this page needs a fresh token.'],
-  id_token_invalid: [502, 'The ID token that AuthKit sent did not pass its checks.'],
-  introspection_unavailable: [501, 'AuthKit cannot be asked here whether the grant is active.'],
+  id_token_invalid: [502, 'The ID token from AuthKit failed validation.'],
+  introspection_unavailable: [501, 'This app cannot ask AuthKit whether the grant is active.'],
   issuer_mismatch: [502, 'AuthKit’s metadata names a different issuer than configured.'],
-  issuer_response_mismatch: [400, 'Another issuer responded than the one that was asked.'],
-  issuer_timeout: [504, 'AuthKit did not answer in time.'],
+  issuer_response_mismatch: [400, 'The authorization response does not name the expected issuer.'],
+  issuer_timeout: [504, 'AuthKit did not respond in time.'],
   issuer_unreachable: [503, 'AuthKit cannot be reached.'],
   login_required: [401, 'You are not signed in.'],
-  method_not_allowed: [405, 'AuthKit sends people back here with GET only.'],
-  on_sign_in_failed: [503, 'You signed in, but your account could not be prepared here.'],
+  method_not_allowed: [405, 'The callback accepts only GET requests.'],
+  on_sign_in_failed: [503, 'You signed in, but your account could not be set up here.'],
   organization_required: [403, 'This page needs an organization, and you signed in without one.'],
-  other_person: [409, 'Somebody else is signed in here than when this page was opened.'],
-  refresh_refused: [503, 'AuthKit refused to renew the access token.'],
-  response_invalid: [502, 'AuthKit’s answer could not be understood.'],
-  sign_in_loop: [400, 'You signed in several times, and none of these sessions lasted.'],
-  state_mismatch: [400, 'The answer belongs to another sign-in than those this browser has open.'],
+  other_person: [409, 'A different user has signed in since this page was opened.'],
+  refresh_refused: [503, 'AuthKit refused to refresh the access token.'],
+  response_invalid: [502, 'AuthKit sent an invalid response.'],
+  sign_in_loop: [400, 'You signed in several times, but none of the sessions lasted.'],
+  state_mismatch: [400, 'This response belongs to none of this browser’s open sign-ins.'],
   store_unavailable: [503, 'The session store cannot be reached.'],
-  user_mismatch: [502, 'AuthKit described another user than the one who signed in.'],
+  user_mismatch: [502, 'AuthKit described a different user than the one who signed in.'],
 } as const satisfies Record<string, [status: number, message: string]>;
 
 export type SignInErrorCode = keyof typeof ERRORS;
-/** All of them, sorted: what a page, a test or a document can be held to. */
+/** All codes, sorted, so that a page, a test or a document can cover every one. */
 export const SIGN_IN_ERROR_CODES = (Object.keys(ERRORS) as SignInErrorCode[]).toSorted();
 
 interface Details {
   cause?: unknown;
-  /** Where "Sign in again" should lead. */
+  /** The page to return to after "Sign in again". */
   returnTo?: string | undefined;
   /** Seconds, for the Retry-After header. */
   retryAfter?: number | undefined;
-  /** For the log and for developers, never for users: may quote configuration, never a secret. */
+  /** For the log and developers, never for users: may quote configuration, but no secret. */
   hint?: string | undefined;
 }
 
 /**
- * A sign-in, or a page that needs one, that cannot go on. Handled by the app's error handler:
- * `status` and `retryAfter` (seconds) for the response, `message` for the page, the rest for the log.
+ * A sign-in, or a page that requires one, cannot continue. Your error handler uses `status` and
+ * `retryAfter` (seconds) for the response, `message` for the page, and the rest for the log.
  */
 export class SignInError extends Error {
   readonly code: SignInErrorCode;
@@ -72,7 +72,7 @@ export class SignInError extends Error {
 }
 
 /**
- * Turns a rejection of the store into the one error that pages know.
+ * Rethrows a rejection of the store as the one error code it has on pages.
  * @throws SignInError `store_unavailable`
  */
 export function storeFailure(cause: unknown): never {

@@ -1,4 +1,5 @@
-// What sign-in tells its host, for the log: one closed list, no token, no code, no e-mail address.
+// What sign-in reports for your log: a closed list of events, without tokens, codes and e-mail
+// addresses.
 import type { SignInErrorCode as Code } from './errors.ts';
 
 export type SignInEvent =
@@ -14,7 +15,7 @@ export type SignInEvent =
   | { event: 'refresh_failed'; sub: string; code: Code; retryInSeconds?: number }
   | { event: 'refresh_response_malformed'; sub: string; members: string }
   | { event: 'organization_changed'; sub: string; from: string | undefined; to: string | undefined }
-  /** An alarm for the operator: nobody can sign in or stay fresh until the credentials are right. */
+  /** Alert the operator: no token set can be refreshed until the credentials are corrected. */
   | { event: 'client_refused'; code: Code }
   | { event: 'session_touch_failed'; sub: string }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }

@@ -1,5 +1,5 @@
-// Types `req.user` as the signed-in user. Leave this file out where your app has an `Express.User` of
-// its own; `currentUser(req)` is typed without it.
+// Types `req.user` as the signed-in user. Leave this file out if your app declares its own
+// `Express.User`; `currentUser(req)` is typed without it.
 import type { User as SignedInUser } from './sign-in/user.ts';
 
 declare global {

@@ -1,36 +1,39 @@
-// Whether a form is to be obeyed: it was on a page of this very origin, and on one of whoever is signed in.
+// Checks on submitted forms: a form must come from a page of this origin, and from a page that was
+// shown to the user who is signed in now.
 import type { Request, RequestHandler } from 'express';
 import { SignInError } from './errors.ts';
 
 /**
- * Refuses a request that a page of another origin made (cross-site request forgery). The cookies are
- * SameSite=Lax, which spares sibling subdomains; this does not (OWASP ASVS 5, 3.5.1). `Sec-Fetch-Site` cannot
- * be set by a page; `Origin` is compared as a whole, so `null` and look-alikes fail. A browser that sends
- * neither header is left to SameSite=Lax, which withholds the session from cross-site posts.
+ * Refuses a request made by a page of another origin (cross-site request forgery). SameSite=Lax
+ * lets sibling subdomains send the cookies; this check stops them too (OWASP ASVS 5, 3.5.1). A page
+ * cannot set `Sec-Fetch-Site`; `Origin` is compared as a whole, so `null` and look-alikes fail.
+ * When a browser sends neither header, SameSite=Lax still withholds the session from cross-site
+ * posts.
  * @throws SignInError `cross_site_request`
  */
 export function rejectForeignOrigin(baseUrl: URL): RequestHandler {
   return (req, _res, next) => {
     const site = req.get('sec-fetch-site');
     const origin = req.get('origin');
-    const foreign =
+    const isForeign =
       (site !== undefined && site !== 'same-origin' && site !== 'none') ||
       (origin !== undefined && origin !== baseUrl.origin);
-    next(foreign ? new SignInError('cross_site_request') : undefined);
+    next(isForeign ? new SignInError('cross_site_request') : undefined);
   };
 }
 
 /**
- * What names the signed-in person in the address of a form, as `?person=`: a keyed hash, which tells nobody
- * who it is; empty where nobody is signed in.
+ * Names the signed-in user in a form's URL, as `?person=`: a keyed hash, which does not reveal who
+ * it is; empty when no user is signed in.
  */
 export const personIn = (req: Request): string => req.authSession?.stored?.people[0] ?? '';
 
 /**
- * Refuses a form whose `person` is not who is signed in: two people may use one browser, or one person two
- * accounts, and a page may still be open. What it holds must not wait for the next person either.
- * @throws SignInError `other_person`; `login_required` where nobody is signed in any more;
- * `store_unavailable` where that cannot be told
+ * Refuses a form whose `person` is not the signed-in user: two users may share a browser, or one
+ * may have two accounts, while an old page is still open. It is refused after a sign-out as well,
+ * so that its content is not kept for the next user.
+ * @throws SignInError `other_person`; `login_required` if no user is signed in any more;
+ * `store_unavailable` if that is unknown
  */
 export const rejectOtherPerson: RequestHandler = (req, _res, next) => {
   const { unavailable, stored, current } = req.authSession ?? {};

@@ -1,5 +1,5 @@
-// What stands before a page: somebody is signed in, has a fresh access token, has an organization, has
-// a grant that AuthKit still calls active. Guards believe only what `auth.session` has read.
+// Route guards: the user is signed in, has a fresh access token, has an organization, has a grant
+// that AuthKit still calls active. Guards trust only what `auth.session` has read.
 import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
@@ -14,14 +14,14 @@ import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
 import { isExpired } from './tokens/token-set.ts';
 
-const LONGEST_ORGANIZATION_MS = 300_000;
+const MAX_STALE_ORGANIZATION_MS = 300_000;
 
 /**
- * Whoever is signed in; their token set is renewed if it is due and AuthKit can be reached. Undefined:
- * nobody is, and the request is answered.
- * @throws SignInError `store_unavailable`
+ * Returns the signed-in session, with its token set refreshed if due and AuthKit can be reached. If
+ * no user is signed in, sends the response and returns undefined.
+ * @throws SignInError `store_unavailable`; `fresh_token_unavailable` after `staleSeconds`
  */
-async function signedIn(context: Context, refresher: Refresher, req: Request, res: Response) {
+async function ensureSignedIn(context: Context, refresher: Refresher, req: Request, res: Response) {
   const session = sessionOf(context, req);
   if (session.unavailable) throw session.unavailable;
   if (session.current) {
@@ -39,24 +39,27 @@ async function signedIn(context: Context, refresher: Refresher, req: Request, re
   return current;
 }
 
-/** Lets signed-in people through. @throws SignInError `store_unavailable` */
+/**
+ * Lets signed-in users through.
+ * @throws SignInError `store_unavailable`; `fresh_token_unavailable` after `staleSeconds`
+ */
 export function requireLogin(context: Context, refresher: Refresher): RequestHandler {
   return async (req, res, next) => {
-    if (await signedIn(context, refresher, req, res)) next();
+    if (await ensureSignedIn(context, refresher, req, res)) next();
   };
 }
 
 /**
- * As requireLogin, and the access token has not expired.
- * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
+ * Like requireLogin, and requires an access token that has not expired.
+ * @throws SignInError `fresh_token_unavailable` while AuthKit cannot refresh it
  */
 export function requireFreshToken(context: Context, refresher: Refresher): RequestHandler {
   return async (req, res, next) => {
-    const current = await signedIn(context, refresher, req, res);
+    const current = await ensureSignedIn(context, refresher, req, res);
     if (!current) return;
     const { facts } = current;
     if (!isExpired(facts)) return next();
-    // Without a refresh token only a new sign-in brings a new access token.
+    // Without a refresh token, only a new sign-in gets a new access token.
     if (!facts.renewable) return askToSignIn(context, req, res);
     throw freshTokenUnavailable(current);
   };
@@ -66,41 +69,42 @@ const freshTokenUnavailable = ({ refreshFailed: cause }: SignedInSession) =>
   new SignInError('fresh_token_unavailable', { cause, retryAfter: cause?.retryAfter });
 
 /**
- * After requireLogin: the access token is bound to an organization, and ended five minutes ago at the
- * most: whoever was taken out of one must not see it for longer.
- * @throws SignInError `organization_required`; `fresh_token_unavailable` while AuthKit cannot renew it
+ * Mount after requireLogin: requires an access token that is bound to an organization and expired
+ * at most five minutes ago. A user who was removed from an organization must not see it for longer.
+ * @throws SignInError `organization_required`; `fresh_token_unavailable` while AuthKit cannot
+ * refresh it
  */
 export function requireOrganization(context: Context): RequestHandler {
   return (req, res, next) => {
     const { user, facts } = currentSession(req);
     if (user.orgId === undefined) throw new SignInError('organization_required');
-    if (Date.now() <= facts.expiresAt + LONGEST_ORGANIZATION_MS) return next();
+    if (Date.now() <= facts.expiresAt + MAX_STALE_ORGANIZATION_MS) return next();
     if (!facts.renewable) return askToSignIn(context, req, res);
     throw freshTokenUnavailable(currentSession(req));
   };
 }
 
 /**
- * After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. An inactive
- * grant ends the session; no response is no permission.
+ * Mount after requireLogin: AuthKit must call the grant active; it is asked at most every
+ * `cacheSeconds`. An inactive grant ends the session. Without a response the request is refused.
  * @throws SignInError `introspection_unavailable`, `issuer_unreachable` and the like
  */
 export function requireActiveSession(context: Context, cacheSeconds: number): RequestHandler {
-  if (!(cacheSeconds >= 0)) throw new RangeError(`cacheSeconds: ${cacheSeconds} is no time`);
+  if (!(cacheSeconds >= 0)) throw new RangeError(`cacheSeconds: ${cacheSeconds} is not a duration`);
   const active = new LRUCache<string, true, { stored: SessionId; user: User }>({
     max: 1_000,
-    // To lru-cache, 0 is for ever.
+    // lru-cache never expires entries with a ttl of 0.
     ttl: Math.max(1, cacheSeconds * 1000),
-    // Requests that come together share one question, and only a yes is remembered.
+    // Concurrent requests share one introspection; only an active grant is cached.
     fetchMethod: async (_key, _stale, { context: { stored, user } }) =>
       (await isGrantActive(context, stored, user)) || undefined,
   });
   return async (req, res, next) => {
     const { unavailable, stored, current } = sessionOf(context, req);
     if (unavailable) throw unavailable;
-    // AuthKit calls an expired access token inactive, whatever the state of the grant.
-    const isOver = current && !current.facts.renewable && isExpired(current.facts);
-    if (!stored || !current || isOver) return askToSignIn(context, req, res);
+    // Introspecting an expired access token says nothing about the grant: it is always inactive.
+    const isExpiredForGood = current && !current.facts.renewable && isExpired(current.facts);
+    if (!stored || !current || isExpiredForGood) return askToSignIn(context, req, res);
     const { user } = current;
     if (!(await active.fetch(stored.key, { context: { stored, user } }))) {
       await endSession(context, req, res);
@@ -112,27 +116,28 @@ export function requireActiveSession(context: Context, cacheSeconds: number): Re
 }
 
 /**
- * A page navigation is sent to sign in and comes back here. A fetch is told: followed by script, a
- * redirect to another origin ends as an opaque error, and each would leave a pending sign-in behind.
+ * Redirects a page navigation to sign-in, which returns here. A fetch gets JSON instead: a script
+ * that follows a redirect to another origin sees only an opaque error and leaves a pending sign-in
+ * behind.
  */
 function askToSignIn(context: Context, req: Request, res: Response): void {
   res.set('Cache-Control', 'no-store').vary('Sec-Fetch-Mode').vary('Accept');
-  const login = `${context.paths.login}?return_to=${encodeURIComponent(pageToComeBackTo(context, req))}`;
+  const login = `${context.paths.login}?return_to=${encodeURIComponent(pathToReturnTo(context, req))}`;
   if (isNavigation(req)) {
     // 303 after a POST, so that the browser does not send the form to /login (RFC 9700 §4.12).
-    res.redirect(isRead(req) ? 302 : 303, login);
+    res.redirect(isSafe(req) ? 302 : 303, login);
     return;
   }
   const { code, status, message } = new SignInError('login_required');
   res.status(status).json({ error: code, message, login });
 }
 
-const isRead = ({ method }: Request) => method === 'GET' || method === 'HEAD';
+const isSafe = ({ method }: Request) => method === 'GET' || method === 'HEAD';
 
-function pageToComeBackTo({ notPages }: Context, req: Request): string {
+function pathToReturnTo({ authPaths }: Context, req: Request): string {
   const referer = req.get('referer') ?? '';
-  // A form cannot be sent again, and what a script fetches is no page; the page they were on is.
-  if (isRead(req) && (isNavigation(req) || referer === ''))
-    return sameOriginPath(req.originalUrl, notPages);
-  return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname, notPages) : '/';
+  // A form post cannot be repeated and a script's URL is not a page: return to the page before it.
+  if (isSafe(req) && (isNavigation(req) || referer === ''))
+    return sameOriginPath(req.originalUrl, authPaths);
+  return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname, authPaths) : '/';
 }

@@ -1,16 +1,17 @@
 // COPY THIS FOLDER (with src/store): sign-in with WorkOS AuthKit for Express pages.
-// Licence: MIT, or 0BSD for what you copy, as you like.
+// Licence: MIT, or 0BSD for what you copy, whichever you prefer.
 //
 // Wire it in this order:
 //   const auth = createAuth({ issuer, clientId, clientSecret, baseUrl, sessionSecrets, records });
 //   app.use(auth.session);                       // who is this? sets req.user
 //   app.use(auth.routes);                        // GET /login, GET /callback, POST /logout
-//   app.get('/profile', auth.requireLogin, ...)  // a page for signed-in people
+//   app.get('/profile', auth.requireLogin, ...)  // a page for signed-in users
 //   app.use(errorHandler);                       // yours: SignInError has code, status, message
 //
 // One sign-in, in request order: guards.ts, sign-in/routes.ts, sign-in/strategy.ts,
 // sign-in/attempts.ts, (AuthKit), sign-in/user.ts, tokens/token-set.ts, session/session.ts.
-// One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts, session/sealed-store.ts.
+// One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts,
+// session/sealed-store.ts.
 // One sign-out: forms.ts, sign-out.ts, session/session.ts.
 import { Router, type Request } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
@@ -42,64 +43,66 @@ export { isExpired, renewsAt, type TokenFacts } from './tokens/token-set.ts';
 export type Auth = ReturnType<typeof createAuth>;
 
 /**
- * Puts sign-in together. Starts to look for the issuer at once, and does not wait for it.
- * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, `idleSeconds` or
- * `maxSeconds` is no whole number of seconds, `baseUrl` has a path, or one of `paths` is none
+ * Wires sign-in together and starts discovering the issuer in the background.
+ * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, `idleSeconds`,
+ * `maxSeconds` or `staleSeconds` is not a whole number of seconds, `baseUrl` has a path, one of
+ * `paths` is not a plain path, or `cookieSuffix` cannot be part of a cookie name
  */
 export function createAuth(options: AuthOptions) {
   const context = createContext(options);
   const refresher = new Refresher(context);
   const { issuer, store, paths } = context;
   return {
-    /** Reads the session; sets `req.user` when somebody is signed in and nobody else has set it. */
+    /** Reads the session; sets `req.user` to the signed-in user unless other code has set it. */
     session: readSession(context),
-    /** express-session, for your routes that use `req.session`; after `session`. */
+    /** express-session for your routes that use `req.session`. Mount it after `session`. */
     hostSession: hostSession(context),
     /** GET /login, GET /callback, POST /logout. */
     routes: Router().use(signInRoutes(context), signOutRoutes(context)),
-    /** Where these are. */
+    /** The paths of these routes. */
     paths,
     /**
-     * Somebody is signed in; their token set is renewed if due and AuthKit can be reached.
-     * @throws SignInError `store_unavailable`
+     * Requires a signed-in user; refreshes the token set if it is due and AuthKit can be reached.
+     * @throws SignInError `store_unavailable`; `fresh_token_unavailable` after `staleSeconds`
      */
     requireLogin: guards.requireLogin(context, refresher),
     /**
-     * As requireLogin, and the access token has not expired.
-     * @throws SignInError `fresh_token_unavailable` while AuthKit cannot renew it
+     * Like requireLogin, and requires an access token that has not expired.
+     * @throws SignInError `fresh_token_unavailable` while AuthKit cannot refresh it
      */
     requireFreshToken: guards.requireFreshToken(context, refresher),
     /**
-     * After requireLogin: the access token is bound to an organization.
-     * @throws SignInError `organization_required`; `fresh_token_unavailable` where it ended long ago
+     * Mount after requireLogin: requires an access token that is bound to an organization.
+     * @throws SignInError `organization_required`; `fresh_token_unavailable` if it expired more
+     * than five minutes ago
      */
     requireOrganization: guards.requireOrganization(context),
-    /** After requireLogin: AuthKit calls the grant active, asked at most every `cacheSeconds`. */
+    /** Mount after requireLogin: AuthKit must call the grant active; asked every `cacheSeconds`. */
     requireActiveSession: (cacheSeconds: number) =>
       guards.requireActiveSession(context, cacheSeconds),
-    /** Ends this browser's session and answers with the redirect that follows a sign-out. */
+    /** Ends this browser's session and responds with the redirect after a sign-out. */
     signOut: signOut(context),
-    /** As `signOut`, and ends every other session of the person, at once on every instance. */
+    /** Like `signOut`, and ends all other sessions of the user, at once on every instance. */
     signOutEverywhere: signOut(context, true),
-    /** The signed-in person's sessions. */
+    /** The signed-in user's sessions. */
     sessions: ownSessions(context),
     /**
-     * The access token behind `requireFreshToken`, for a call your server makes; never for a page.
-     * @throws SignInError `login_required` when the session has ended meanwhile
+     * The access token, for calls your server makes behind `requireFreshToken`; never for a page.
+     * @throws SignInError `login_required` if the session has ended meanwhile
      */
     async accessToken(req: Request): Promise<string> {
       const { stored } = sessionOf(context, req);
-      const held = stored && (await store.readTokens(stored));
-      if (!held) throw new SignInError('login_required');
-      return held.tokens.accessToken;
+      const record = stored && (await store.readTokens(stored));
+      if (!record) throw new SignInError('login_required');
+      return record.tokens.accessToken;
     },
-    /** Whether AuthKit advertises revocation; false while it was never reached. */
+    /** Whether AuthKit advertises revocation; false until AuthKit was reached once. */
     advertisesRevocation: () => issuer.advertises('revocation_endpoint'),
-    /** Whether a sign-out leads through AuthKit, which ends its session too; false as above. */
+    /** Whether a sign-out also ends AuthKit's own session; false until AuthKit was reached once. */
     advertisesEndSession: () => issuer.advertises('end_session_endpoint'),
     /** For a readiness check. Never rejects. */
     state: () => issuer.state(),
-    /** Stops looking for the issuer. Resolves once no refresh is under way: close the store after it. */
+    /** Stops discovery. Resolves once no refresh is in progress; close the store after that. */
     close(): Promise<void> {
       issuer.close();
       return refresher.settled();

@@ -1,5 +1,6 @@
-// The issuer, as this application knows it: looked for in the background until it was found once, and
-// asked again for a readiness check. The app serves its public pages while AuthKit is away, and keeps what it knew once it was there.
+// The issuer as this application knows it: discovered in the background until it is found once,
+// then asked again for readiness checks. While AuthKit cannot be reached, the app serves its
+// public pages and keeps using the metadata it already has.
 // OpenID Connect Discovery 1.0 §4: https://openid.net/specs/openid-connect-discovery-1_0.html
 import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
@@ -15,69 +16,71 @@ export interface ClientOptions {
   clientSecret?: string;
 }
 
-/** What the issuer says about itself. */
+/** What discovery returned. */
 export interface Discovered {
   config: client.Configuration;
-  /** For the ID token of a sign-in. */
+  /** They verify the ID token of a sign-in. */
   keys: IssuerKeys;
-  /** For one request, whose response `seen` gets too, however odd the library finds it. */
-  observing: (seen: (status: number, body: unknown) => void) => client.Configuration;
+  /**
+   * A configuration for one request. `onResponse` gets the response even if the library rejects it.
+   */
+  observedBy: (onResponse: (status: number, body: unknown) => void) => client.Configuration;
 }
 
 /** Accepted difference between our clock and AuthKit's, in seconds. */
 export const CLOCK_TOLERANCE_S = 30;
 
 const TIMEOUT_S = 5;
-const MOST_BYTES = 512 * 1024;
+const MAX_BYTES = 512 * 1024;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 const FRESH_MS = 3_000;
-const LONGEST_KNOWN_MS = 300_000;
-const LONGEST_LOOK_MS = 300;
-const WORTH_AN_EVENT_S = 10;
+const MAX_AGE_MS = 300_000;
+const MAX_STATE_WAIT_MS = 300;
+const MIN_REPORTED_SKEW_S = 10;
 
 export class Issuer {
   readonly #options: ClientOptions;
   readonly #onEvent: SignInEventListener;
-  /** What is known without waiting; undefined while the issuer was never reached. */
+  /** The last known metadata; undefined until the issuer was reached once. */
   discovered: Discovered | undefined;
   #inFlight: Promise<Discovered> | undefined;
   #failure: SignInError | undefined;
   #checkedAt = -Infinity;
-  /** By how much this server's clock was ahead of the issuer's at its last response. */
+  /** By how much this server's clock was ahead of the issuer's at the issuer's last response. */
   clockSkewSeconds = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** Takes what a Connect application is configured with; begins to look for the issuer at once. */
+  /** Takes the configuration of a Connect application; starts discovering the issuer. */
   constructor(options: ClientOptions, onEvent: SignInEventListener) {
     this.#options = options;
     this.#onEvent = onEvent;
     void this.#discoverUntilFound();
   }
 
-  /** What was discovered. @throws SignInError while the issuer was never reached */
+  /** The discovered issuer. @throws SignInError until the issuer was reached once */
   async config(): Promise<Discovered> {
-    // An endpoint that has moved is found without a restart.
-    if (this.discovered && this.#age() > LONGEST_KNOWN_MS) void this.#discover().catch(() => {});
+    // Discover again in the background, to find moved endpoints without a restart.
+    if (this.discovered && this.#age() > MAX_AGE_MS) void this.#discover().catch(() => {});
     const config = this.discovered ?? this.#inFlight;
     if (config) return config;
     throw this.#failure ?? new SignInError('issuer_unreachable');
   }
 
-  /** Whether its metadata names this endpoint (RFC 8414 §2); false while it was never reached. */
+  /** Whether its metadata lists this endpoint (RFC 8414 §2); false until it was reached once. */
   advertises(endpoint: 'revocation_endpoint' | 'end_session_endpoint'): boolean {
     return this.discovered?.config.serverMetadata()[endpoint] !== undefined;
   }
 
   /** Asks the issuer again if its last response is older than a few seconds. Never rejects. */
   async state(): Promise<'never_reached' | 'ready' | 'away'> {
-    // A readiness probe gives up after a second; an issuer that is silent takes longer to fail. The
-    // result is then what is known, and the next probe hears the outcome.
+    // A readiness probe gives up after a second, sooner than a silent issuer fails. So the result
+    // is what is known after a short wait, and the next probe gets the outcome.
     if (this.discovered && this.#age() > FRESH_MS) {
-      const asked = this.#discover().catch(() => undefined);
-      await Promise.race([asked, delay(LONGEST_LOOK_MS, undefined, { ref: false })]);
+      const discovery = this.#discover().catch(() => undefined);
+      await Promise.race([discovery, delay(MAX_STATE_WAIT_MS, undefined, { ref: false })]);
     }
     if (!this.discovered) return 'never_reached';
     return this.#failure ? 'away' : 'ready';
@@ -90,11 +93,11 @@ export class Issuer {
     clearTimeout(this.#timer);
   }
 
-  /** One discovery at a time, shared by all who wait for it. */
+  /** One discovery at a time, shared by all callers. */
   #discover(): Promise<Discovered> {
     this.#inFlight ??= discoverOnce(this.#options, (seconds) => this.#noteClockSkew(seconds))
       .then((found) => {
-        // The same metadata keeps its object, and with it the cached keys.
+        // Unchanged metadata keeps its object, and with it the cached keys.
         if (!hasMetadataOf(found, this.discovered)) this.discovered = found;
         this.#failure = undefined;
         return this.discovered ?? found;
@@ -116,14 +119,13 @@ export class Issuer {
       const { issuer } = metadata;
       this.#onEvent({ event: 'issuer_discovered', issuer, supportsPkce: metadata.supportsPKCE() });
     } catch (cause) {
-      // Closed while it was asked: nobody would stop a timer that is set now.
+      // Closed meanwhile: no one would clear a timer set now.
       if (this.#isClosed) return;
       const error = toSignInError(cause);
       const { code, hint } = error;
-      // Jitter, so that the instances of a fleet do not return in step.
+      // Jitter, so that several instances do not retry in step.
       const waitMs =
-        Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++) *
-        (0.5 + Math.random() / 2);
+        Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures++) * (0.5 + Math.random() / 2);
       const retryInSeconds = Math.ceil(waitMs / 1000);
       this.#onEvent({ event: 'issuer_unavailable', code, hint, retryInSeconds }, error);
       this.#timer = setTimeout(() => void this.#discoverUntilFound(), waitMs).unref();
@@ -131,9 +133,9 @@ export class Issuer {
   }
 
   #noteClockSkew(seconds: number): void {
-    const isNews = Math.abs(seconds - this.clockSkewSeconds) > WORTH_AN_EVENT_S;
+    const hasChanged = Math.abs(seconds - this.clockSkewSeconds) > MIN_REPORTED_SKEW_S;
     this.clockSkewSeconds = seconds;
-    if (isNews) this.#onEvent({ event: 'clock_skew', seconds });
+    if (hasChanged) this.#onEvent({ event: 'clock_skew', seconds });
   }
 }
 
@@ -141,7 +143,7 @@ const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
   JSON.stringify(one.config.serverMetadata()) === JSON.stringify(other?.config.serverMetadata());
 
 /**
- * Asks the issuer for its metadata, now. `noteClockSkew` hears with each response by how many seconds
+ * Fetches the issuer's metadata. With each response, `noteClockSkew` is told by how many seconds
  * this server's clock is ahead of the issuer's.
  * @throws SignInError `issuer_unreachable`, `issuer_timeout` or `issuer_mismatch`
  */
@@ -152,14 +154,14 @@ async function discoverOnce(
   const fetch = boundedFetch(noteClockSkew);
   const client_secret = clientSecret;
   const metadata = {
-    // OpenID Connect Core §3.1.3.7 number 7: the algorithm is ours to choose, not the token's.
+    // OpenID Connect Core §3.1.3.7 number 7: we choose the algorithm, not the token.
     id_token_signed_response_alg: 'RS256',
     [client.clockTolerance]: CLOCK_TOLERANCE_S,
     ...(client_secret !== undefined && { client_secret }),
   };
   const authentication =
     client_secret === undefined ? client.None() : client.ClientSecretPost(client_secret);
-  // RFC 8252 §8.3: without TLS only on loopback, where nobody else listens.
+  // RFC 8252 §8.3: without TLS only on loopback, where no one on the network can listen.
   const execute = isLoopbackHttp(issuer) ? [client.allowInsecureRequests] : [];
   const options = { [client.customFetch]: fetch, timeout: TIMEOUT_S, execute };
   const failed = (cause: unknown): never => {
@@ -169,7 +171,7 @@ async function discoverOnce(
     .discovery(issuer, clientId, metadata, authentication, options)
     .catch(failed);
   const server = config.serverMetadata();
-  const observing: Discovered['observing'] = (seen) => {
+  const observedBy: Discovered['observedBy'] = (onResponse) => {
     const observed = new client.Configuration(server, clientId, metadata, authentication);
     observed.timeout = TIMEOUT_S;
     for (const allow of execute) allow(observed);
@@ -179,33 +181,37 @@ async function discoverOnce(
         .clone()
         .json()
         .catch(() => undefined);
-      seen(response.status, body);
+      onResponse(response.status, body);
       return response;
     };
     return observed;
   };
   const jwksUri = secureUrl(server.jwks_uri, issuer) ?? failed(new TypeError('no usable jwks_uri'));
-  return { config, keys: new IssuerKeys(jwksUri, fetch), observing };
+  return { config, keys: new IssuerKeys(jwksUri, fetch), observedBy };
 }
 
-/** https, or http where the issuer itself is on loopback; else anybody on the way could sign tokens. */
+/**
+ * https, or http if the issuer itself is on loopback; else anyone on the network could replace the
+ * keys.
+ */
 function secureUrl(address: string | undefined, issuer: URL): URL | undefined {
   const url = URL.canParse(address ?? '') ? new URL(address ?? '') : undefined;
   return url?.protocol === 'https:' || isLoopbackHttp(issuer) ? url : undefined;
 }
 
 /**
- * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill the
- * memory of this server. It follows no redirect: the metadata names every address we talk to.
- * `onClockSkew` hears by how many seconds this server's clock is ahead of the issuer's `Date` header.
+ * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill
+ * this server's memory. It follows no redirects: the metadata names every URL we call.
+ * `onClockSkew` is told by how many seconds this server's clock is ahead of the issuer's `Date`
+ * header.
  */
 function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetch {
   return async (url, options) => {
-    // A copy only for the types: where the DOM's are in use too, they allow no shared memory.
+    // Copied only for the types: those of the DOM, if in use, allow no shared memory.
     const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
     const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
     const response = await fetch(url, init);
-    // Of a response out of a cache it is old.
+    // The Date of a cached response is old.
     const isCached = response.headers.has('age');
     const date = isCached ? Number.NaN : Date.parse(response.headers.get('date') ?? '');
     if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));
@@ -215,8 +221,8 @@ function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetc
     for await (const chunk of response.body ?? []) {
       size += chunk.byteLength;
       // Leaving the loop cancels the body and with it the connection.
-      if (size > MOST_BYTES)
-        throw new TypeError(`the response of ${new URL(url).pathname} is too large`);
+      if (size > MAX_BYTES)
+        throw new TypeError(`the response from ${new URL(url).pathname} is too large`);
       chunks.push(chunk);
     }
     const noBody = [101, 204, 205, 304].includes(response.status);
@@ -227,6 +233,6 @@ function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetc
   };
 }
 
-/** Whether this URL is plain http to this very machine. */
+/** Whether this URL is plain http to this machine. */
 export const isLoopbackHttp = ({ protocol, hostname }: URL) =>
   protocol === 'http:' && /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/.test(hostname);

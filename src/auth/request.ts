@@ -1,5 +1,5 @@
-// What sign-in puts on a request, in one property: `req.authSession`. Guards believe nothing else, so
-// that somebody whom another login put into `req.user` gets no further than there.
+// What sign-in adds to a request, in one property: `req.authSession`. Guards trust nothing else, so
+// a user whom another login put into `req.user` passes no guard.
 import type { SignInError } from './errors.ts';
 import type { StoredSession } from './session/sealed-store.ts';
 import type { SignedIn, User } from './sign-in/user.ts';
@@ -7,24 +7,24 @@ import type { TokenFacts } from './tokens/token-set.ts';
 
 /** What `auth.session` read for this request. */
 export interface AuthSession {
-  /** The createAuth that read it: two of them in one app do not believe each other's. */
+  /** The createAuth instance that read it: two in one app do not trust each other's sessions. */
   readonly readBy: object;
-  /** The session of this browser's cookie; absent when there is none. */
+  /** The session that this browser's cookie names, if there is one. */
   stored?: StoredSession;
-  /** Who is signed in, and what they have; absent when nobody is. */
+  /** The signed-in user's session; absent when no user is signed in. */
   current?: SignedInSession;
-  /** Set when the session could not be read: who this is, is not known. */
+  /** Set when the session could not be read, so that the user is unknown. */
   unavailable?: SignInError;
 }
 
-/** The session of somebody who is signed in. */
+/** The session of a signed-in user. */
 export interface SignedInSession extends SignedIn {
-  /** With the organization of the access token. */
+  /** Includes the organization of the access token. */
   user: User;
   facts: TokenFacts;
-  /** When the session was last noted to be in use, in milliseconds since the epoch. */
+  /** When use of the session was last recorded, in milliseconds since the epoch. */
   lastSeenAt: number;
-  /** Set when the access token is due and AuthKit could not be asked for a new one. */
+  /** Set when a refresh was due and did not succeed. */
   refreshFailed?: SignInError;
 }
 

@@ -1,4 +1,5 @@
-// POST /logout. Signing out: the session ends here first; then, as far as AuthKit offers it, there too.
+// POST /logout. A sign-out ends the session here first, then at AuthKit as far as AuthKit supports
+// it.
 import { Router, type RequestHandler } from 'express';
 import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
 import type { Context } from './context.ts';
@@ -7,25 +8,25 @@ import { toSignInError } from './openid-errors.ts';
 import { rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
 import { keysOfPerson } from './session/list.ts';
 import { endSession, sessionOf } from './session/session.ts';
-import { noteArrival } from './sign-in/attempts.ts';
+import { settleCompleted } from './sign-in/attempts.ts';
 import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
 
-// Who is signed out already need not sign in for it.
+// A user who is already signed out need not sign in to sign out.
 const rejectOther: RequestHandler = (req, res, next) =>
   req.authSession?.current ? rejectOtherPerson(req, res, next) : next();
 
-const LONGEST_REDIRECT = 4_096;
+const MAX_REDIRECT_LENGTH = 4_096;
 
-/** POST /logout. GET never signs out: a prefetched link or an image would do it. */
+/** POST /logout. GET never signs out: a prefetched link or an image could trigger it. */
 export const signOutRoutes = (context: Context): Router =>
   Router().post(context.paths.logout, signOut(context));
 
 /**
- * Ends this browser's session, and `everywhere` every other one of the person first, at once on every
- * instance; for requests from pages of this origin only. Answers 303, to AuthKit's end-session endpoint
- * where it advertises one, else to the page for people who have signed out.
- * @throws SignInError `store_unavailable`: nobody is told to be signed out who is not
+ * Ends this browser's session and, with `everywhere`, first all other sessions of the user, at once
+ * on every instance. Accepts only requests from pages of this origin. Responds with a 303 redirect
+ * to AuthKit's end session endpoint if it advertises one, else to `paths.signedOut`.
+ * @throws SignInError `store_unavailable`: no page says "signed out" while the session still exists
  */
 export function signOut(context: Context, everywhere = false): RequestHandler {
   const { store, records, paths, baseUrl } = context;
@@ -33,25 +34,25 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
     res.set('Cache-Control', 'no-store');
     const { unavailable, stored, current } = sessionOf(context, req);
     if (unavailable) throw unavailable;
-    const held = current && stored && (await store.readTokens(stored));
+    const record = current && stored && (await store.readTokens(stored));
     if (everywhere && current) {
-      // This one last: while it is there, whoever meets a store that fails half-way can try again.
+      // The current session ends last: if the store fails half-way, the user can try again.
       const keys = await keysOfPerson(context, current.user);
       const others = keys.filter((key) => key !== stored?.key);
       await Promise.all(others.map((key) => records.remove(key))).catch(storeFailure);
     }
     if (stored) await endSession(context, req, res);
-    noteArrival(context, req, res);
-    const endSessionUrl = current && endAtAuthKit(context, current.user, held?.tokens);
-    // 303: what follows a POST is a GET (RFC 9700 §4.12).
+    settleCompleted(context, req, res);
+    const endSessionUrl = current && endAtAuthKit(context, current.user, record?.tokens);
+    // 303: the browser follows a POST with a GET (RFC 9700 §4.12).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
   return Router().use(rejectForeignOrigin(baseUrl), rejectOther, end);
 }
 
 /**
- * Revokes the refresh token in the background, and returns the end-session URL where there is one. Waits
- * for nothing: AuthKit may be away or hang.
+ * Revokes the refresh token in the background, and returns the end session URL if AuthKit
+ * advertises one. Waits for nothing, since AuthKit may not respond.
  */
 function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
@@ -59,13 +60,15 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
   onEvent({ event: 'signed_out', sub, revocation: revocationOf(context, tokens) });
   void revokeRefreshToken(context, tokens);
   if (!config || !issuer.advertises('end_session_endpoint')) return undefined;
-  // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that ever leaves in a URL.
+  // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that is ever put into a
+  // URL.
   const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href };
-  const plain = buildEndSessionUrl(config, parameters);
-  if (tokens?.idToken === undefined) return plain;
-  const hinted = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });
-  // Proxies refuse a response whose headers outgrow their buffer, of 4 kB or 8 kB. client_id is there.
-  return hinted.href.length > LONGEST_REDIRECT ? plain : hinted;
+  const withoutHint = buildEndSessionUrl(config, parameters);
+  if (tokens?.idToken === undefined) return withoutHint;
+  const withHint = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });
+  // Proxies refuse response headers beyond their buffer of 4 kB or 8 kB. Without the hint, AuthKit
+  // still gets the client_id.
+  return withHint.href.length > MAX_REDIRECT_LENGTH ? withoutHint : withHint;
 }
 
 function revocationOf({ issuer }: Context, tokens: TokenSet | undefined) {
@@ -74,8 +77,8 @@ function revocationOf({ issuer }: Context, tokens: TokenSet | undefined) {
 }
 
 /**
- * Revokes a refresh token where AuthKit advertises that, and with it its whole rotation chain
- * (RFC 7009). In the way of nothing: never rejects.
+ * Revokes a refresh token, and with it its whole rotation chain (RFC 7009), if AuthKit advertises
+ * revocation. Never rejects.
  */
 export async function revokeRefreshToken(context: Context, tokens?: TokenSet): Promise<void> {
   const config = context.issuer.discovered?.config;

@@ -37,7 +37,7 @@ const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [press('Sign out'), 'You are signed out'],
   [open('/login?prompt=login&return_to=/organization'), 'Sign in'],
   [press(/^Ada/), 'Ledgerly asks for access'],
-  [press('Deny'), /^The sign-in was cancelled/],
+  [press('Deny'), /^The sign-in was canceled/],
   [open('/login?return_to=/organization'), 'Ledgerly asks for access'],
   [press('Allow'), /^This page needs an organization/],
 ];

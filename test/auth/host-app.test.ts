@@ -229,6 +229,8 @@ describe('a session layer that keeps its data in a cookie', () => {
 
   it('is told apart from auth.hostSession', async () => {
     host = await startOnCookies();
-    expect((await get('/ours')).body).toContain('auth.hostSession stands behind another session()');
+    expect((await get('/ours')).body).toContain(
+      'auth.hostSession is mounted after another session()',
+    );
   });
 });

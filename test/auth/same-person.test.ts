@@ -40,7 +40,7 @@ describe('forms of Ada, when Bruno has signed in meanwhile', () => {
       await browser.follow(await browser.press('Bruno'));
       const refused = await browser.post(app.url + (form ?? ''), fields);
       expect([refused.status, codeOn(refused)]).toEqual([409, 'other_person']);
-      expect(plainText(refused.body)).toContain('Nothing was done');
+      expect(plainText(refused.body)).toContain('Nothing was changed');
       expect([await whoIs(browser, app), await whoIs(elsewhere, app)]).toEqual([
         'Bruno Okafor',
         'Bruno Okafor',

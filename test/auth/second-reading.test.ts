@@ -38,20 +38,20 @@ const problemsOf = (env: Record<string, string>): string[] => {
 describe('a refresh that fails', () => {
   it('over one grant holds back that session alone, over an absent AuthKit all of them', () => {
     const backoff = new Backoff();
-    backoff.beginRefused('odd');
-    backoff.beginRefused('odd, too');
+    backoff.onRefusal('odd');
+    backoff.onRefusal('odd, too');
     expect(backoff.remaining('odd')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginAway('one', 'ada', false, 0);
+    backoff.onOutage('one', 'ada', false, 0);
     expect(backoff.remaining('one')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginAway('another of hers', 'ada', false, 0);
+    backoff.onOutage('another of hers', 'ada', false, 0);
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginAway('two', 'bruno', false, 0);
+    backoff.onOutage('two', 'bruno', false, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
     backoff.reset('other');
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginAway('one', 'ada', true, 0);
+    backoff.onOutage('one', 'ada', true, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
   });
 });

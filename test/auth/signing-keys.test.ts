@@ -161,7 +161,7 @@ describe('the log tells why an ID token is refused', () => {
     use([issuer.key], second);
     expect(await signIn()).toEqual([502, 'id_token_invalid']);
     const failed = app.log.find(({ event }) => event === 'sign_in_failed');
-    expect(failed?.['hint']).toBe('No key of the JWKS has signed it.');
+    expect(failed?.['hint']).toBe('No key in the JWKS signed it.');
   });
 
   it.each([

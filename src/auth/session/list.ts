@@ -1,6 +1,6 @@
-// A person's sessions, for a page of your own: list them and end any. They are deleted without being
-// opened (only their own browser's cookie could), so their refresh tokens are not revoked; nobody can
-// use those any more either.
+// A user's sessions, for your own page that lists and ends them. Only a session's own browser has
+// the cookie that opens it, so sessions are deleted unopened and their refresh tokens are not
+// revoked. After that, no one can read and use those tokens either.
 import type { Request } from 'express';
 import type { Context } from '../context.ts';
 import { storeFailure } from '../errors.ts';
@@ -9,20 +9,20 @@ import type { SessionSummary } from './records.ts';
 import { currentUser } from './session.ts';
 
 export interface OwnSession extends SessionSummary {
-  /** This is the session of the request. */
+  /** Whether this is the session of the request. */
   current: boolean;
 }
 
-/** Whether this is the session of the request; ending it is a sign-out. */
+/** Whether this is the session of the request; to end that one, sign out. */
 const isCurrent = (req: Request, key: string) => key === req.authSession?.stored?.key;
 
-/** The keys of a person's sessions. @throws SignInError `store_unavailable` */
+/** The keys of a user's sessions. @throws SignInError `store_unavailable` */
 export async function keysOfPerson({ records, store }: Context, user: User): Promise<string[]> {
   const found = store.index.ofPerson(user).map((person) => records.keysBy('person', person));
   return (await Promise.all(found).catch(storeFailure)).flat();
 }
 
-/** The sessions of whoever is signed in, by what the records index of them. */
+/** The signed-in user's sessions, found by their index keys. */
 export function ownSessions(context: Context) {
   const { records, store, onEvent } = context;
   return {
@@ -36,7 +36,8 @@ export function ownSessions(context: Context) {
         .toSorted((a, b) => Number(b.current) - Number(a.current) || b.lastSeenAt - a.lastSeenAt);
     },
     /**
-     * Ends one of them, at once on every instance; false if it was not theirs or is gone.
+     * Ends one of them, at once on every instance; false if it is not the user's or no longer
+     * exists.
      * @throws SignInError `store_unavailable`
      */
     async end(req: Request, key: string): Promise<boolean> {

@@ -1,57 +1,59 @@
-// What sign-in asks of the place where sessions are kept. src/store has two of them: one SQLite file
-// and Redis. Replace them with your own database by implementing this interface; everything that is
-// secret reaches it sealed (seal.ts), so it never sees a token.
+// What sign-in requires of a session store. src/store has two: one SQLite file, and Redis. To use
+// your own database, implement this interface. All secrets reach it sealed (seal.ts), so it never
+// sees a token.
 
-/** Of one person: see `insert`. */
+/** See `insert`. */
 export const MOST_SESSIONS_PER_PERSON = 50;
 
 /** The part of a session that every request reads, in one round trip. */
 export interface SessionRow {
-  /** The sealed data of express-session. */
+  /** The sealed express-session data. */
   data: Buffer;
-  /** The sealed facts of the token set (organization, expiry): small, opened on each request. */
+  /**
+   * The sealed facts of the token set (organization, expiry): small, and opened on each request.
+   */
   facts: Buffer | undefined;
-  /** Grows by one with each replacement of facts and tokens; 0 while there are none. */
+  /** Incremented each time facts and tokens are replaced; 0 while there are none. */
   version: number;
-  /** Milliseconds since the epoch, as all times here. */
+  /** Milliseconds since the epoch, like all times here. */
   lastSeenAt: number;
 }
 
-/** The token set of a session: read only where a token is used. */
+/** The token set of a session, read only where a token is used. */
 export interface TokenRow {
   facts: Buffer;
   tokens: Buffer;
   version: number;
 }
 
-/** By what sessions are found beside their own keys: keyed hashes, which tell the store nothing. */
+/** Further keys that sessions are found by: keyed hashes, which reveal nothing to the store. */
 export interface IndexKeys {
   /** Issuer and sub together. */
   person: string;
   /** Issuer and organization of the access token. */
   organization?: string | undefined;
-  /** Issuer and `sid` of the ID token: the session at the issuer that this one came from. */
+  /** Issuer and `sid` of the ID token: the issuer's session that this one originates from. */
   issuerSession?: string | undefined;
 }
 
 export interface NewSession {
   data: Buffer;
-  /** Absent for a session nobody signed in to. */
+  /** Absent for a visitor's session. */
   signIn?: {
     keys: IndexKeys;
     facts: Buffer;
     tokens: Buffer;
-    /** What the host calls the session in the list of a person's sessions. */
+    /** Your label for it in the user's list of sessions. */
     label: string;
   };
   startedAt: number;
-  /** When the session ends unless it is used: the row is gone (or unreadable) from then on. */
+  /** When the session ends unless it is used: from then on its row is gone or unreadable. */
   expiresAt: number;
-  /** When the session ends in any case. */
+  /** When the session ends even if it is used. */
   endsAt: number;
 }
 
-/** One line of a person's list of sessions. */
+/** One entry in a user's list of sessions. */
 export interface SessionSummary {
   key: string;
   startedAt: number;
@@ -60,51 +62,50 @@ export interface SessionSummary {
 }
 
 /**
- * The records of all sessions, by a key that is a hash of the session id. Every method rejects when
- * the store is out of reach, and does so within its own command timeout: it never hangs.
+ * The records of all sessions, keyed by a hash of the session id. Every method rejects when the
+ * store cannot be reached, within the store's own command timeout: it never hangs.
  */
 export interface SessionRecords {
   read(key: string): Promise<SessionRow | undefined>;
   readTokens(key: string): Promise<TokenRow | undefined>;
   /**
-   * Writes a session whose id was just made. Of one person at most MOST_SESSIONS_PER_PERSON are kept,
-   * the newest: one account must not fill the store, nor its list grow beyond what a page can show.
+   * Writes a session with a new id. Keeps at most MOST_SESSIONS_PER_PERSON of one user, the newest
+   * ones: one account must not fill the store, nor its list outgrow a page.
    */
   insert(key: string, session: NewSession): Promise<void>;
   /**
-   * Writes the data of a session that is still there and moves its expiry.
-   * Resolves to false, and writes nothing, once the session has ended: a slow request must not
-   * bring a signed-out session back.
+   * Writes the data and the new expiry of a session. Resolves to false, and writes nothing, once
+   * the session has ended: a slow request must not bring a signed-out session back.
    */
   update(key: string, data: Buffer, lastSeenAt: number, expiresAt: number): Promise<boolean>;
   /**
-   * Notes that a session is in use and moves its expiry; its data stays as it is, whatever another
-   * request has made of it meanwhile. Resolves to false once the session has ended.
+   * Records that a session is in use, and its new expiry. Does not write its data, which another
+   * request may have changed meanwhile. Resolves to false once the session has ended.
    */
   touch(key: string, lastSeenAt: number, expiresAt: number): Promise<boolean>;
   /**
    * Replaces the token set if its version is still `fromVersion` (compare-and-set).
-   * Resolves to false when the session has ended or somebody else replaced the tokens.
+   * Resolves to false if the session has ended or another request has replaced the tokens.
    */
   replaceTokens(
     key: string,
     fromVersion: number,
     next: { facts: Buffer; tokens: Buffer; organization?: string | undefined },
   ): Promise<boolean>;
-  /** Resolves to whether there was such a session that had not ended. */
+  /** Resolves to whether the session existed and had not ended. */
   remove(key: string): Promise<boolean>;
-  /** The sessions of one person that have not ended, the last seen first. */
+  /** A user's sessions that have not ended, last seen first. */
   sessionsOf(person: string): Promise<SessionSummary[]>;
   /** The keys of the sessions that have not ended and have this index key. */
   keysBy(index: keyof IndexKeys, indexKey: string): Promise<string[]>;
   /**
-   * Takes the lease `name` for `ms` milliseconds if nobody else holds it; the same owner may take it
-   * again. A holder that dies delays the others by the lease at most.
+   * Takes the lease `name` for `ms` milliseconds unless another owner holds it; the same owner may
+   * take it again. A crashed holder delays the others by one lease at most.
    */
   acquireLease(name: string, owner: string, ms: number): Promise<boolean>;
-  /** Extends a lease this owner still holds; false when it was lost. */
+  /** Extends a lease that this owner still holds; false if it was lost. */
   renewLease(name: string, owner: string, ms: number): Promise<boolean>;
   releaseLease(name: string, owner: string): Promise<void>;
-  /** Resolves when the store answers. */
+  /** Resolves when the store responds. */
   ping(): Promise<void>;
 }

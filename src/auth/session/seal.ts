@@ -1,7 +1,7 @@
-// What the store gets in place of what it must not know: sealed values, and keyed hashes to find sessions
-// by. Sealing is AES-256-GCM under a key that takes two things to derive, a secret of the app and a context
-// that only the browser's cookie holds (the session id). A copied store opens nothing, and neither does
-// a leaked secret alone.
+// What keeps secrets from the store: it gets sealed values, and keyed hashes to find sessions by.
+// Values are sealed by AES-256-GCM. Deriving the key takes two things: a secret of the app, and a
+// context that only the browser's cookie holds (the session id). A copied store alone opens
+// nothing, nor does a leaked secret alone.
 import crypto from 'node:crypto';
 import type { SignedIn, User } from '../sign-in/user.ts';
 import type { TokenFacts } from '../tokens/token-set.ts';
@@ -9,30 +9,31 @@ import type { IndexKeys } from './records.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const SHORTEST_SECRET = 16;
-const MAKE_ONE = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
+const MIN_SECRET_LENGTH = 16;
+const MAKE_SECRET = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
 
-// In JavaScript an unset variable gets here as undefined.
-const isShort = (secret?: string) => (secret ?? '').length < SHORTEST_SECRET;
+// From JavaScript, an unset variable arrives as undefined.
+const isShort = (secret?: string) => (secret ?? '').length < MIN_SECRET_LENGTH;
 
 const keyFor = (root: Buffer, context: string) =>
   crypto.createHmac('sha256', root).update(context).digest();
 
-/** One root key a secret, for one purpose, by HKDF (RFC 5869). The first is the current one. */
+/** One root key per secret, for one purpose, by HKDF (RFC 5869). The first is the current one. */
 function rootsFor(secrets: readonly string[], purpose: string): [Buffer, ...Buffer[]] {
   const [first, ...others] = secrets.map((secret) =>
     Buffer.from(crypto.hkdfSync('sha256', secret ?? '', '', purpose, 32)),
   );
   if (first && !secrets.some(isShort)) return [first, ...others];
   throw new RangeError(
-    `sessionSecrets: at least one is needed, and ${SHORTEST_SECRET} characters in each; make one with: ${MAKE_ONE}`,
+    `sessionSecrets: needs at least one secret, each of ${MIN_SECRET_LENGTH} characters or more; make one with: ${MAKE_SECRET}`,
   );
 }
 
 /**
- * A sealer for one purpose; what one purpose sealed, no other opens. The first secret seals, all of
- * them open: that is how secrets are rotated. The context is a second expand step of the key.
- * @throws RangeError without a secret, or with a short one: what it seals could be opened by guessing
+ * A sealer for one purpose, which opens nothing that was sealed for another. The first secret seals
+ * and all of them open, so that secrets can be rotated. The context is a second expand step of the
+ * key.
+ * @throws RangeError without a secret, or for a short one, which an attacker could guess
  */
 export function createSealer(secrets: readonly string[], purpose: string) {
   const roots = rootsFor(secrets, purpose);
@@ -43,11 +44,11 @@ export function createSealer(secrets: readonly string[], purpose: string) {
       const nonce = crypto.randomBytes(NONCE_BYTES);
       const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(root, context), nonce);
       const body = cipher.update(Buffer.from(content));
-      // GCM adds nothing at its end but the tag.
+      // In GCM, final() only makes the tag; it returns no bytes.
       cipher.final();
       return Buffer.concat([nonce, cipher.getAuthTag(), body]);
     },
-    /** What was sealed; undefined when it was not with one of the secrets for this context. */
+    /** The content; undefined unless it was sealed for this context with one of the secrets. */
     open(sealed: Uint8Array, context: string): Buffer | undefined {
       if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
       const nonce = sealed.subarray(0, NONCE_BYTES);
@@ -61,7 +62,7 @@ export function createSealer(secrets: readonly string[], purpose: string) {
           decipher.final();
           return content;
         } catch {
-          // Sealed with another secret of the list, or not by us: the next one may fit.
+          // Sealed with another secret, or not by us: try the next secret.
         }
       }
       return undefined;
@@ -70,9 +71,9 @@ export function createSealer(secrets: readonly string[], purpose: string) {
 }
 
 /**
- * By what sessions are found beside their own keys: keyed hashes, so that a copied store does not tell
- * whose sessions it holds. Each function returns one a secret: the current one to write, all of them to
- * look up, since sessions outlive a rotation.
+ * The keys that sessions are found by beside their own: keyed hashes, so that a copied store does
+ * not reveal whose sessions it holds. Each function returns one key per secret: the first to write,
+ * all of them to look up, since sessions outlive a rotation.
  */
 export class SessionIndex {
   readonly #roots;
@@ -83,12 +84,14 @@ export class SessionIndex {
   }
 
   ofPerson({ issuer, sub }: Pick<User, 'issuer' | 'sub'>): [string, ...string[]] {
-    // The last is that of version 0.1.0, whose sessions are still found.
+    // The last is the key of version 0.1.0, so that its sessions are still found.
     const unkeyed = crypto.hash('sha256', `${issuer}\n${sub}`, 'base64url');
     return [...this.of('person', issuer, sub), unkeyed];
   }
 
-  /** `sid` is that of an ID token or a logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4). */
+  /**
+   * `sid`: from an ID token or a logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4).
+   */
   of(kind: 'person' | 'organization' | 'sid', issuer: string, id: string): [string, ...string[]] {
     const [current, ...others] = this.#roots;
     const context = JSON.stringify([kind, issuer, id]);
@@ -96,7 +99,7 @@ export class SessionIndex {
     return [keyed(current), ...others.map(keyed)];
   }
 
-  /** What a new session is to be found by. */
+  /** The index keys of a new session. */
   keysFor({ user, claims: { sid } }: SignedIn, { orgId }: TokenFacts): IndexKeys {
     return {
       person: this.ofPerson(user)[0],

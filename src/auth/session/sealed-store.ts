@@ -1,6 +1,6 @@
-// The store of express-session on top of SessionRecords, and the token record beside each session. It
-// adds what every engine needs alike: keys are hashes of session ids, values are sealed, and a session
-// that has ended stays ended.
+// The express-session store on top of SessionRecords, and the token record beside each session. It
+// adds what every engine needs: keys are hashes of session ids, values are sealed, and an ended
+// session stays ended.
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
@@ -12,23 +12,23 @@ import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
 import { createSealer, SessionIndex } from './seal.ts';
 
-/** What is sealed as the data of a session, of this version or of 0.1.0, beside what the host keeps. */
+/** The sealed data of a session, of this version or of 0.1.0, beside what your app keeps in it. */
 type Content = { signedIn?: SignedIn & { lastSeenAt?: number }; passport?: unknown };
 
-/** What was in a row: shared by the requests of a session, hence frozen. */
-interface Opened {
+/** An opened row. Requests of the same session share it, so it is frozen. */
+interface OpenedRow {
   signedIn: Readonly<SignedIn> | undefined;
   facts: TokenFacts | undefined;
-  /** The index keys of who signed in, one for each secret. */
+  /** The index keys of the user who signed in: see `SessionIndex.ofPerson`. */
   people: string[];
-  /** What the host keeps in `req.session`, as JSON: each request may change its own. */
+  /** What your app keeps in `req.session`, as JSON: each request may change its own copy. */
   hostData: string;
 }
 
 type Sealed = Pick<SessionRow, 'data' | 'facts'>;
 
-/** A session as a request read it. */
-export interface StoredSession extends SessionId, Opened {
+/** A session as this request read it. */
+export interface StoredSession extends SessionId, OpenedRow {
   /** The version of the token record. */
   version: number;
   lastSeenAt: number;
@@ -39,24 +39,24 @@ export interface StoredTokens extends Tokens {
   version: number;
 }
 
-/** A sign-in whose session is about to be saved, and what a list of sessions calls it. */
+/** A sign-in whose session is about to be saved, with its label for the user's list of sessions. */
 interface NewSignIn extends Tokens {
   signedIn: SignedIn;
   label: string;
 }
 
-/** Names that no form or JSON of a request has: a host that copies one into `req.session` signs nobody in. */
+/** Symbols, so that an app which copies a form or JSON into `req.session` cannot sign anyone in. */
 export const NEW_SIGN_IN = Symbol('new sign-in');
 const STORED = Symbol('stored');
 interface Marked {
   [NEW_SIGN_IN]?: NewSignIn;
-  /** On a session that is in the store: who signed in, as it says there. */
+  /** Set on a session that is in the store: the sign-in stored there. */
   [STORED]?: { signedIn: SignedIn | undefined };
 }
 
 type Callback<T> = (error: unknown, value?: T) => void;
 
-/** express-session speaks callbacks, the records promises. */
+/** express-session uses callbacks, the records use promises. */
 function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
   promise.then(
     (value) => callback?.(null, value),
@@ -64,11 +64,11 @@ function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
   );
 }
 
-/** At some 2 kB each. */
-const MOST_REMEMBERED = 5_000;
-const LARGEST_REMEMBERED = 4_096;
+/** About 2 kB each. */
+const MAX_CACHED = 5_000;
+const MAX_CACHED_BYTES = 4_096;
 
-/** Its methods reject with what the records reject with, where nothing else is said. */
+/** Unless stated otherwise, its methods reject with the error of the records. */
 export class SealedSessionStore extends session.Store {
   readonly #records: SessionRecords;
   readonly #cookie: SessionCookie;
@@ -76,12 +76,12 @@ export class SealedSessionStore extends session.Store {
   readonly #data;
   readonly #facts;
   readonly #tokens;
-  /** By what the sessions are found. */
+  /** The keys that sessions are found by. */
   readonly index: SessionIndex;
-  // Each request reads its row, so a session that has ended is never served from here; but bytes that
-  // have not changed are not decrypted and parsed again.
-  readonly #opened = new LRUCache<string, { row: Sealed; opened: Opened }>({
-    max: MOST_REMEMBERED,
+  // Every request still reads its row, so an ended session is never served from this cache. It only
+  // saves decrypting and parsing bytes that have not changed.
+  readonly #opened = new LRUCache<string, { row: Sealed; opened: OpenedRow }>({
+    max: MAX_CACHED,
   });
 
   constructor(
@@ -100,16 +100,16 @@ export class SealedSessionStore extends session.Store {
     this.index = new SessionIndex(secrets);
   }
 
-  /** Reads a session, now. */
+  /** Reads a session from the store. */
   async find({ sid, key }: SessionId): Promise<StoredSession | undefined> {
     const row = await this.#records.read(key);
     const opened = row && this.#open(key, sid, row);
-    // The session has ended: nothing of it stays in memory.
+    // The session has ended: keep nothing of it in memory.
     if (!opened) this.#opened.delete(key);
     return opened && { sid, key, ...opened, version: row.version, lastSeenAt: row.lastSeenAt };
   }
 
-  #open(key: string, sid: string, row: SessionRow): Opened | undefined {
+  #open(key: string, sid: string, row: SessionRow): OpenedRow | undefined {
     const known = this.#opened.get(key);
     if (known && isSame(known.row.data, row.data) && isSame(known.row.facts, row.facts)) {
       return known.opened;
@@ -117,7 +117,8 @@ export class SealedSessionStore extends session.Store {
     const content = this.#data.open(row.data, sid);
     if (!content) return undefined;
     const { signedIn, ...host } = JSON.parse(content.toString()) as Content;
-    // In version 0.1.0, which noted use here, `passport` was a copy of the user and not the host's.
+    // Version 0.1.0 kept `lastSeenAt` here, and in `passport` a copy of the user, not your app's
+    // data.
     if (signedIn?.lastSeenAt !== undefined) delete host.passport;
     delete signedIn?.lastSeenAt;
     const factsContent = row.facts && this.#facts.open(row.facts, sid);
@@ -127,9 +128,9 @@ export class SealedSessionStore extends session.Store {
       people: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
-    // A copy, since a row from Redis is a slice of all that came in one go.
+    // Copied, since a row from Redis is a slice of a larger buffer that would stay in memory.
     const copy = { data: Buffer.from(row.data), facts: row.facts && Buffer.from(row.facts) };
-    if (content.length <= LARGEST_REMEMBERED) this.#opened.set(key, { row: copy, opened });
+    if (content.length <= MAX_CACHED_BYTES) this.#opened.set(key, { row: copy, opened });
     return opened;
   }
 
@@ -149,14 +150,14 @@ export class SealedSessionStore extends session.Store {
     settle(found, callback);
   }
 
-  /** For express-session: the object on `req` for what `get` found. */
+  /** For express-session: makes `req.session` from what `get` found. */
   override createSession(req: Request, data: session.SessionData) {
     const created = super.createSession(req, data);
     markStored(created, (data as Marked)[STORED]?.signedIn);
     return created;
   }
 
-  /** For express-session: writes a new session, or what has changed; one that has ended stays ended. */
+  /** For express-session: writes a new or changed session; an ended session stays ended. */
   override set(sid: string, data: session.SessionData, callback?: Callback<void>) {
     settle(this.#write(sid, data), callback);
   }
@@ -167,9 +168,9 @@ export class SealedSessionStore extends session.Store {
     const key = sessionKey(sid);
     const now = Date.now();
     const { idleMs, maxMs } = this.#lifetimes;
-    // A cookie of the host's that ends with the browser ends here when it is not used.
+    // If your app made it a cookie without expiry, the record still ends after the idle time.
     const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + idleMs;
-    // Who signed in is decided once, by the sign-in: what a host makes of it later is not saved.
+    // Only a sign-in sets `signedIn`: later changes to it by your app are not saved.
     const signedIn = (stored ?? begun)?.signedIn;
     const sealed = this.#data.seal(JSON.stringify({ ...content, signedIn }), sid);
     if (stored) return void (await this.#records.update(key, sealed, now, expiresAt));
@@ -189,13 +190,16 @@ export class SealedSessionStore extends session.Store {
     settle(this.#records.remove(key), (error) => callback?.(error));
   }
 
-  /** The token record: undefined once the session has ended. @throws SignInError `store_unavailable` */
+  /**
+   * The token record; undefined once the session has ended.
+   * @throws SignInError `store_unavailable`
+   */
   async readTokens({ sid, key }: SessionId): Promise<StoredTokens | undefined> {
     const row = await this.#records.readTokens(key).catch(storeFailure);
     const tokens = row && this.#tokens.open(row.tokens, sid);
     const facts = row && this.#facts.open(row.facts, sid);
     if (!tokens || !facts) return undefined;
-    // IMPORTANT: only what our own key opened gets here.
+    // IMPORTANT: parse only what our own key has opened.
     return {
       tokens: JSON.parse(inflateRawSync(tokens).toString()) as TokenSet,
       facts: JSON.parse(facts.toString()) as TokenFacts,
@@ -204,8 +208,9 @@ export class SealedSessionStore extends session.Store {
   }
 
   /**
-   * Compare-and-set of the token record with version `from`; false when the session has ended or
-   * somebody else was faster. @throws SignInError `store_unavailable`
+   * Compare-and-set of the token record at version `from`; false if the session has ended or
+   * another request was faster.
+   * @throws SignInError `store_unavailable`
    */
   replaceTokens({ sid, key }: SessionId, from: number, next: Tokens, issuer: string) {
     const { orgId } = next.facts;
@@ -217,13 +222,13 @@ export class SealedSessionStore extends session.Store {
   #sealTokens(sid: string, { facts, tokens }: Tokens) {
     return {
       facts: this.#facts.seal(JSON.stringify(facts), sid),
-      // Token sets are most of what a session takes in the store, and a JWT deflates well.
+      // Token sets take up most of a session's space in the store, and JWTs compress well.
       tokens: this.#tokens.seal(deflateRawSync(JSON.stringify(tokens)), sid),
     };
   }
 }
 
-// Not enumerable: it is neither part of what is saved nor of what express-session compares.
+// Not enumerable, so that it is neither saved nor compared by express-session.
 function markStored(data: object, signedIn: SignedIn | undefined): void {
   Object.defineProperty(data, STORED, { value: { signedIn } });
 }

@@ -1,6 +1,6 @@
-// Who is this request from? The cookie names a session, its record says who signed in. And how a
-// session begins and ends. Sessions are for signed-in people; a visitor gets one only where the host
-// puts something into `req.session`.
+// Reads, begins and ends sessions. The cookie names a session, and its record says who signed in.
+// Sessions are for signed-in users; a visitor gets one only if your app puts something into
+// `req.session`.
 import type { Request, RequestHandler, Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
@@ -10,13 +10,13 @@ import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
 import { isExpired, type TokenFacts } from '../tokens/token-set.ts';
 import { NEW_SIGN_IN, type SealedSessionStore, type StoredSession } from './sealed-store.ts';
 
-/** Use of a session is noted once a minute, or ten times within a short idle limit. */
-const noteAfterMs = (idleMs: number) => Math.min(60_000, idleMs / 10);
+/** How often use of a session is recorded: once a minute, more often if the idle time is short. */
+const touchIntervalMs = (idleMs: number) => Math.min(60_000, idleMs / 10);
 
-/** For every request: reads its session into `req.authSession`, and sets `req.user` for who signed in. */
+/** For every request: reads its session into `req.authSession` and sets `req.user`. */
 export function readSession(context: Context): RequestHandler {
   return async (req, res, next) => {
-    // Mounted twice, it reads once.
+    // Read once, even if mounted twice.
     if (req.authSession?.readBy === context) return next();
     const authSession: AuthSession = { readBy: context };
     req.authSession = authSession;
@@ -24,16 +24,16 @@ export function readSession(context: Context): RequestHandler {
     if (ids.length === 0) return next();
     try {
       const stored = await findFirst(context.store, ids);
-      if (stored) await recognize(context, req, res, stored);
+      if (stored) await acceptSession(context, req, res, stored);
     } catch (cause) {
-      // Pages that need nobody go on; guards answer 503.
+      // Public pages still work; guards respond 503.
       authSession.unavailable = new SignInError('store_unavailable', { cause });
     }
     return next();
   };
 }
 
-/** A cookie whose session has ended is left to expire: a newer one may have taken its place meanwhile. */
+/** Cookies of ended sessions are left to expire: a newer one may have replaced them meanwhile. */
 async function findFirst(store: SealedSessionStore, ids: SessionId[]) {
   for (const id of ids) {
     const stored = await store.find(id);
@@ -44,15 +44,16 @@ async function findFirst(store: SealedSessionStore, ids: SessionId[]) {
 
 /**
  * What `auth.session` read for this request.
- * @throws TypeError where it was forgotten: every request would look anonymous, and sign-in loop forever
+ * @throws TypeError without that middleware: every request would look anonymous and sign-in loop
+ * forever
  */
 export function sessionOf(context: Context, req: Request): AuthSession {
   if (req.authSession?.readBy === context) return req.authSession;
-  throw new TypeError('app.use(auth.session) is missing, or stands behind what needs it');
+  throw new TypeError('app.use(auth.session) is missing, or is mounted after what needs it');
 }
 
-/** Sets who is signed in if they are so here, with this application, and not for too long. */
-async function recognize(context: Context, req: Request, res: Response, stored: StoredSession) {
+/** Sets the signed-in user if the session is of this application and issuer and has not ended. */
+async function acceptSession(context: Context, req: Request, res: Response, stored: StoredSession) {
   const { signedIn, facts, lastSeenAt } = stored;
   const { idleMs, records, cookie } = context;
   if (req.authSession) req.authSession.stored = stored;
@@ -60,32 +61,32 @@ async function recognize(context: Context, req: Request, res: Response, stored: 
   if (new URL(signedIn.user.issuer).href !== context.issuerUrl.href) return;
   const now = Date.now();
   const unusedMs = now - lastSeenAt;
-  // The store ends unused sessions too, by the idle limit that was set when they were last used.
-  if (now >= signedIn.endsAt || unusedMs > idleMs + noteAfterMs(idleMs)) return;
-  // Asked for a refresh token and got none: AuthKit is never asked about this session again, so that it
-  // would outlive a grant that has ended there. `offline_access` can be taken out in the address bar.
-  if (context.asksOffline && !facts.renewable && isExpired(facts)) {
+  // The store ends unused sessions too, but by the idle time that applied when they were last used.
+  if (now >= signedIn.endsAt || unusedMs > idleMs + touchIntervalMs(idleMs)) return;
+  // A refresh token was requested but not granted. Since AuthKit is never asked about it again, the
+  // session could outlive its grant. Anyone can remove `offline_access` in the address bar.
+  if (context.requestsOffline && !facts.renewable && isExpired(facts)) {
     await endSession(context, req, res);
     const { sub } = signedIn.user;
     return context.onEvent({ event: 'session_ended', sub, reason: 'not_renewable' });
   }
   setCurrent(req, currentFrom(signedIn, facts, lastSeenAt));
-  if (unusedMs < noteAfterMs(idleMs)) return;
-  // The one write that use of a session causes. Neither record nor cookie outlives the absolute end.
+  if (unusedMs < touchIntervalMs(idleMs)) return;
+  // The only write that using a session causes. Neither record nor cookie outlives `endsAt`.
   const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
-  const isNoted = await records.touch(stored.key, now, now + maxAgeMs).catch((cause: unknown) => {
+  const isTouched = await records.touch(stored.key, now, now + maxAgeMs).catch((cause: unknown) => {
     context.onEvent({ event: 'session_touch_failed', sub: signedIn.user.sub }, cause);
   });
-  // A store that is full or read-only signs nobody out: the session ends when its last use is too old.
-  if (isNoted === undefined) return;
-  if (!isNoted) return forget(context, req);
+  // A full or read-only store signs no user out; the session ends by its last recorded use.
+  if (isTouched === undefined) return;
+  if (!isTouched) return clearSession(context, req);
   setCurrent(req, currentFrom(signedIn, facts, now));
   cookie.renew(res, stored.sid, maxAgeMs);
 }
 
 /**
- * The session of the signed-in user, behind `requireLogin`.
- * @throws SignInError `login_required` where the guard was forgotten
+ * The session of the signed-in user; for use behind `requireLogin`.
+ * @throws SignInError `login_required` without that guard
  */
 export function currentSession(req: Request): SignedInSession {
   const current = req.authSession?.current;
@@ -94,19 +95,19 @@ export function currentSession(req: Request): SignedInSession {
 }
 
 /**
- * The signed-in user, behind `requireLogin`.
- * @throws SignInError `login_required` where the guard was forgotten
+ * The signed-in user; for use behind `requireLogin`.
+ * @throws SignInError `login_required` without that guard
  */
 export const currentUser = (req: Request): User => currentSession(req).user;
 
-/** The user's organization is that of the access token: it may be another after each refresh. */
+/** The user's organization comes from the access token, so each refresh may change it. */
 function currentFrom(signedIn: SignedIn, facts: TokenFacts, lastSeenAt: number): SignedInSession {
   const { orgId } = facts;
   const user = orgId === undefined ? { ...signedIn.user } : { ...signedIn.user, orgId };
   return { ...signedIn, user, facts, lastSeenAt };
 }
 
-/** Sets who is signed in; `undefined`: nobody. `req.user` follows, unless somebody else has set it. */
+/** Sets or clears the signed-in user. `req.user` follows unless other code has set it. */
 function setCurrent(req: Request, current: SignedInSession | undefined): void {
   const request: { authSession?: AuthSession; user?: unknown } = req;
   const { authSession } = request;
@@ -116,7 +117,7 @@ function setCurrent(req: Request, current: SignedInSession | undefined): void {
   else delete authSession.current;
 }
 
-/** After a refresh: the facts of the new tokens, and the user with the organization in them. */
+/** After a refresh: sets the facts of the new tokens, and the user's organization from them. */
 export function setFacts(req: Request, facts: TokenFacts): void {
   const { stored, current } = req.authSession ?? {};
   if (!stored?.signedIn || !current) return;
@@ -124,10 +125,10 @@ export function setFacts(req: Request, facts: TokenFacts): void {
 }
 
 /**
- * Begins the session of a completed sign-in in place of the one that the browser came with, token
- * record and all in one write. It is saved before any redirect: a browser that is faster than the
- * store would arrive signed out.
- * @throws SignInError `store_unavailable`; nobody is signed in then
+ * Begins the session of a completed sign-in, in place of the one that the browser had. One write
+ * saves it with its token record, before any redirect: a browser faster than the store would arrive
+ * signed out.
+ * @throws SignInError `store_unavailable`; no user is signed in then
  */
 export async function beginSession(
   context: Context,
@@ -138,13 +139,13 @@ export async function beginSession(
   const hostData = hostDataFor(context, req, user);
   await endSession(context, req, res);
   const request = await withNewSession(context, req, res);
-  const signedIn = signedInNow(context, user, claims);
+  const signedIn = newSignedIn(context, user, claims);
   const newSignIn = { signedIn, tokens, facts, label };
   const { session } = request;
   Object.assign(session, hostData, { signedIn, [NEW_SIGN_IN]: newSignIn });
   session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
   try {
-    await promised((done) => session.save(done));
+    await fromCallback((done) => session.save(done));
   } catch (error) {
     // Without a session on its request, express-session sends no cookie.
     Object.assign(request, { session: undefined });
@@ -154,38 +155,38 @@ export async function beginSession(
 }
 
 /**
- * A request like `req` that has no session yet, for express-session to make one with a new id: it sees
- * no cookie (session fixation, OWASP ASVS 5, 7.2.4), and whatever session the host has on `req` stays
- * untouched.
+ * A request derived from `req`, on which express-session creates a session with a new id: it sees
+ * no cookie (session fixation, OWASP ASVS 5, 7.2.4), and any session that your app has on `req`
+ * stays untouched.
  */
 async function withNewSession({ expressSession, isSecure }: Context, req: Request, res: Response) {
-  const own = { writable: true, configurable: true, value: undefined };
+  const unset = { writable: true, configurable: true, value: undefined };
   const request = Object.create(req, {
-    session: own,
-    sessionID: own,
-    sessionStore: own,
-    cookies: own,
-    signedCookies: own,
+    session: unset,
+    sessionID: unset,
+    sessionStore: unset,
+    cookies: unset,
+    signedCookies: unset,
     secure: { value: isSecure },
     headers: { value: { ...req.headers, cookie: undefined } },
   }) as Request;
-  await promised((done) => void expressSession(request, res, done));
+  await fromCallback((done) => void expressSession(request, res, done));
   return request;
 }
 
-/** Whether `req.session` is of our store, and not another session layer's. */
+/** Whether `req.session` comes from our store, not from another session layer. */
 export function hasOurSession(store: SealedSessionStore, req: Request): boolean {
   const { session: found, sessionStore }: { session?: unknown; sessionStore?: unknown } = req;
   return found !== undefined && sessionStore === store;
 }
 
-function signedInNow(
+function newSignedIn(
   { clientId, maxMs }: Context,
-  { orgId: _followsTheToken, ...user }: User,
+  { orgId: _fromToken, ...user }: User,
   claims: CompletedSignIn['claims'],
 ): SignedIn {
   const startedAt = Date.now();
-  // What the user has already, and the nonce, which is spent, need no second place.
+  // The nonce has been used, and `user` has the others.
   const elsewhere = new Set(['nonce', 'iss', 'sub', 'name', 'email', 'email_verified']);
   const others = Object.entries(claims).filter(([name]) => !elsewhere.has(name));
   const endsAt = startedAt + maxMs;
@@ -193,41 +194,42 @@ function signedInNow(
 }
 
 /**
- * What the host kept in `req.session` and the new session takes over: a visitor's basket comes along,
- * and so does what the same person left. Of somebody else nothing does, not on a shared computer.
+ * What your app kept in `req.session` and the new session takes over: a visitor's basket, or what
+ * the same user left. Another user's data is dropped, because a computer may be shared.
  */
 function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): object {
   const { stored } = req.authSession ?? {};
   const previous = stored?.signedIn?.user;
-  const isOther = previous && (previous.issuer !== issuer || previous.sub !== sub);
-  if (isOther) return {};
+  const isOtherUser = previous && (previous.issuer !== issuer || previous.sub !== sub);
+  if (isOtherUser) return {};
   const data: object = hasOurSession(store, req)
     ? req.session
     : JSON.parse(stored?.hostData ?? '{}');
-  const own = new Set(['cookie', 'signedIn']);
-  return Object.fromEntries(Object.entries(data).filter(([name]) => !own.has(name)));
+  const ours = new Set(['cookie', 'signedIn']);
+  return Object.fromEntries(Object.entries(data).filter(([name]) => !ours.has(name)));
 }
 
 /**
- * Ends this browser's session: nobody is signed in for the rest of this request either.
- * @throws SignInError `store_unavailable`, with the session and its cookie as they were
+ * Ends this browser's session; no user is signed in for the rest of this request either.
+ * @throws SignInError `store_unavailable`; the session and its cookie then stay as they were
  */
 export async function endSession(context: Context, req: Request, res: Response): Promise<void> {
   const { stored } = sessionOf(context, req);
-  if (stored) await promised((done) => context.store.destroy(stored.sid, done));
-  forget(context, req);
+  if (stored) await fromCallback((done) => context.store.destroy(stored.sid, done));
+  clearSession(context, req);
   context.cookie.clear(res, stored?.sid);
 }
 
-function forget({ store }: Context, req: Request): void {
+function clearSession({ store }: Context, req: Request): void {
   setCurrent(req, undefined);
   delete req.authSession?.stored;
-  // Else express-session, where the host has it on this request, would save it and send its cookie.
+  // Otherwise express-session, if mounted for this request, would save it again and send its
+  // cookie.
   if (hasOurSession(store, req)) Object.assign(req, { session: undefined });
 }
 
-/** express-session speaks callbacks. */
-function promised(work: (done: (error?: unknown) => void) => void): Promise<void> {
+/** express-session uses callbacks. */
+function fromCallback(work: (done: (error?: unknown) => void) => void): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     work((error) => (error ? reject(error) : resolve()));
   }).catch(storeFailure);

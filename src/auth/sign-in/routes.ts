@@ -1,5 +1,5 @@
-// The routes of a sign-in, in the order they happen: GET /login sends the browser to AuthKit,
-// GET /callback is where it comes back to. POST /logout is in sign-out.ts.
+// The routes of a sign-in, in request order: GET /login sends the browser to AuthKit, GET /callback
+// receives the authorization response. POST /logout is in sign-out.ts.
 import { randomUUID } from 'node:crypto';
 import { Router, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
@@ -14,11 +14,11 @@ import { sameOriginPath } from './return-to.ts';
 import { redeemCode, buildAuthorizationRequest } from './strategy.ts';
 import { completeSignIn, type User } from './user.ts';
 
-const ATTEMPT_CLAIM_MS = 600_000;
+const ATTEMPT_LEASE_MS = 600_000;
 
 /**
- * GET /login and GET /callback, which answer with redirects.
- * @throws SignInError to the host's error handler, with the way back in `returnTo` where it is known
+ * GET /login and GET /callback, which respond with redirects.
+ * @throws SignInError to your error handler, with the page to return to in `returnTo` where known
  */
 export function signInRoutes(context: Context): Router {
   const { login, callback } = context.paths;
@@ -41,16 +41,16 @@ export function signInRoutes(context: Context): Router {
 }
 
 async function startSignIn(context: Context, req: Request, res: Response): Promise<void> {
-  // What is no navigation must not start a sign-in: it would stay pending, and push out a real one. A
-  // page of anybody's can point an image or a frame here.
+  // HEAD, prefetches, images and frames must not start a sign-in. Any site can point one here, and
+  // the pending attempts would push out a real one.
   if (req.method === 'HEAD' || isNoNavigation(req)) return void res.status(204).end();
-  const returnTo = sameOriginPath(req.query['return_to'], context.notPages);
+  const returnTo = sameOriginPath(req.query['return_to'], context.authPaths);
   try {
     const { config } = await context.issuer.config();
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
-    attempts.keep(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
+    attempts.store(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
-    // A link may bring somebody's secret along: the query is left out, and what is long in the path.
+    // A link may contain a secret: the log gets neither the query nor long path segments.
     const [path = '/'] = returnTo.split(/[?#]/);
     const [attempt, shown] = [
       attempts.idOf(sent.state),
@@ -69,10 +69,10 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   if (unavailable) throw unavailable;
   const { id, attempt } = found;
   const { records, onEvent } = context;
-  // A response is for one use (RFC 9700 §4.7.1), on every instance: while this lease is held, and it
-  // is kept after a success, a second request with the same response is refused.
+  // A response works once (RFC 9700 §4.7.1) across all instances: while this lease is held, a
+  // second request with the same response is refused. After a success the lease is not released.
   const [lease, owner] = [`attempt:${id}`, randomUUID()];
-  if (!(await records.acquireLease(lease, owner, ATTEMPT_CLAIM_MS).catch(storeFailure))) {
+  if (!(await records.acquireLease(lease, owner, ATTEMPT_LEASE_MS).catch(storeFailure))) {
     const { returnTo } = attempt;
     return continueOrRefuse(context, req, res, { status: 'attempt_used', returnTo });
   }
@@ -83,7 +83,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
     // 303: the browser must not treat the code's URL as the page (RFC 9700 §4.12).
     res.redirect(303, attempt.returnTo);
   } catch (cause) {
-    // The attempt stays open: a forged or mangled response must not burn the real one.
+    // The attempt stays open: a forged or mangled response must not use it up for the real one.
     await records.releaseLease(lease, owner).catch(() => undefined);
     const error = withClockHint(context, toSignInError(cause, attempt.returnTo));
     const { code, hint } = error;
@@ -92,28 +92,28 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   }
 }
 
-/** From the code to a session. */
+/** Redeems the code and begins the session. */
 async function signIn(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
   const discovered = await context.issuer.config();
   const response = await redeemCode(context, discovered.config, req, res, attempt);
   const completed = await completeSignIn(context, discovered, response);
   try {
-    const label = await callHost(context, req, completed.user);
-    // A sign-in over an existing session, such as a switch of organization, leaves no grant behind.
+    const label = await callHooks(context, req, completed.user);
+    // A sign-in that replaces a session, such as a switch of organization, revokes the old grant.
     const { stored, current } = sessionOf(context, req);
     const previous = current && stored && (await context.store.readTokens(stored));
     await beginSession(context, req, res, { ...completed, label });
     if (previous) void revokeRefreshToken(context, previous.tokens);
     return completed;
   } catch (error) {
-    // Nor does one that did not become a session.
+    // No session: revoke the grant, which nothing would ever use.
     void revokeRefreshToken(context, completed.tokens);
     throw error;
   }
 }
 
-/** Your database failed, or your code threw: the sign-in is refused, unless that was its purpose. */
-async function callHost({ onSignIn, labelSession }: Context, req: Request, user: User) {
+/** Calls your hooks. If one throws, the sign-in fails; a SignInError keeps its code. */
+async function callHooks({ onSignIn, labelSession }: Context, req: Request, user: User) {
   try {
     await onSignIn(user);
     return labelSession(req);
@@ -123,8 +123,8 @@ async function callHost({ onSignIn, labelSession }: Context, req: Request, user:
 }
 
 /**
- * A late, repeated or foreign response. Who is signed in already (a second tab, the back button) just
- * goes on to where they wanted; everybody else is told what it was.
+ * Handles a late, repeated or foreign response. A user who is already signed in (second tab, back
+ * button) continues to the page they wanted; otherwise the response is refused.
  */
 function continueOrRefuse({ onEvent }: Context, req: Request, res: Response, found: NotOpen) {
   const returnTo = 'returnTo' in found ? found.returnTo : undefined;
@@ -134,7 +134,7 @@ function continueOrRefuse({ onEvent }: Context, req: Request, res: Response, fou
   res.redirect(303, returnTo ?? '/');
 }
 
-/** Measured by the Date header; a wrong clock at AuthKit's end shows the same way. */
+/** Adds by how much AuthKit's Date header and this server's clock differ; either may be wrong. */
 function withClockHint({ issuer: { clockSkewSeconds: skew } }: Context, error: SignInError) {
   const { code, cause, returnTo } = error;
   if (code !== 'clock_skew' || Math.abs(skew) < 2) return error;

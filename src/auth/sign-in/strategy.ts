@@ -1,7 +1,8 @@
-// The two steps of a sign-in, run by passport and openid-client's strategy: `buildAuthorizationRequest` makes the
-// authorization request, `redeemCode` exchanges the code that came back.
-// Left alone, the strategy sends neither state nor nonce to an issuer that lists S256, lets the query
-// decide whether a request starts or finishes a sign-in, and keeps one pending sign-in per session.
+// The two steps of a sign-in, run by passport with openid-client's strategy:
+// `buildAuthorizationRequest` makes the authorization request, `redeemCode` exchanges the code in
+// the response for tokens. By default, the strategy sends neither state nor nonce to an issuer that
+// advertises S256, lets the query decide whether a request starts or finishes a sign-in, and keeps
+// one pending sign-in per session.
 import type { Request, Response } from 'express';
 import { randomNonce, randomState, type Configuration } from 'openid-client';
 import { Strategy, type AuthenticateOptions, type VerifyFunction } from 'openid-client/passport';
@@ -13,7 +14,7 @@ import type { SignInAttempt } from './attempts.ts';
 
 const passport = new Passport();
 
-/** For one step: passport puts the functions that end the step on the instance itself. */
+/** One instance per step: passport puts the functions that end a step on the instance itself. */
 class AuthKitStrategy extends Strategy {
   readonly #step: 'start' | 'finish';
   readonly #redirectUri: URL;
@@ -30,9 +31,9 @@ class AuthKitStrategy extends Strategy {
   }
 
   /**
-   * State and nonce always, whatever the metadata lists; the strategy stores and checks both. State
-   * binds the response to this browser (RFC 9700 §4.7), the nonce binds the ID token to this request
-   * (OpenID Connect Core §15.5.2), PKCE binds the code to it (RFC 7636).
+   * Always adds state and nonce, whatever the metadata advertises; the strategy stores and checks
+   * both. State binds the response to this browser (RFC 9700 §4.7), the nonce binds the ID token to
+   * this request (OpenID Connect Core §15.5.2), and PKCE binds the code to it (RFC 7636).
    */
   override authorizationRequestParams(req: Request, options: AuthenticateOptions) {
     const params = new URLSearchParams(super.authorizationRequestParams(req, options));
@@ -41,35 +42,35 @@ class AuthKitStrategy extends Strategy {
     return params;
   }
 
-  /** Never from the Host header, which the client chooses: only the query comes from the request. */
+  /** Only the query comes from the request: the client could choose any Host header. */
   override currentUrl(req: Request): URL {
     const url = new URL(this.#redirectUri);
     url.search = req.originalUrl.split('?').slice(1).join('?');
     return url;
   }
 
-  /** By the route, not by the query: `/login?code=x` is no callback, a bare callback starts nothing. */
+  /** The route decides: `/login?code=x` is no callback, and a callback never starts a sign-in. */
   override shouldInitiateAuthRequest() {
     return this.#step === 'start';
   }
 }
 
 /**
- * The authorization request (OpenID Connect Core §3.1.2.1): the address to send the browser to, and
- * what the response to it is checked against.
+ * The authorization request (OpenID Connect Core §3.1.2.1): the URL to send the browser to, and the
+ * values that its response is checked against.
  */
 export async function buildAuthorizationRequest(
   context: Context,
   config: Configuration,
   req: Request,
 ): Promise<{ location: string; state: string; nonce: string; codeVerifier: string }> {
-  // What the strategy keeps there between its steps.
+  // Receives what the strategy keeps between the two steps.
   const session: { transaction?: Record<string, string> } = {};
-  const isAnew = req.query['prompt'] === 'login';
-  const options = { ...resourceOf(context), ...(isAnew && { prompt: 'login' }) };
+  const isLoginForced = req.query['prompt'] === 'login';
+  const options = { ...resourceOf(context), ...(isLoginForced && { prompt: 'login' }) };
   const location = await new Promise<string>((resolve, reject) => {
     const strategy = new AuthKitStrategy('start', context, config, () => undefined);
-    // passport would answer with the redirect at once, before the attempt is in its cookie.
+    // Takes the redirect from passport, which would send it before the attempt's cookie is set.
     const redirect = {
       setHeader: (name: string, value: string) => void (name === 'Location' && resolve(value)),
       end: () => undefined,
@@ -81,9 +82,10 @@ export async function buildAuthorizationRequest(
 }
 
 /**
- * The token request for the code of this callback (OpenID Connect Core §3.1.3.1); the signature of the
- * ID token is verified when this resolves.
- * @throws SignInError `access_denied`, or what openid-client rejects the response with
+ * The token request with the code of this callback (OpenID Connect Core §3.1.3.1). openid-client
+ * has validated the claims of the ID token when this resolves; `completeSignIn` verifies its
+ * signature.
+ * @throws SignInError `access_denied`, or openid-client's error
  */
 export function redeemCode(
   context: Context,
@@ -94,24 +96,24 @@ export function redeemCode(
 ): Promise<TokenResponse> {
   const session = { transaction: { state, nonce, code_verifier: codeVerifier } };
   return new Promise((resolve, reject) => {
-    // The strategy verifies the ID token, then calls this. passport's own sign-in ends here: which
-    // session begins, and how, is decided by the route.
+    // The strategy calls this with a validated response. passport's own login ends here: the route
+    // decides which session begins, and how.
     const onVerified = (response: TokenResponse) => resolve(response);
     const strategy = new AuthKitStrategy('finish', context, config, onVerified);
     const failed = (error: unknown, _user?: unknown, info?: unknown) => {
-      // The strategy reports "access_denied" as a failed authentication, all else as an error.
+      // The strategy reports "access_denied" as a failed authentication, anything else as an error.
       const { message } = Object(info) as { message?: unknown };
-      const said = new Error(`access_denied: ${String(message)}`);
-      reject(error ?? new SignInError('access_denied', { cause: said }));
+      const reported = new Error(`access_denied: ${String(message)}`);
+      reject(error ?? new SignInError('access_denied', { cause: reported }));
     };
     passport.authenticate(strategy, resourceOf(context), failed)(withSession(req, session), res);
   });
 }
 
-/** On both requests, or AuthKit may fall back to another audience (RFC 8707 §2.2). */
+/** Sent in both requests: otherwise AuthKit may fall back to another audience (RFC 8707 §2.2). */
 const resourceOf = ({ resource }: Context): AuthenticateOptions =>
   resource === undefined ? {} : { resource };
 
-/** The strategy keeps its transaction in `req.session`. Ours is in a cookie of its own. */
+/** The strategy keeps its transaction in `req.session`; ours is in the attempt's cookie. */
 const withSession = (req: Request, session: object) =>
   Object.create(req, { session: { value: session } }) as Request;

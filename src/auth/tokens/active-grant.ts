@@ -1,6 +1,6 @@
-// For the one page where five minutes of an old access token are too long: asks AuthKit whether the
-// grant is still active (RFC 7662). The refresh token is asked about, since a revoked grant takes that
-// away first.
+// For pages that cannot trust even a five-minute-old access token: asks AuthKit whether the grant
+// is still active (RFC 7662). It introspects the refresh token, which is the first to go when a
+// grant is revoked.
 import { tokenIntrospection } from 'openid-client';
 import type { Context } from '../context.ts';
 import { SignInError } from '../errors.ts';
@@ -12,20 +12,21 @@ import type { TokenSet } from './token-set.ts';
 
 /**
  * Whether AuthKit calls the grant of this session active.
- * @throws SignInError `introspection_unavailable` for a Public application or an issuer without it
- * @throws SignInError `issuer_unreachable` and the like: it cannot be told
+ * @throws SignInError `introspection_unavailable` for a Public application, or if the issuer has
+ * none
+ * @throws SignInError `issuer_unreachable` and the like if there is no usable response
  */
 export async function isGrantActive(context: Context, id: SessionId, user: User): Promise<boolean> {
   const { store, records } = context;
-  const held = await store.readTokens(id);
-  if (!held) return false;
-  if (await introspect(context, held.tokens, user)) return true;
-  // A refresh on its way has spent the token we asked about and not yet saved the next one. Under the
-  // lease there is none: what the store holds then is the last word.
+  const record = await store.readTokens(id);
+  if (!record) return false;
+  if (await introspect(context, record.tokens, user)) return true;
+  // A refresh in progress may have spent this token and not yet saved the next one. While we hold
+  // the lease, no refresh is in progress, so the store has the current token.
   return withLease(records, refreshLease(id.key), async () => {
-    const now = await store.readTokens(id);
-    const isNewer = now !== undefined && now.version > held.version;
-    return isNewer && introspect(context, now.tokens, user);
+    const latest = await store.readTokens(id);
+    const isNewer = latest !== undefined && latest.version > record.version;
+    return isNewer && introspect(context, latest.tokens, user);
   });
 }
 
@@ -37,9 +38,9 @@ async function introspect(context: Context, { refreshToken, accessToken }: Token
     throw new SignInError('introspection_unavailable');
   const hint = { token_type_hint: refreshToken === undefined ? 'access_token' : 'refresh_token' };
   const response = await tokenIntrospection(config, refreshToken ?? accessToken, hint).catch(fail);
-  // Members that AuthKit leaves out are not compared; those it sends must be about this grant.
-  const { active, client_id: itsClientId = clientId, sub = user.sub } = response;
-  return active && itsClientId === clientId && sub === user.sub;
+  // Members that AuthKit omits are not compared; those it sends must match this grant.
+  const { active, client_id: grantClientId = clientId, sub = user.sub } = response;
+  return active && grantClientId === clientId && sub === user.sub;
 }
 
 const fail = (cause: unknown): never => {

@@ -1,71 +1,75 @@
-// Back-off after failed refreshes: each time twice as long, up to half a minute, with jitter, so that
-// not all sessions ask again at once when AuthKit returns. What fails for one session is that session's;
-// once it fails for several, or the connection itself does, AuthKit is away for everybody.
+// Back-off after failed refreshes: each wait is twice as long, up to half a minute, with jitter so
+// that sessions do not all retry at once when AuthKit returns. A failure delays only its own
+// session. Once refreshes fail for several users, or the connection itself fails, all sessions
+// wait.
 import { LRUCache } from 'lru-cache';
 
 const FIRST_MS = 1_000;
-const LONGEST_MS = 30_000;
-const LONGEST_ASKED_MS = 300_000;
-const MOST_SESSIONS = 1_000;
+const MAX_MS = 30_000;
+const MAX_RETRY_AFTER_MS = 300_000;
+const MAX_SESSIONS = 1_000;
 
 interface Wait {
   failures: number;
-  /** By the monotonic clock: a wall clock that is set does not stop refreshes, or let them go on. */
+  /** By the monotonic clock: setting the wall clock neither stops refreshes nor releases them. */
   until: number;
 }
 
 const NONE: Wait = { failures: 0, until: 0 };
 
-/** All in the memory of this process: each instance finds out for itself. */
+/** Kept in the memory of this process: each instance backs off on its own. */
 export class Backoff {
-  #all = NONE;
-  readonly #sessions = new LRUCache<string, Wait>({ max: MOST_SESSIONS });
-  /** The people for whom AuthKit was away since it last served anybody: one alone may be the reason. */
-  readonly #met = new Set<string>();
+  #shared = NONE;
+  readonly #sessions = new LRUCache<string, Wait>({ max: MAX_SESSIONS });
+  /**
+   * The users whose refresh failed since AuthKit last served any. A single one may be the cause.
+   */
+  readonly #affectedUsers = new Set<string>();
 
-  /** Seconds until AuthKit may be asked again for this session, undefined when it may be now. */
+  /** Seconds until AuthKit may be asked again for this session; undefined if it may be now. */
   remaining(key: string): number | undefined {
-    const until = Math.max(this.#all.until, this.#sessions.get(key)?.until ?? 0);
+    const until = Math.max(this.#shared.until, this.#sessions.get(key)?.until ?? 0);
     const ms = until - performance.now();
     return ms > 0 ? Math.ceil(ms / 1000) : undefined;
   }
 
   /**
-   * AuthKit was away for this session; for everybody where the connection itself failed. Returns in how
-   * many seconds the next attempt may happen: `atLeastSeconds` if that is what it asked for (Retry-After).
+   * AuthKit could not serve this session; all sessions, if the connection itself failed. Returns
+   * the seconds until the next attempt: at least `atLeastSeconds`, which AuthKit asked for
+   * (Retry-After), up to five minutes.
    */
-  beginAway(key: string, sub: string, isConnection: boolean, atLeastSeconds: number): number {
-    if (this.#met.size < MOST_SESSIONS) this.#met.add(sub);
-    if (!isConnection && this.#met.size < 2) return this.#begin(key, atLeastSeconds);
-    this.#all = extended(this.#all, atLeastSeconds);
-    return secondsUntil(this.#all);
+  onOutage(key: string, sub: string, isConnection: boolean, atLeastSeconds: number): number {
+    if (this.#affectedUsers.size < MAX_SESSIONS) this.#affectedUsers.add(sub);
+    if (!isConnection && this.#affectedUsers.size < 2) return this.#begin(key, atLeastSeconds);
+    this.#shared = nextWait(this.#shared, atLeastSeconds);
+    return secondsUntil(this.#shared);
   }
 
-  /** AuthKit refused this session, which says nothing about others; seconds as above. */
-  beginRefused(key: string): number {
+  /** AuthKit refused this session, which says nothing about others. Returns seconds as well. */
+  onRefusal(key: string): number {
     return this.#begin(key, 0);
   }
 
-  /** A success: AuthKit is back for everybody, and this session is well. */
+  /** A refresh succeeded: AuthKit is back, for this session and for all others. */
   reset(key: string): void {
-    this.#all = NONE;
-    this.#met.clear();
+    this.#shared = NONE;
+    this.#affectedUsers.clear();
     this.#sessions.delete(key);
   }
 
   #begin(key: string, atLeastSeconds: number): number {
-    const own = extended(this.#sessions.get(key) ?? NONE, atLeastSeconds);
+    const own = nextWait(this.#sessions.get(key) ?? NONE, atLeastSeconds);
     this.#sessions.set(key, own);
     return secondsUntil(own);
   }
 }
 
-function extended({ failures, until }: Wait, atLeastSeconds: number): Wait {
+function nextWait({ failures, until }: Wait, atLeastSeconds: number): Wait {
   const now = performance.now();
-  // Requests that were on their way together fail together: that is one failure, not many.
+  // Concurrent requests fail together, which counts as one failure.
   if (now < until) return { failures, until };
-  const own = Math.min(LONGEST_MS, FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
-  const ms = Math.max(own, Math.min(LONGEST_ASKED_MS, atLeastSeconds * 1000));
+  const own = Math.min(MAX_MS, FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
+  const ms = Math.max(own, Math.min(MAX_RETRY_AFTER_MS, atLeastSeconds * 1000));
   return { failures: failures + 1, until: now + ms };
 }
 

@@ -1,7 +1,8 @@
-// The access token, renewed before it expires: one refresh per session, however many requests, processes
-// and machines see it due. A refresh token works once (rotation, RFC 9700 §2.2.2); a second refresh with
-// it may cost the whole session.
-// In order: refreshIfDue -> one promise per process -> one lease for all -> RFC 6749 §6 -> compare-and-set.
+// Refreshes the access token before it expires: once per session, however many requests, processes
+// and machines see that it is due. A refresh token works once (rotation, RFC 9700 §2.2.2); using it
+// again may end the whole session.
+// In order: refreshIfDue -> one promise per process -> one lease for all instances -> refresh
+// request (RFC 6749 §6) -> compare-and-set.
 import type { Request } from 'express';
 import { LRUCache } from 'lru-cache';
 import { refreshTokenGrant } from 'openid-client';
@@ -16,34 +17,34 @@ import { revokeRefreshToken } from '../sign-out.ts';
 import type { User } from '../sign-in/user.ts';
 import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
-import { GrantRefusal, isOperators, isRefusedForGood, refusalOf } from './refusals.ts';
-import type { Refused } from './refusals.ts';
-import { isAboutSame, isDue, isTokenResponse, oddMembers, toTokens } from './token-set.ts';
+import { GrantRefusal, isConfigError, recordRefusal, toRefusal } from './refusals.ts';
+import type { Refusals } from './refusals.ts';
+import { isSameGrant, isDue, isTokenResponse, malformedMembers, toTokens } from './token-set.ts';
 import type { Tokens } from './token-set.ts';
 
-/** The facts as they are now; why the session goes on without new ones; or that it is over. */
+/** The current facts; why the session continues without new ones; or that it has ended. */
 type Outcome = Pick<Tokens, 'facts'> | { failed: SignInError } | 'ended';
 
-/** The session whose access token is due. */
+/** A session whose access token is due for a refresh. */
 interface Due extends SessionId {
   user: User;
-  /** The version of the token record that was seen to be due. */
+  /** The version of the token record that was found to be due. */
   version: number;
 }
 
-/** Tokens of somebody else, or for another application: the session is over. */
-const OTHER_IDENTITY = new Set<SignInErrorCode>(['id_token_invalid', 'user_mismatch']);
+/** Tokens of another user, or for another application, end the session. */
+const IDENTITY_ERRORS = new Set<SignInErrorCode>(['id_token_invalid', 'user_mismatch']);
 
-const TRY_AGAIN_MS = 200;
+const RETRY_SAVE_MS = 200;
 const UNSAVED_MS = 600_000;
 
 export class Refresher {
   readonly #context: Context;
   readonly #backoff = new Backoff();
-  /** The refreshes of this process that are under way, by session key. */
+  /** The refreshes in progress in this process, by session key. */
   readonly #running = new Map<string, Promise<Outcome>>();
-  readonly #refused: Refused = new LRUCache({ max: 1_000 });
-  /** Renewed tokens that the store did not take, by session key; `from`: the version that they replace. */
+  readonly #refusals: Refusals = new LRUCache({ max: 1_000 });
+  /** Refreshed tokens that could not be saved, by session key; they replace version `from`. */
   readonly #unsaved = new Map<string, Tokens & { from: number }>();
 
   constructor(context: Context) {
@@ -51,8 +52,8 @@ export class Refresher {
   }
 
   /**
-   * Renews the token set of the request's session if it is due. Resolves to 'fresh'; to 'ended' when
-   * the session is over; to the SignInError when AuthKit, or the store, could not be asked. Never
+   * Refreshes the token set of the request's session if it is due. Resolves to 'fresh'; to 'ended'
+   * when the session is over; to the SignInError when the refresh failed or has to wait. Never
    * rejects.
    */
   async refreshIfDue(req: Request): Promise<'fresh' | 'ended' | SignInError> {
@@ -60,20 +61,20 @@ export class Refresher {
     if (!stored || !current || !isDue(current.facts)) return 'fresh';
     const retryAfter = this.#backoff.remaining(stored.key);
     if (retryAfter !== undefined) return new SignInError('issuer_unreachable', { retryAfter });
-    const outcome = await this.#once({ ...stored, user: current.user });
+    const outcome = await this.#refreshOnce({ ...stored, user: current.user });
     if (outcome === 'ended') return 'ended';
     if ('failed' in outcome) return outcome.failed;
     setFacts(req, outcome.facts);
     return 'fresh';
   }
 
-  /** Resolves once no refresh of this process is under way. */
+  /** Resolves once no refresh is in progress in this process. */
   async settled(): Promise<void> {
     await Promise.all(this.#running.values());
   }
 
-  /** All requests of this process that see the same session due share one refresh. */
-  #once(due: Due): Promise<Outcome> {
+  /** Requests of this process that find the same session due share one refresh. */
+  #refreshOnce(due: Due): Promise<Outcome> {
     const running = this.#running.get(due.key);
     if (running) return running;
     const outcome = withLease(this.#context.records, refreshLease(due.key), () =>
@@ -85,96 +86,97 @@ export class Refresher {
     return outcome;
   }
 
-  /** With the lease in hand. */
+  /** Runs while holding the lease. */
   async #refresh(due: Due): Promise<Outcome> {
-    const held = await this.#context.store.readTokens(due);
-    if (!held) return 'ended';
-    // The store, not this request's copy: whoever held the lease before may have renewed it.
-    if (held.version > due.version || !isDue(held.facts)) return { facts: held.facts };
+    const record = await this.#context.store.readTokens(due);
+    if (!record) return 'ended';
+    // The store decides, not this request's copy: an earlier lease holder may have refreshed it.
+    if (record.version > due.version || !isDue(record.facts)) return { facts: record.facts };
     let next: Tokens;
     try {
-      next = this.#takeUnsaved(due.key, held.version) ?? (await this.#askAuthKit(due, held));
+      next = this.#takeUnsaved(due.key, record.version) ?? (await this.#requestTokens(due, record));
     } catch (cause) {
-      return this.#failed(due, held, cause);
+      return this.#handleFailure(due, record, cause);
     }
-    return this.#save(due, held, next);
+    return this.#save(due, record, next);
   }
 
   /**
-   * The one request to AuthKit (RFC 6749 §6; OpenID Connect Core §12). A response that carries a refresh
-   * token has spent ours: whatever else is odd about it, the new one is kept. Identity comes first.
+   * The refresh request (RFC 6749 §6; OpenID Connect Core §12). Once the response has a refresh
+   * token, ours is spent: the new one is kept even if other members are malformed, but not if they
+   * are about another user or application.
    */
-  async #askAuthKit({ key, user }: Due, held: StoredTokens): Promise<Tokens> {
+  async #requestTokens({ key, user }: Due, record: StoredTokens): Promise<Tokens> {
     const { issuer, clientId, scope, resource, onEvent } = this.#context;
-    const { observing } = await issuer.config();
-    // Without `resource` here as well, AuthKit falls back to the default audience (RFC 8707 §2.2).
+    const { observedBy } = await issuer.config();
+    // Without `resource` in this request too, AuthKit uses the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
-    let seen: { status: number; body: unknown } | undefined;
-    const observed = observing((status, body) => (seen = { status, body }));
-    const { refreshToken = '' } = held.tokens;
-    const complaint: unknown = await refreshTokenGrant(observed, refreshToken, parameters).then(
+    let response: { status: number; body: unknown } | undefined;
+    const observed = observedBy((status, body) => (response = { status, body }));
+    const { refreshToken = '' } = record.tokens;
+    const libraryError: unknown = await refreshTokenGrant(observed, refreshToken, parameters).then(
       () => undefined,
       (cause: unknown) => cause,
     );
-    const isSuccess = seen && seen.status >= 200 && seen.status < 300;
-    const body = isSuccess ? seen?.body : undefined;
+    const isSuccess = response && response.status >= 200 && response.status < 300;
+    const body = isSuccess ? response?.body : undefined;
     if (!isTokenResponse(body)) {
-      if (isOperators(seen?.body))
-        onEvent({ event: 'client_refused', code: toSignInError(complaint).code });
-      const refusal = seen && refusalOf(seen.status, seen.body, complaint);
-      throw refusal ?? complaint ?? new SignInError('response_invalid');
+      if (isConfigError(response?.body))
+        onEvent({ event: 'client_refused', code: toSignInError(libraryError).code });
+      const refusal = response && toRefusal(response.status, response.body, libraryError);
+      throw refusal ?? libraryError ?? new SignInError('response_invalid');
     }
     this.#backoff.reset(key);
-    this.#refused.delete(key);
-    const next = toTokens(body, user.issuer, scope, held);
-    if (!isAboutSame(user, clientId, body, next.tokens.accessToken)) {
+    this.#refusals.delete(key);
+    const next = toTokens(body, user.issuer, scope, record);
+    if (!isSameGrant(user, clientId, body, next.tokens.accessToken)) {
       void revokeRefreshToken(this.#context, next.tokens);
       throw new SignInError('user_mismatch');
     }
-    const members = oddMembers(body, complaint !== undefined);
+    const members = malformedMembers(body, libraryError !== undefined);
     if (members !== '') onEvent({ event: 'refresh_response_malformed', sub: user.sub, members });
     return next;
   }
 
-  /** Compare-and-set: a sign-out wins, and so does an instance that was faster. */
-  async #save(due: Due, held: StoredTokens, next: Tokens, until?: number): Promise<Outcome> {
+  /** Saves by compare-and-set: a sign-out wins, and so does a faster instance. */
+  async #save(due: Due, record: StoredTokens, next: Tokens, until?: number): Promise<Outcome> {
     const { store, onEvent } = this.#context;
     const { sub, issuer } = due.user;
-    const write = store.replaceTokens(due, held.version, next, issuer);
+    const write = store.replaceTokens(due, record.version, next, issuer);
     const isSaved = await write.catch((cause: unknown) => {
-      this.#saveLater(due, held, next, until);
+      this.#saveLater(due, record, next, until);
       throw cause;
     });
     if (!isSaved) {
-      const outcome = (await this.#overtaken(due, held)) ?? 'ended';
-      // Signed out while AuthKit answered: the new refresh token belongs to nobody. Only then, since
-      // revoking it takes its whole chain along, also what a faster instance has just saved.
+      const outcome = (await this.#changeSince(due, record)) ?? 'ended';
+      // Signed out during the refresh: revoke the new refresh token, which no session has. Only
+      // then, since this revokes its whole chain, including what a faster instance has just saved.
       if (outcome === 'ended') void revokeRefreshToken(this.#context, next.tokens);
       return outcome;
     }
-    const [from, to] = [held.facts.orgId, next.facts.orgId];
+    const [from, to] = [record.facts.orgId, next.facts.orgId];
     if (from !== to) onEvent({ event: 'organization_changed', sub, from, to });
-    onEvent({ event: 'tokens_refreshed', sub, version: held.version + 1 });
+    onEvent({ event: 'tokens_refreshed', sub, version: record.version + 1 });
     return { facts: next.facts };
   }
 
-  /** What a failure means for the session: it goes on, or it is over. */
-  async #failed(due: Due, held: StoredTokens, cause: unknown): Promise<Outcome> {
+  /** Decides what a failed refresh means for the session: it continues or ends. */
+  async #handleFailure(due: Due, record: StoredTokens, cause: unknown): Promise<Outcome> {
     const { records, onEvent } = this.#context;
     const { sub } = due.user;
     const error = toSignInError(cause);
     const { code } = error;
-    const reason = this.#endBy(due.key, cause, code);
+    const reason = this.#endReason(due.key, cause, code);
     if (!reason) {
       const retryInSeconds =
         cause instanceof GrantRefusal
-          ? this.#backoff.beginRefused(due.key)
-          : this.#backoff.beginAway(due.key, sub, isConnectionFailure(cause), secondsToWait(error));
+          ? this.#backoff.onRefusal(due.key)
+          : this.#backoff.onOutage(due.key, sub, isConnectionFailure(cause), secondsToWait(error));
       onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
       return { failed: error };
     }
-    // A refusal may be the other side of a sign-out, or of a faster instance's success.
-    const outcome = await this.#overtaken(due, held);
+    // The cause of a refusal may be a sign-out, or a faster instance that spent the refresh token.
+    const outcome = await this.#changeSince(due, record);
     if (outcome) return outcome;
     onEvent({ event: 'refresh_failed', sub, code }, error);
     await records.remove(due.key).catch(storeFailure);
@@ -182,19 +184,19 @@ export class Refresher {
     return 'ended';
   }
 
-  /** Why the session is over, if it is. */
-  #endBy(key: string, cause: unknown, code: SignInErrorCode): SessionEnd | undefined {
-    if (OTHER_IDENTITY.has(code)) return 'identity_changed';
+  /** Why this failure ends the session; undefined if it does not. */
+  #endReason(key: string, cause: unknown, code: SignInErrorCode): SessionEnd | undefined {
+    if (IDENTITY_ERRORS.has(code)) return 'identity_changed';
     if (!(cause instanceof GrantRefusal)) return undefined;
     if (cause.isFinal) return 'grant_ended';
-    return isRefusedForGood(this.#refused, key) ? 'grant_refused' : undefined;
+    return recordRefusal(this.#refusals, key) ? 'grant_refused' : undefined;
   }
 
-  /** What happened to the session since its tokens were read; undefined: nothing. */
-  async #overtaken(due: Due, held: StoredTokens): Promise<Outcome | undefined> {
+  /** What happened to the session since its tokens were read; undefined if nothing did. */
+  async #changeSince(due: Due, record: StoredTokens): Promise<Outcome | undefined> {
     const now = await this.#context.store.readTokens(due);
     if (!now) return 'ended';
-    return now.version > held.version ? { facts: now.facts } : undefined;
+    return now.version > record.version ? { facts: now.facts } : undefined;
   }
 
   #takeUnsaved(key: string, from: number): Tokens | undefined {
@@ -204,19 +206,19 @@ export class Refresher {
   }
 
   /**
-   * AuthKit gives tokens once, and what they replace is spent: an outage of the store between its
-   * response and our write must not lose them. They wait in memory, for ten minutes at most, and are
-   * saved as soon as the store answers.
+   * AuthKit issues tokens once and those they replace are spent, so a store outage between its
+   * response and our write must not lose them. They stay in memory for ten minutes at most, and are
+   * saved as soon as the store responds.
    */
-  #saveLater(due: Due, held: StoredTokens, next: Tokens, until = performance.now() + UNSAVED_MS) {
-    const mine = { ...next, from: held.version };
-    this.#unsaved.set(due.key, mine);
+  #saveLater(due: Due, record: StoredTokens, next: Tokens, until = performance.now() + UNSAVED_MS) {
+    const unsaved = { ...next, from: record.version };
+    this.#unsaved.set(due.key, unsaved);
     const save = async () => {
-      // Else taken by a request, or the next outage brought newer ones.
-      const isMine = () => this.#unsaved.get(due.key) === mine;
-      if (isMine() && performance.now() < until) await this.#save(due, held, next, until);
-      if (isMine()) this.#unsaved.delete(due.key);
+      // If not, a request has taken them, or newer ones have replaced them.
+      const isUnsaved = () => this.#unsaved.get(due.key) === unsaved;
+      if (isUnsaved() && performance.now() < until) await this.#save(due, record, next, until);
+      if (isUnsaved()) this.#unsaved.delete(due.key);
     };
-    setTimeout(() => void save().catch(() => undefined), TRY_AGAIN_MS).unref();
+    setTimeout(() => void save().catch(() => undefined), RETRY_SAVE_MS).unref();
   }
 }

@@ -207,7 +207,9 @@ describe('a session middleware that was forgotten, or stands too late', () => {
     const page = await new Browser().open(
       `http://localhost:${(late.address() as AddressInfo).port}/page`,
     );
-    expect(page.body).toContain('app.use(auth.session) is missing, or stands behind what needs it');
+    expect(page.body).toContain(
+      'app.use(auth.session) is missing, or is mounted after what needs it',
+    );
     late.close();
   });
 });

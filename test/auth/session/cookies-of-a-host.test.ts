@@ -224,6 +224,6 @@ describe('access_denied without a state', () => {
   it('says what it was, and not that another browser started it', async () => {
     const page = await new Browser().get(`${forum.url}/callback?error=access_denied`);
     expect([page.status, codeOn(page)]).toEqual([403, 'access_denied']);
-    expect(page.body).toContain('cancelled');
+    expect(page.body).toContain('canceled');
   });
 });

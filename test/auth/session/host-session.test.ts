@@ -315,7 +315,7 @@ describe('req.session, with auth.hostSession', () => {
       addPages(app);
     });
     expect((await ask('/basket')).body).toEqual({
-      error: 'TypeError: auth.hostSession stands behind another session(): use one of them here',
+      error: 'TypeError: auth.hostSession is mounted after another session(): use only one',
     });
   });
 });
