@@ -49,8 +49,9 @@ interface Details {
 }
 
 /**
- * A sign-in, or a page that requires one, cannot continue. Your error handler uses `status` and
- * `retryAfter` (seconds) for the response, `message` for the page, and the rest for the log.
+ * Thrown when a sign-in, or a page that requires one, cannot continue. Your error handler uses
+ * `status` and `retryAfter` (seconds) for the response, `message` for the page, and the rest for
+ * the log.
  */
 export class SignInError extends Error {
   readonly code: SignInErrorCode;
@@ -72,7 +73,7 @@ export class SignInError extends Error {
 }
 
 /**
- * Rethrows a rejection of the store as the one error code it has on pages.
+ * Rethrows a rejection of the store as a SignInError.
  * @throws SignInError `store_unavailable`
  */
 export function storeFailure(cause: unknown): never {

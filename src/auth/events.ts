@@ -1,5 +1,5 @@
-// What sign-in reports for your log: a closed list of events, without tokens, codes and e-mail
-// addresses.
+// What sign-in reports for your log: a closed list of events, which contain no token, authorization
+// code or e-mail address.
 import type { SignInErrorCode as Code } from './errors.ts';
 
 export type SignInEvent =

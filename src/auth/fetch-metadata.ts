@@ -7,8 +7,7 @@ export function isNavigation(req: Request): boolean {
   if (isNoNavigation(req)) return false;
   const mode = req.get('sec-fetch-mode');
   if (mode !== undefined) return mode === 'navigate';
-  // Browsers without Sec-Fetch headers accept text/html when they navigate; scripts accept */* or
-  // JSON.
+  // Without Sec-Fetch headers: a navigation accepts text/html, a script accepts */* or JSON.
   return req.get('accept')?.includes('text/html') === true;
 }
 
@@ -25,7 +24,7 @@ export function isNoNavigation(req: Request): boolean {
   return isDeclared || isPrefetch(req);
 }
 
-// All header names that browsers have used for it; the last two are Firefox's and Safari's.
+// The headers by which browsers have announced a prefetch; the last two are Firefox's and Safari's.
 const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-moz', 'x-purpose'];
 
 /** Whether the browser fetches ahead of a click that may never come. */

@@ -85,8 +85,8 @@ export function requireOrganization(context: Context): RequestHandler {
 }
 
 /**
- * Mount after requireLogin: AuthKit must call the grant active; it is asked at most every
- * `cacheSeconds`. An inactive grant ends the session. Without a response the request is refused.
+ * Mount after requireLogin: asks AuthKit whether the grant is active, at most every `cacheSeconds`.
+ * An inactive grant ends the session. Without a response, the request is refused.
  * @throws SignInError `introspection_unavailable`, `issuer_unreachable` and the like
  */
 export function requireActiveSession(context: Context, cacheSeconds: number): RequestHandler {
@@ -102,7 +102,7 @@ export function requireActiveSession(context: Context, cacheSeconds: number): Re
   return async (req, res, next) => {
     const { unavailable, stored, current } = sessionOf(context, req);
     if (unavailable) throw unavailable;
-    // Introspecting an expired access token says nothing about the grant: it is always inactive.
+    // AuthKit calls an expired access token inactive, whatever the state of the grant.
     const isExpiredForGood = current && !current.facts.renewable && isExpired(current.facts);
     if (!stored || !current || isExpiredForGood) return askToSignIn(context, req, res);
     const { user } = current;
@@ -136,7 +136,7 @@ const isSafe = ({ method }: Request) => method === 'GET' || method === 'HEAD';
 
 function pathToReturnTo({ authPaths }: Context, req: Request): string {
   const referer = req.get('referer') ?? '';
-  // A form post cannot be repeated and a script's URL is not a page: return to the page before it.
+  // A form post cannot be repeated and a script's URL is not a page: return to the referring page.
   if (isSafe(req) && (isNavigation(req) || referer === ''))
     return sameOriginPath(req.originalUrl, authPaths);
   return URL.canParse(referer) ? sameOriginPath(new URL(referer).pathname, authPaths) : '/';

@@ -77,10 +77,12 @@ export function createAuth(options: AuthOptions) {
      * than five minutes ago
      */
     requireOrganization: guards.requireOrganization(context),
-    /** Mount after requireLogin: AuthKit must call the grant active; asked every `cacheSeconds`. */
+    /**
+     * Mount after requireLogin: asks AuthKit, every `cacheSeconds`, whether the grant is active.
+     */
     requireActiveSession: (cacheSeconds: number) =>
       guards.requireActiveSession(context, cacheSeconds),
-    /** Ends this browser's session and responds with the redirect after a sign-out. */
+    /** Ends this browser's session and redirects to where a sign-out leads. */
     signOut: signOut(context),
     /** Like `signOut`, and ends all other sessions of the user, at once on every instance. */
     signOutEverywhere: signOut(context, true),

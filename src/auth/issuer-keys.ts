@@ -9,9 +9,7 @@ const KEYS_FRESH_MS = 300_000;
 const isKey = (value: unknown) => typeof value === 'object' && value && !Array.isArray(value);
 type Key = Parameters<typeof compactVerify>[1];
 
-/**
- * The keys that the issuer publishes at its `jwks_uri`, fetched when a sign-in first needs them.
- */
+/** The keys at the issuer's `jwks_uri`, fetched when a sign-in first needs them. */
 export class IssuerKeys {
   readonly #set;
   #loadedAt = -Infinity;
@@ -63,10 +61,7 @@ export class IssuerKeys {
     this.#loadedAt = performance.now();
   }
 
-  /**
-   * Whether a matching key signed it. Several keys match without a `kid`, or if one `kid` is listed
-   * twice.
-   */
+  /** Whether a matching key signed it. Several match without a `kid`, or if one is listed twice. */
   async #isSignatureValid(idToken: string): Promise<boolean> {
     // We choose the algorithm, not the token (number 7).
     const failure = (key: Key) =>

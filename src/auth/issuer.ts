@@ -21,9 +21,7 @@ export interface Discovered {
   config: client.Configuration;
   /** They verify the ID token of a sign-in. */
   keys: IssuerKeys;
-  /**
-   * A configuration for one request. `onResponse` gets the response even if the library rejects it.
-   */
+  /** For one request: `onResponse` gets the response even if the library rejects it. */
   observedBy: (onResponse: (status: number, body: unknown) => void) => client.Configuration;
 }
 
@@ -190,10 +188,7 @@ async function discoverOnce(
   return { config, keys: new IssuerKeys(jwksUri, fetch), observedBy };
 }
 
-/**
- * https, or http if the issuer itself is on loopback; else anyone on the network could replace the
- * keys.
- */
+/** https, or http if the issuer is on loopback; else anyone on the network could swap the keys. */
 function secureUrl(address: string | undefined, issuer: URL): URL | undefined {
   const url = URL.canParse(address ?? '') ? new URL(address ?? '') : undefined;
   return url?.protocol === 'https:' || isLoopbackHttp(issuer) ? url : undefined;

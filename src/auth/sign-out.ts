@@ -1,5 +1,4 @@
-// POST /logout. A sign-out ends the session here first, then at AuthKit as far as AuthKit supports
-// it.
+// POST /logout: ends the session here first, then at AuthKit as far as AuthKit supports it.
 import { Router, type RequestHandler } from 'express';
 import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
 import type { Context } from './context.ts';
@@ -60,8 +59,7 @@ function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL |
   onEvent({ event: 'signed_out', sub, revocation: revocationOf(context, tokens) });
   void revokeRefreshToken(context, tokens);
   if (!config || !issuer.advertises('end_session_endpoint')) return undefined;
-  // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token that is ever put into a
-  // URL.
+  // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token ever put into a URL.
   const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href };
   const withoutHint = buildEndSessionUrl(config, parameters);
   if (tokens?.idToken === undefined) return withoutHint;

@@ -1,5 +1,5 @@
-// What to do about each sign-in error, with the names of this app's settings. The same sentences are in
-// docs/troubleshooting.md.
+// What to do about each sign-in error, with the names of this app's settings. The same sentences
+// are in docs/troubleshooting.md.
 import type { SignInErrorCode } from '../auth/index.ts';
 
 export const ADVICE: { [code in SignInErrorCode]: string } = {

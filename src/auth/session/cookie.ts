@@ -1,5 +1,4 @@
-// The session cookie: from a Cookie header to the key of a session, and back to a Set-Cookie
-// header.
+// The session cookie: from a Cookie header to a session's key, and back to a Set-Cookie header.
 import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseCookie, stringifySetCookie, type SerializeOptions } from 'cookie';
@@ -58,10 +57,7 @@ export class SessionCookie {
     this.#secrets = secrets;
   }
 
-  /**
-   * The sessions that the request names, usually one. Values not signed with our secrets are
-   * ignored.
-   */
+  /** The sessions that the request names, usually one. Values we did not sign are ignored. */
   read({ headers: { cookie } }: IncomingMessage): SessionId[] {
     return this.#ownCookies(cookie).map(([, id]) => id);
   }
@@ -100,10 +96,7 @@ export class SessionCookie {
     this.#send(res, this.name, this.signed(sid), expires);
   }
 
-  /**
-   * Deletes our cookies of this request; under the old name, which your app may use, only this
-   * session's.
-   */
+  /** Deletes our cookies; under the old name, which your app may use too, only this session's. */
   clear(res: ServerResponse, sid?: string): void {
     const ours = this.#ownCookies(res.req.headers.cookie);
     const names = ours.flatMap(([name, id]) => (name === this.name || id.sid === sid ? name : []));

@@ -36,8 +36,7 @@ export function ownSessions(context: Context) {
         .toSorted((a, b) => Number(b.current) - Number(a.current) || b.lastSeenAt - a.lastSeenAt);
     },
     /**
-     * Ends one of them, at once on every instance; false if it is not the user's or no longer
-     * exists.
+     * Ends one of them, at once on every instance; false if it is gone or not the user's.
      * @throws SignInError `store_unavailable`
      */
     async end(req: Request, key: string): Promise<boolean> {

@@ -9,9 +9,7 @@ export const MOST_SESSIONS_PER_PERSON = 50;
 export interface SessionRow {
   /** The sealed express-session data. */
   data: Buffer;
-  /**
-   * The sealed facts of the token set (organization, expiry): small, and opened on each request.
-   */
+  /** The sealed facts of the token set (organization, expiry): small, opened on each request. */
   facts: Buffer | undefined;
   /** Incremented each time facts and tokens are replaced; 0 while there are none. */
   version: number;

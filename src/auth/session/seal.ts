@@ -71,8 +71,8 @@ export function createSealer(secrets: readonly string[], purpose: string) {
 }
 
 /**
- * The keys that sessions are found by beside their own: keyed hashes, so that a copied store does
- * not reveal whose sessions it holds. Each function returns one key per secret: the first to write,
+ * Further keys that sessions are found by: keyed hashes, so that a copied store does not reveal
+ * whose sessions it holds. Each function returns one key per secret: the first to write,
  * all of them to look up, since sessions outlive a rotation.
  */
 export class SessionIndex {
@@ -89,9 +89,7 @@ export class SessionIndex {
     return [...this.of('person', issuer, sub), unkeyed];
   }
 
-  /**
-   * `sid`: from an ID token or a logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4).
-   */
+  /** `sid` of an ID token or logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4). */
   of(kind: 'person' | 'organization' | 'sid', issuer: string, id: string): [string, ...string[]] {
     const [current, ...others] = this.#roots;
     const context = JSON.stringify([kind, issuer, id]);

@@ -117,8 +117,7 @@ export class SealedSessionStore extends session.Store {
     const content = this.#data.open(row.data, sid);
     if (!content) return undefined;
     const { signedIn, ...host } = JSON.parse(content.toString()) as Content;
-    // Version 0.1.0 kept `lastSeenAt` here, and in `passport` a copy of the user, not your app's
-    // data.
+    // Version 0.1.0 kept `lastSeenAt` here, and its own copy of the user in `passport`.
     if (signedIn?.lastSeenAt !== undefined) delete host.passport;
     delete signedIn?.lastSeenAt;
     const factsContent = row.facts && this.#facts.open(row.facts, sid);

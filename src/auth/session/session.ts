@@ -44,8 +44,8 @@ async function findFirst(store: SealedSessionStore, ids: SessionId[]) {
 
 /**
  * What `auth.session` read for this request.
- * @throws TypeError without that middleware: every request would look anonymous and sign-in loop
- * forever
+ * @throws TypeError without that middleware: every request would look anonymous, and sign-in would
+ * loop forever
  */
 export function sessionOf(context: Context, req: Request): AuthSession {
   if (req.authSession?.readBy === context) return req.authSession;
@@ -223,8 +223,7 @@ export async function endSession(context: Context, req: Request, res: Response):
 function clearSession({ store }: Context, req: Request): void {
   setCurrent(req, undefined);
   delete req.authSession?.stored;
-  // Otherwise express-session, if mounted for this request, would save it again and send its
-  // cookie.
+  // Otherwise express-session, if mounted, would save the session again and send its cookie.
   if (hasOurSession(store, req)) Object.assign(req, { session: undefined });
 }
 

@@ -43,12 +43,12 @@ export const idOf = (state: string) =>
   createHash('sha256').update(state).digest('base64url').slice(0, 16);
 
 /**
- * Stores the attempt in this browser; beyond five, deletes the oldest.
+ * Saves the attempt in this browser; beyond five, deletes the oldest.
  * @throws SignInError `sign_in_loop` on the fourth sign-in within a minute if the first three
  * completed and left no user signed in: the browser does not keep the session cookie, or sessions
  * end at once
  */
-export function store(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
+export function save(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
   const attempts = attemptsOf(context, req);
   const countsAsLoop = (other: SignInAttempt) =>
     isCompleted(other) && !other.isSettled && attempt.startedAt - other.startedAt < LOOP_WINDOW_MS;

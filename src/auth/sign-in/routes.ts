@@ -48,9 +48,9 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   try {
     const { config } = await context.issuer.config();
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
-    attempts.store(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
+    attempts.save(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
-    // A link may contain a secret: the log gets neither the query nor long path segments.
+    // A link may contain a secret: the log gets no query, and no long path segment with a digit.
     const [path = '/'] = returnTo.split(/[?#]/);
     const [attempt, shown] = [
       attempts.idOf(sent.state),
@@ -83,7 +83,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
     // 303: the browser must not treat the code's URL as the page (RFC 9700 §4.12).
     res.redirect(303, attempt.returnTo);
   } catch (cause) {
-    // The attempt stays open: a forged or mangled response must not use it up for the real one.
+    // The attempt stays open: a forged or mangled response must not use up what the real one needs.
     await records.releaseLease(lease, owner).catch(() => undefined);
     const error = withClockHint(context, toSignInError(cause, attempt.returnTo));
     const { code, hint } = error;

@@ -1,5 +1,5 @@
 // The two steps of a sign-in, run by passport with openid-client's strategy:
-// `buildAuthorizationRequest` makes the authorization request, `redeemCode` exchanges the code in
+// `buildAuthorizationRequest` builds the authorization request, `redeemCode` exchanges the code in
 // the response for tokens. By default, the strategy sends neither state nor nonce to an issuer that
 // advertises S256, lets the query decide whether a request starts or finishes a sign-in, and keeps
 // one pending sign-in per session.
@@ -70,7 +70,7 @@ export async function buildAuthorizationRequest(
   const options = { ...resourceOf(context), ...(isLoginForced && { prompt: 'login' }) };
   const location = await new Promise<string>((resolve, reject) => {
     const strategy = new AuthKitStrategy('start', context, config, () => undefined);
-    // Takes the redirect from passport, which would send it before the attempt's cookie is set.
+    // Captures passport's redirect, which would be sent before the attempt's cookie is set.
     const redirect = {
       setHeader: (name: string, value: string) => void (name === 'Location' && resolve(value)),
       end: () => undefined,

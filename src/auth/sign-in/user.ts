@@ -22,9 +22,7 @@ export interface User {
   orgId?: string;
 }
 
-/**
- * What a signed-in session stores beside its token record. Times are milliseconds since the epoch.
- */
+/** What a session stores beside its token record. Times are milliseconds since the epoch. */
 export interface SignedIn {
   /** Without `orgId`, which follows the access token. */
   user: User;
@@ -42,7 +40,7 @@ export interface CompletedSignIn extends Tokens {
   claims: IDToken;
 }
 
-// No older than a sign-in attempt can get.
+// The lifetime of a sign-in attempt: the ID token in its response cannot be older.
 const MAX_AGE_S = 600;
 const MAX_SUB = 255;
 const MAX_TEXT = 256;
@@ -51,7 +49,7 @@ const MAX_TEXT = 256;
 type Client = { clientId: string; scope: string; onEvent: SignInEventListener };
 
 /**
- * Makes the checks that openid-client leaves out of a token response, and returns who signed in.
+ * Performs the checks on a token response that openid-client leaves out, and returns who signed in.
  * @throws SignInError `id_token_invalid`, `issuer_unreachable`, `clock_skew`, `response_invalid` or
  * `user_mismatch`
  */
@@ -113,9 +111,9 @@ function profileOf(claims: Readonly<Record<string, unknown>>) {
 }
 
 /**
- * Fetches a name or e-mail address that was requested but is missing from the ID token at UserInfo,
+ * If a requested name or e-mail address is missing from the ID token, fetches it from UserInfo,
  * whose `sub` must be the same (OpenID Connect Core §5.3.2). If UserInfo cannot be reached, the
- * user signs in without them.
+ * user signs in without it.
  */
 async function userFrom(client: Client, config: Configuration, claims: IDToken, token: string) {
   const scopes = client.scope.split(' ');

@@ -12,8 +12,8 @@ import type { TokenSet } from './token-set.ts';
 
 /**
  * Whether AuthKit calls the grant of this session active.
- * @throws SignInError `introspection_unavailable` for a Public application, or if the issuer has
- * none
+ * @throws SignInError `introspection_unavailable` for a Public application, or if the issuer does
+ * not offer introspection
  * @throws SignInError `issuer_unreachable` and the like if there is no usable response
  */
 export async function isGrantActive(context: Context, id: SessionId, user: User): Promise<boolean> {

@@ -1,7 +1,6 @@
 // Back-off after failed refreshes: each wait is twice as long, up to half a minute, with jitter so
 // that sessions do not all retry at once when AuthKit returns. A failure delays only its own
-// session. Once refreshes fail for several users, or the connection itself fails, all sessions
-// wait.
+// session. Once refreshes fail for several users, or the connection itself fails, all wait.
 import { LRUCache } from 'lru-cache';
 
 const FIRST_MS = 1_000;
@@ -21,9 +20,7 @@ const NONE: Wait = { failures: 0, until: 0 };
 export class Backoff {
   #shared = NONE;
   readonly #sessions = new LRUCache<string, Wait>({ max: MAX_SESSIONS });
-  /**
-   * The users whose refresh failed since AuthKit last served any. A single one may be the cause.
-   */
+  /** The users affected since AuthKit last served any: a single one may be the cause. */
   readonly #affectedUsers = new Set<string>();
 
   /** Seconds until AuthKit may be asked again for this session; undefined if it may be now. */
@@ -34,9 +31,9 @@ export class Backoff {
   }
 
   /**
-   * AuthKit could not serve this session; all sessions, if the connection itself failed. Returns
-   * the seconds until the next attempt: at least `atLeastSeconds`, which AuthKit asked for
-   * (Retry-After), up to five minutes.
+   * Delays this session, or all sessions if the connection itself failed or several users are
+   * affected. Returns the seconds until the next attempt: at least `atLeastSeconds`, which AuthKit
+   * asked for (Retry-After), up to five minutes.
    */
   onOutage(key: string, sub: string, isConnection: boolean, atLeastSeconds: number): number {
     if (this.#affectedUsers.size < MAX_SESSIONS) this.#affectedUsers.add(sub);
@@ -45,12 +42,12 @@ export class Backoff {
     return secondsUntil(this.#shared);
   }
 
-  /** AuthKit refused this session, which says nothing about others. Returns seconds as well. */
+  /** Delays this session only: a refusal says nothing about others. Returns seconds as well. */
   onRefusal(key: string): number {
     return this.#begin(key, 0);
   }
 
-  /** A refresh succeeded: AuthKit is back, for this session and for all others. */
+  /** After a successful refresh: AuthKit is back, for this session and for all others. */
   reset(key: string): void {
     this.#shared = NONE;
     this.#affectedUsers.clear();

@@ -1,5 +1,4 @@
-// Mutual exclusion across processes and machines: a lease with an owner, renewed while the work
-// runs.
+// Mutual exclusion across processes and machines: an owned lease, renewed while the work runs.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SignInError, storeFailure } from '../errors.ts';

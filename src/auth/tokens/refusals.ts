@@ -46,9 +46,7 @@ export function toRefusal(status: number, body: unknown, cause: unknown): GrantR
   return isAboutGrant ? new GrantRefusal(false, cause) : undefined;
 }
 
-/**
- * Whether the response says that this application is misconfigured, which the operator must fix.
- */
+/** Whether the response says that this application is misconfigured: an alarm for the operator. */
 export const isConfigError = (body: unknown) => CONFIG_ERRORS.has(oauthErrorOf(body) ?? '');
 
 /** A session ends after this many refusals, or this long after the first one. */

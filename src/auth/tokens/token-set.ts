@@ -83,8 +83,7 @@ export function toTokens(
   const idToken = text(response.id_token) ?? previous?.tokens.idToken;
   const claims = claimsOf(accessToken);
   const now = Date.now();
-  // RFC 6749 §5.1, §6: without `scope`, the scope granted before, or else the requested one,
-  // applies.
+  // RFC 6749 §5.1, §6: without `scope`, the scope granted before or else the requested one applies.
   const scope = text(response.scope) ?? text(claims['scope']);
   const granted = scope?.split(' ').filter(Boolean) ?? previous?.facts.scope;
   const lifetime = lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS;
@@ -101,10 +100,7 @@ export function toTokens(
   };
 }
 
-/**
- * A missing `token_type` counts as Bearer. A token of any other type cannot be used (RFC 6749
- * §7.1).
- */
+/** A missing `token_type` counts as Bearer. No other type can be used (RFC 6749 §7.1). */
 export const isBearer = ({ token_type: type = 'Bearer' }: ResponseBody) =>
   typeof type !== 'string' || type === '' || type.toLowerCase() === 'bearer';
 
