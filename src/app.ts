@@ -77,7 +77,7 @@ export function createApp(options: AppOptions): Express {
   app.use((req: Request, res, next) => {
     const { locals } = res;
     locals['user'] = req.authSession?.current?.user ?? null;
-    locals['person'] = req.authSession?.stored?.people[0] ?? '';
+    locals['person'] = req.authSession?.stored?.userKeys[0] ?? '';
     locals['path'] = req.path;
     locals['now'] = new Date();
     next();

@@ -26,7 +26,7 @@ export function rejectForeignOrigin(baseUrl: URL): RequestHandler {
  * Names the signed-in user in a form's URL, as `?person=`: a keyed hash, which does not reveal who
  * it is; empty when no user is signed in.
  */
-export const personIn = (req: Request): string => req.authSession?.stored?.people[0] ?? '';
+export const personIn = (req: Request): string => req.authSession?.stored?.userKeys[0] ?? '';
 
 /**
  * Refuses a form whose `person` is not the signed-in user: two users may share a browser, or one
@@ -39,6 +39,6 @@ export const rejectOtherPerson: RequestHandler = (req, _res, next) => {
   const { unavailable, stored, current } = req.authSession ?? {};
   const { person } = req.query;
   const isNamed = typeof person === 'string' && person !== '';
-  if (!isNamed || (current && stored?.people.includes(person) === true)) return next();
+  if (!isNamed || (current && stored?.userKeys.includes(person) === true)) return next();
   throw unavailable ?? new SignInError(current ? 'other_person' : 'login_required');
 };

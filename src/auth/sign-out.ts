@@ -12,7 +12,7 @@ import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
 
 // A user who is already signed out need not sign in to sign out.
-const rejectOther: RequestHandler = (req, res, next) =>
+const rejectOtherUser: RequestHandler = (req, res, next) =>
   req.authSession?.current ? rejectOtherPerson(req, res, next) : next();
 
 const MAX_REDIRECT_LENGTH = 4_096;
@@ -46,7 +46,7 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
     // 303: the browser follows a POST with a GET (RFC 9700 §4.12).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
-  return Router().use(rejectForeignOrigin(baseUrl), rejectOther, end);
+  return Router().use(rejectForeignOrigin(baseUrl), rejectOtherUser, end);
 }
 
 /**

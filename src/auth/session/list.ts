@@ -28,8 +28,8 @@ export function ownSessions(context: Context) {
   return {
     /** The signed-in user's sessions, this one first. @throws SignInError `store_unavailable` */
     async list(req: Request): Promise<OwnSession[]> {
-      const people = store.index.ofPerson(currentUser(req));
-      const lists = people.map((person) => records.sessionsOf(person));
+      const userKeys = store.index.ofPerson(currentUser(req));
+      const lists = userKeys.map((userKey) => records.sessionsOf(userKey));
       const sessions = (await Promise.all(lists).catch(storeFailure)).flat();
       return sessions
         .map((summary) => ({ ...summary, current: isCurrent(req, summary.key) }))

@@ -20,7 +20,7 @@ interface OpenedRow {
   signedIn: Readonly<SignedIn> | undefined;
   facts: TokenFacts | undefined;
   /** The index keys of the user who signed in: see `SessionIndex.ofPerson`. */
-  people: string[];
+  userKeys: string[];
   /** What your app keeps in `req.session`, as JSON: each request may change its own copy. */
   hostData: string;
 }
@@ -124,7 +124,7 @@ export class SealedSessionStore extends session.Store {
     const opened = {
       signedIn: signedIn && freeze(signedIn),
       facts: factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts),
-      people: signedIn ? this.index.ofPerson(signedIn.user) : [],
+      userKeys: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
     // Copied, since a row from Redis is a slice of a larger buffer that would stay in memory.
