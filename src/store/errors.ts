@@ -1,18 +1,18 @@
-// Every rejection of a store is a StoreError: what is wrong, in words for the operator.
+// A store rejects with StoreError only; its message tells the operator what is wrong.
 
 export type StoreErrorCode =
-  /** Nobody answers in time, or another process holds the file. It may pass by itself. */
+  /** Redis did not respond in time, or another process holds the file. May clear up by itself. */
   | 'store_unreachable'
-  /** The file is no database, or not one of this version. Nothing is repaired or deleted by itself. */
+  /** The file is not a database of this version. It is neither repaired nor deleted. */
   | 'store_damaged'
-  /** No room for a write (disk, memory limit); reads go on. */
+  /** No room for a write (disk, memory limit); reads still work. */
   | 'store_full'
-  /** Writes are refused; reads go on. */
+  /** Writes are refused; reads still work. */
   | 'store_readonly'
-  /** Anything else, see `cause`. */
+  /** Anything else; see `cause`. */
   | 'store_failed';
 
-/** `code` for whoever decides by it, `message` for the operator, the driver's error as `cause`. */
+/** `code` is for the calling code, `message` for the operator; `cause` is the driver's error. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: StoreErrorCode;

@@ -1,6 +1,6 @@
-// Where sessions are kept: one SQLite file, or Redis for several machines. Copied together with
-// src/auth, whose session/records.ts says what a store of sessions has to do. An app that has chosen
-// one engine takes its folder, types.ts and errors.ts, and leaves out this file and the other.
+// Where sessions are kept: one SQLite file, or Redis for several machines. COPY THIS FOLDER
+// together with src/auth, whose session/records.ts defines what a session store must do. If you use
+// one engine only, copy its folder, types.ts and errors.ts, without this file and the other engine.
 // Licence: MIT, or 0BSD for what you copy, as you like.
 import type { RedisClient } from './redis/client.ts';
 import type { Store, StoreEventListener } from './types.ts';
@@ -10,8 +10,8 @@ export type { Store, StoreEvent, StoreEventListener } from './types.ts';
 
 export interface StoreOptions {
   /**
-   * `redis://` or `rediss://`; without it the sessions are in `file`. Applications that share a
-   * server each take a database of their own, such as `redis://host:6379/1`.
+   * `redis://` or `rediss://`; when unset, sessions are kept in `file`. Applications that share a
+   * Redis server each need their own database, such as `redis://host:6379/1`.
    */
   redisUrl?: string | undefined;
   file: string;
@@ -19,10 +19,10 @@ export interface StoreOptions {
 }
 
 /**
- * Opens the store that the options name; only the engine in use is loaded. Redis may be away: it is
- * connected to in the background. `redis` is its client, for keys of your own.
+ * Opens the store that the options name; only the engine in use is loaded. Redis may be down: the
+ * connection is then made in the background. `redis` is the client, for your own keys.
  *
- * @throws StoreError when the file cannot be used, or the URL is none of Redis
+ * @throws StoreError when the file cannot be used, or `redisUrl` is not a Redis URL
  */
 export async function openStore(
   options: StoreOptions,

@@ -1,8 +1,8 @@
-// What every engine of sessions is, beside what sign-in asks of it.
+// What every engine provides beyond what src/auth requires of a session store.
 import type { SessionRecords } from '../auth/session/records.ts';
 import type { StoreErrorCode } from './errors.ts';
 
-/** Sessions in one engine. Every method rejects with a StoreError, and with nothing else. */
+/** A session store. Every method rejects with StoreError only. */
 export interface Store extends SessionRecords {
   close(): Promise<void>;
 }

@@ -1,26 +1,26 @@
-// Keeps the file bounded: what has expired is deleted in the background, a little at a time, and
-// beyond the cap the sessions nearest their end go first. (The cap is checked once a round: in
-// between, no more can come than people sign in.)
+// Keeps the file bounded: expired rows are deleted in the background in small batches. Above the
+// cap, the sessions that expire soonest are deleted as well. The cap is checked once a round, so
+// between rounds the file grows only by new sign-ins.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sqlite } from './sqlite.ts';
 
-// A batch holds the file's write lock, and this process, for a few milliseconds.
-const BATCH = 100;
+// A batch holds the write lock, and blocks this process, for a few milliseconds.
+const BATCH_SIZE = 100;
 
-/** Starts it; the result stops it, and resolves when no statement runs any more. */
+/** Starts pruning. The returned function stops it and resolves once no statement is running. */
 export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: number) {
   const expired = ['sessions', 'leases'].map((table) =>
     sqlite.write(
       `DELETE FROM ${table} WHERE rowid IN
-       (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH})`,
+       (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH_SIZE})`,
     ),
   );
-  // Where there can be more than so many; counting them takes longer the more there are.
+  // Counts only when the rowid range allows that many sessions: a full count is slow in a big file.
   const count = sqlite.row(
     `SELECT CASE WHEN (SELECT max(rowid) FROM sessions) - (SELECT min(rowid) FROM sessions) >= ?
      THEN (SELECT count(*) FROM sessions) END`,
   );
-  const deleteNearestTheirEnd = sqlite.write(
+  const deleteSoonestToExpire = sqlite.write(
     `DELETE FROM sessions WHERE rowid IN
      (SELECT rowid FROM sessions ORDER BY expires_at LIMIT ?)`,
   );
@@ -30,17 +30,17 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
 
   async function prune(): Promise<void> {
     for (const deleteExpired of expired) {
-      while ((await deleteExpired(Date.now())) === BATCH) await pause();
+      while ((await deleteExpired(Date.now())) === BATCH_SIZE) await pause();
     }
     const [sessions] = (await count(maxSessions)) ?? [];
-    for (let excess = Number(sessions) - maxSessions; excess > 0; excess -= BATCH) {
-      await deleteNearestTheirEnd(Math.min(excess, BATCH));
+    for (let excess = Number(sessions) - maxSessions; excess > 0; excess -= BATCH_SIZE) {
+      await deleteSoonestToExpire(Math.min(excess, BATCH_SIZE));
       await pause();
     }
   }
 
   const timer = setInterval(() => {
-    // Failures are not told here: whoever writes next is told the same.
+    // Errors are ignored here: the next write meets the same error and reports it.
     round ??= prune()
       .catch(() => undefined)
       .finally(() => (round = undefined));

@@ -1,44 +1,46 @@
-// Reads that arrive in one turn of the event loop share one transaction. Alone, each takes and gives
-// back SQLite's locks on the file, which costs more than to find and read the row; under load most of
-// a page's time went there. Nothing is remembered: each reads the file as it is after it was asked.
+// Reads that arrive in one turn of the event loop share one transaction. A read on its own takes
+// and releases SQLite's file locks, which costs more than reading the row; under load, most of a
+// page's time was spent there. Nothing is cached: every read sees the file as it is after the call.
 import type Database from 'libsql';
 
-interface Waiting<Values, Row> {
+interface PendingRead<Values, Row> {
   values: Values;
   resolve: (row: Row) => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * `read` is called at once with what was waiting, in a transaction if there are several; the promise
- * rejects with what it throws. It must not write.
+ * Returns a function that queues a call of `read`; the queue runs at the end of the turn, in one
+ * transaction if it holds several calls. The promise rejects with what `read` throws. `read` must
+ * not write.
  */
 export function readTogether<Values, Row>(
   db: Database.Database,
   read: (values: Values) => Row,
 ): (values: Values) => Promise<Row> {
-  let waiting: Waiting<Values, Row>[] = [];
+  let queue: PendingRead<Values, Row>[] = [];
 
-  function answerAll(): void {
-    const all = waiting;
-    waiting = [];
-    // Asked about a transaction after it was closed, libsql aborts the process.
-    const share = all.length > 1 && db.open;
+  function runQueue(): void {
+    const batch = queue;
+    queue = [];
+    // Reading `inTransaction` of a closed database makes libsql abort the process.
+    const isShared = batch.length > 1 && db.open;
     try {
-      if (share) db.exec('BEGIN');
-      for (const { values, resolve } of all) resolve(read(values));
+      if (isShared) db.exec('BEGIN');
+      for (const { values, resolve } of batch) resolve(read(values));
     } catch (error) {
-      // Those that have their row keep it.
-      for (const { reject } of all) reject(error);
+      // Calls that already resolved are unaffected.
+      for (const { reject } of batch) reject(error);
     } finally {
-      // Nothing was written. Left open, it would take the next write with it; a rollback never fails.
-      if (share && db.inTransaction) db.exec('ROLLBACK');
+      // An open transaction would swallow the next write. Nothing was written, and unlike a commit
+      // a rollback cannot fail.
+      if (isShared && db.inTransaction) db.exec('ROLLBACK');
     }
   }
 
   return (values) =>
     new Promise((resolve, reject) => {
-      if (waiting.length === 0) setImmediate(answerAll);
-      waiting.push({ values, resolve, reject });
+      if (queue.length === 0) setImmediate(runQueue);
+      queue.push({ values, resolve, reject });
     });
 }

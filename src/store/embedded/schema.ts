@@ -1,9 +1,9 @@
-// The tables of the session file, and how a file of an older version becomes one of this.
+// The tables of the session file, and the migrations from older versions.
 import Database from 'libsql';
 
-/** Each brings the file from the version that is its place in the list to the next one. */
+/** The migration at index n takes the file from version n to n + 1. */
 const MIGRATIONS = [
-  // Version 0.1.0 did not number its files. The tokens were its last column.
+  // Release 0.1.0 left user_version at 0. `tokens` was its last column.
   `CREATE TABLE IF NOT EXISTS sessions (
      key TEXT NOT NULL UNIQUE, user_key TEXT, data NOT NULL, "grant", version INTEGER NOT NULL,
      browser TEXT, started_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
@@ -26,8 +26,8 @@ const MIGRATIONS = [
 ];
 
 /**
- * Brings a file up to date, in one transaction: another process may open it at the same time.
- * @throws Error with a code of SQLite's; so for a file of a later version, which stays as it is
+ * Migrates the file in one transaction, since another process may open it at the same time.
+ * @throws Error with an SQLite code, also for a file of a later version, which is left unchanged
  */
 export function migrate(db: Database.Database): void {
   if (versionOf(db) === MIGRATIONS.length) return;

@@ -1,5 +1,5 @@
-// The SQLite file of the embedded store: opened so that several processes can share it, and asked
-// so that a lock of another process is waited for without blocking this one.
+// The SQLite file of the embedded store. Several processes can share it; waiting for another
+// process's lock does not block this one.
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,75 +7,81 @@ import Database from 'libsql';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 import { readTogether } from './read-batch.ts';
 
-type MakeTables = (db: Database.Database) => void;
+type CreateTables = (db: Database.Database) => void;
 type Value = string | number | Buffer | null;
 
+// IMPORTANT: pass all values of a statement to libsql in one array. A Buffer passed on its own
+// aborts the process; a parameter left out silently keeps its value from the previous run.
 type Run<T> = (statement: Database.Statement, values: Value[]) => T;
-/** Runs a statement with these values. */
-type Ask<T> = (...values: Value[]) => Promise<T>;
+/** Runs a prepared statement with these values. */
+type Query<T> = (...values: Value[]) => Promise<T>;
 
 export interface Sqlite {
-  /** The first row as an array of columns. Not of a write: whether that failed is told after its rows. */
-  row(sql: string): Ask<unknown[] | undefined>;
-  /** As `row`, for what every request reads: see read-batch.ts. */
-  rowTogether(sql: string): Ask<unknown[] | undefined>;
-  rows(sql: string): Ask<unknown[][]>;
+  /**
+   * The first row as an array of columns. Not for writes: libsql reports their failure only after
+   * the last row.
+   */
+  row(sql: string): Query<unknown[] | undefined>;
+  /** Like `row`, batched (read-batch.ts): for the read that every request makes. */
+  rowTogether(sql: string): Query<unknown[] | undefined>;
+  rows(sql: string): Query<unknown[][]>;
   /** Resolves to the number of rows written. */
-  write(sql: string): Ask<number>;
+  write(sql: string): Query<number>;
   close(): Promise<void>;
 }
 
-// SQLite's own wait blocks the process, so it is short, and repeated from the event loop.
-const LOCK_WAIT_MS = 20;
-const LOCK_PATIENCE_MS = 2_000;
+// SQLite's own wait for a lock blocks the process, so it is short and retried from the event loop.
+const BUSY_TIMEOUT_MS = 20;
+const LOCK_TIMEOUT_MS = 2_000;
 
 /**
- * Opens the file, or makes it (readable by its owner only) with its folder. `makeTables` is called each
- * time and must be harmless where it has run before, or runs in another process right now.
+ * Opens the file, or creates it with its folder, readable by its owner only. `createTables` runs on
+ * every open, so it must be idempotent and safe while another process runs it.
  *
  * @throws StoreError `store_damaged`, `store_readonly`, `store_full`, `store_unreachable`
  */
-export async function openSqlite(file: string, makeTables: MakeTables): Promise<Sqlite> {
-  const db = await attempt(file, () => open(file, makeTables));
-  const ask = <T>(sql: string, run: Run<T>): Ask<T> => {
+export async function openSqlite(file: string, createTables: CreateTables): Promise<Sqlite> {
+  const db = await retry(file, () => open(file, createTables));
+  const query = <T>(sql: string, run: Run<T>): Query<T> => {
     const statement = prepare(file, db, sql);
-    return (...values) => attempt(file, () => run(statement, values));
+    return (...values) => retry(file, () => run(statement, values));
   };
   return {
-    row: (sql) => ask(sql, first),
+    row: (sql) => query(sql, firstRow),
     rowTogether(sql) {
       const statement = prepare(file, db, sql);
-      const together = readTogether(db, (values: Value[]) => first(statement, values));
-      const alone = ask(sql, first);
+      const together = readTogether(db, (values: Value[]) => firstRow(statement, values));
+      const alone = query(sql, firstRow);
       return (...values) => together(values).catch(() => alone(...values));
     },
-    rows: (sql) => ask(sql, (statement, values) => statement.all(values) as unknown[][]),
-    write: (sql) => ask(sql, (statement, values) => statement.run(values).changes),
+    rows: (sql) => query(sql, (statement, values) => statement.all(values) as unknown[][]),
+    write: (sql) => query(sql, (statement, values) => statement.run(values).changes),
     async close() {
-      // Leaves one file with everything in it, for whoever copies it while nobody has it open.
-      await attempt(file, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')).catch(() => undefined);
+      // Moves the write-ahead log into the file, so that a backup of the closed file is complete.
+      await retry(file, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')).catch(() => undefined);
       db.close();
     },
   };
 }
 
-function open(file: string, makeTables: MakeTables): Database.Database {
+function open(file: string, createTables: CreateTables): Database.Database {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Before SQLite touches it: its -wal and -shm files take over the mode.
-  // IMPORTANT: not where it is there. To close a file ends all locks of this process on it (fcntl(2)),
-  // those of an open database too: another process would delete the log that this one writes to.
+  // Created before SQLite opens it, since its -wal and -shm files inherit the mode.
+  // IMPORTANT: never open and close an existing file. Closing it releases all locks of this process
+  // on it (fcntl(2)), those of an open database included: another process would then delete the log
+  // that this one writes to.
   if (existsSync(file)) accessSync(file, constants.W_OK);
   else closeSync(openSync(file, 'a', 0o600));
   const db = new Database(file);
   try {
-    db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
-    // Three or four sessions with their tokens fill a page of this size; 4096 would hold one.
+    db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    // A page of this size holds three or four sessions with their tokens; one of 4096 holds one.
     db.exec('PRAGMA page_size = 8192');
-    // Readers and a writer do not wait for each other, and a process that is killed loses nothing
-    // it was told is written. (A power cut may take the last moments: people sign in again.)
+    // Readers and a writer do not block each other, and a killed process loses no acknowledged
+    // write. A power cut may lose the last few writes: the users affected sign in again.
     db.exec('PRAGMA journal_mode = WAL');
     db.exec('PRAGMA synchronous = NORMAL');
-    makeTables(db);
+    createTables(db);
     return db;
   } catch (error) {
     db.close();
@@ -83,7 +89,7 @@ function open(file: string, makeTables: MakeTables): Database.Database {
   }
 }
 
-/** Its rows, if it has any, are arrays. */
+/** A statement that returns rows returns them as arrays. */
 function prepare(file: string, db: Database.Database, sql: string): Database.Statement {
   try {
     const statement = db.prepare(sql);
@@ -93,10 +99,9 @@ function prepare(file: string, db: Database.Database, sql: string): Database.Sta
   }
 }
 
-// IMPORTANT: all values of a statement go to libsql in one array. Given alone, a Buffer makes it
-// abort the process; left out, a parameter silently keeps the value of the statement's last run.
-async function attempt<T>(file: string, run: () => T): Promise<T> {
-  const deadline = performance.now() + LOCK_PATIENCE_MS;
+/** Tries again while another process holds the lock, for at most LOCK_TIMEOUT_MS. */
+async function retry<T>(file: string, run: () => T): Promise<T> {
+  const deadline = performance.now() + LOCK_TIMEOUT_MS;
   for (;;) {
     try {
       return run();
@@ -108,7 +113,7 @@ async function attempt<T>(file: string, run: () => T): Promise<T> {
   }
 }
 
-const first: Run<unknown[] | undefined> = (statement, values) =>
+const firstRow: Run<unknown[] | undefined> = (statement, values) =>
   statement.get(values) as unknown[] | undefined;
 
 function codeOf(error: unknown): string {
@@ -117,21 +122,21 @@ function codeOf(error: unknown): string {
 
 type Reason = [start: RegExp, code: StoreErrorCode, reason: string];
 
-const OTHER: Reason = [/^/, 'store_failed', 'failed'];
+const UNKNOWN: Reason = [/^/, 'store_failed', 'failed'];
 const REASONS: Reason[] = [
   [/^SQLITE_BUSY/, 'store_unreachable', 'is locked by another process'],
   [/^SQLITE_CANTOPEN/, 'store_unreachable', 'cannot be opened'],
-  [/^SQLITE_ERROR/, 'store_damaged', 'is of another version'],
+  [/^SQLITE_ERROR/, 'store_damaged', 'was written by another version'],
   [/^SQLITE_NOTADB/, 'store_damaged', 'is not a database'],
   [/^SQLITE_CORRUPT/, 'store_damaged', 'is damaged'],
   [/^(SQLITE_FULL|ENOSPC)/, 'store_full', 'has no room to grow'],
-  [/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk fails'],
+  [/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk is failing'],
   [/^(SQLITE_READONLY|EACCES|EPERM|EROFS)/, 'store_readonly', 'cannot be written'],
 ];
 
 function storeError(file: string, cause: unknown): StoreError {
-  const [, code, reason] = REASONS.find(([start]) => start.test(codeOf(cause))) ?? OTHER;
+  const [, code, reason] = REASONS.find(([start]) => start.test(codeOf(cause))) ?? UNKNOWN;
   const advice =
-    code === 'store_damaged' ? '; move it aside to start afresh (everybody signs in again)' : '';
+    code === 'store_damaged' ? '; move it aside to start afresh (all users sign in again)' : '';
   return new StoreError(code, `the session file ${file} ${reason}${advice}`, { cause });
 }

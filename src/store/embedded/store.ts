@@ -1,27 +1,29 @@
-// Sessions in one SQLite file, for one machine: it survives restarts and kill -9, several processes
-// may share it, and it needs nothing installed. One statement per call; no transaction spans two.
+// Sessions in one SQLite file, for one machine. The file survives restarts and kill -9, several
+// processes may share it, and it needs no server. Each call is one statement; no transaction spans
+// several calls.
 import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
 import type { Store } from '../types.ts';
 import { startPruning } from './pruning.ts';
 import { migrate } from './schema.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
 
-/** Beyond this many sessions, those nearest their end are dropped. */
-const MOST_SESSIONS = 1_000_000;
+/** Above this many, the sessions that expire soonest are deleted. */
+const MAX_SESSIONS = 1_000_000;
 const PRUNE_EVERY_MS = 60_000;
 
 /**
- * Opens the file, or makes it and its folder.
+ * Opens the file, or creates it with its folder.
  *
- * @throws StoreError `store_damaged` when the file is not one of ours: it is left as it is, and
- *   moving it aside starts afresh; `store_readonly`, `store_full`, `store_unreachable`
+ * @throws StoreError `store_damaged` when the file is not a session database of this version: it is
+ *   left unchanged, and moving it aside starts afresh; `store_readonly`, `store_full`,
+ *   `store_unreachable`
  */
 export async function openEmbeddedStore({ file }: { file: string }): Promise<Store> {
   const sqlite = await openSqlite(file, migrate);
-  const parts = { ...reads(sqlite), ...writes(sqlite), ...indexes(sqlite), ...leases(sqlite) };
-  const stopPruning = startPruning(sqlite, MOST_SESSIONS, PRUNE_EVERY_MS);
+  const methods = { ...reads(sqlite), ...writes(sqlite), ...indexes(sqlite), ...leases(sqlite) };
+  const stopPruning = startPruning(sqlite, MAX_SESSIONS, PRUNE_EVERY_MS);
   return {
-    ...parts,
+    ...methods,
     async close() {
       await stopPruning();
       await sqlite.close();
@@ -46,8 +48,8 @@ function reads(sqlite: Sqlite): Pick<Store, 'read' | 'readTokens' | 'ping'> {
     },
     async readTokens(key) {
       const [facts, tokens, version] = (await readTokens(key, Date.now())) ?? [];
-      const areThere = Buffer.isBuffer(facts) && Buffer.isBuffer(tokens);
-      return areThere ? { facts, tokens, version: Number(version) } : undefined;
+      const exists = Buffer.isBuffer(facts) && Buffer.isBuffer(tokens);
+      return exists ? { facts, tokens, version: Number(version) } : undefined;
     },
     ping: async () => void (await ping()),
   };
@@ -73,7 +75,7 @@ function writes(
     `UPDATE sessions SET facts = ?, tokens = ?, organization = ?, version = version + 1
      WHERE key = ? AND version = ? AND expires_at > ?`,
   );
-  // Not only one that has not ended: a use of it that is being noted would bring it back.
+  // Deletes an expired row too: a `touch` under way could otherwise revive it.
   const remove = sqlite.rows('DELETE FROM sessions WHERE key = ? RETURNING expires_at');
   return {
     async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {

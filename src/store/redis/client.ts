@@ -1,4 +1,4 @@
-// The connection to Redis: it comes back by itself, and while it is away every command fails at once.
+// The connection to Redis. It reconnects by itself; while it is down, every command fails at once.
 import { createClient, ErrorReply } from 'redis';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 import type { StoreEvent, StoreEventListener } from '../types.ts';
@@ -8,10 +8,10 @@ export type RedisClient = ReturnType<typeof createClient>;
 const FIRST_CONNECT_MS = 2_000;
 
 /**
- * Connects to `redis://` or `rediss://` (TLS). Resolves once connected, or after the first attempt
- * has failed or taken two seconds: connecting then goes on in the background.
+ * Connects to `redis://` or `rediss://` (TLS). Resolves once connected, or when the first attempt
+ * has failed or taken two seconds; connecting then continues in the background.
  *
- * @throws StoreError `store_failed` for what is no URL of Redis
+ * @throws StoreError `store_failed` when `url` is not a Redis URL
  */
 export async function connectRedis(
   url: string,
@@ -20,16 +20,16 @@ export async function connectRedis(
   const client = newClient(url);
   let isReachable: boolean | undefined;
   const firstAttempt = new Promise<void>((resolve) => {
-    const note = (isNow: boolean, event: StoreEvent, cause?: unknown) => {
+    const report = (isNow: boolean, event: StoreEvent, cause?: unknown) => {
       if (isReachable !== isNow) onEvent(event, cause);
       isReachable = isNow;
       resolve();
     };
     setTimeout(resolve, FIRST_CONNECT_MS).unref();
-    client.on('ready', () => note(true, { event: 'store_reachable' }));
-    // Without this listener an error of the connection would end the process.
+    client.on('ready', () => report(true, { event: 'store_reachable' }));
+    // Without this listener, a connection error would end the process.
     client.on('error', (cause: unknown) =>
-      note(false, { event: 'store_unreachable', code: codeOf(cause) }, cause),
+      report(false, { event: 'store_unreachable', code: codeOf(cause) }, cause),
     );
   });
   client.connect().catch(() => undefined);
@@ -41,9 +41,9 @@ function newClient(url: string): RedisClient {
   try {
     return createClient({
       url,
-      // Nobody waits for a server that is away: a page that says so is better than none.
+      // Commands fail at once while Redis is down: an error page is better than a page that hangs.
       disableOfflineQueue: true,
-      // A peer that vanished without closing the connection is noticed by its silence.
+      // Detects a server that vanished without closing the connection.
       pingInterval: 1_000,
       socket: {
         connectTimeout: FIRST_CONNECT_MS,
@@ -53,36 +53,36 @@ function newClient(url: string): RedisClient {
       },
     });
   } catch {
-    // Without its cause, which quotes the URL, password and all.
-    throw new StoreError('store_failed', 'the URL of Redis is none: redis://host:6379/1 is one');
+    // No cause: the original error quotes the URL with its password.
+    throw new StoreError('store_failed', 'invalid Redis URL; use one like redis://host:6379/1');
   }
 }
 
 /**
- * Runs commands, each within `ms` milliseconds. After one of them got no answer in time, the next
- * fail at once until the server speaks again: answers come in order, so the late one tells.
- * @throws StoreError `store_unreachable`; by what Redis replies the others but `store_damaged`
+ * Returns a function that runs a command and waits at most `ms` milliseconds for its reply. After a
+ * timeout, further commands fail at once until the late reply arrives: replies come in order.
+ * @throws StoreError `store_unreachable`; for an error reply, any other code but `store_damaged`
  */
 export function createDeadline(ms: number) {
   let isSilent = false;
   return <T>(command: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      if (isSilent) return reject(new StoreError('store_unreachable', 'Redis does not answer'));
-      let isAnswered = false;
+      if (isSilent) return reject(new StoreError('store_unreachable', 'Redis does not respond'));
+      let hasReplied = false;
       const giveUp = () => {
-        isSilent = !isAnswered;
-        reject(new StoreError('store_unreachable', `Redis did not answer within ${ms} ms`));
+        isSilent = !hasReplied;
+        reject(new StoreError('store_unreachable', `Redis did not respond within ${ms} ms`));
       };
-      // To a process that was busy all the while, the answer may lie ready: it is read before this runs.
+      // If this process was busy, the reply may have arrived: setImmediate lets it be read first.
       const timer = setTimeout(() => setImmediate(giveUp), ms);
       command()
         .finally(() => {
           clearTimeout(timer);
-          isAnswered = true;
+          hasReplied = true;
           isSilent = false;
         })
         .then(resolve, (cause: unknown) => {
-          reject(new StoreError(codeOf(cause), 'Redis refused a command or is away', { cause }));
+          reject(new StoreError(codeOf(cause), 'Redis refused a command or is down', { cause }));
         });
     });
 }

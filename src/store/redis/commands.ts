@@ -1,4 +1,4 @@
-// How the parts of this store speak to Redis: within a time, and by keys that a Cluster can place.
+// Sends this store's commands to Redis: with a timeout, and with keys that suit a Redis Cluster.
 import { RESP_TYPES } from 'redis';
 import { createDeadline, type RedisClient } from './client.ts';
 import { readMetadata } from './metadata.ts';
@@ -8,31 +8,31 @@ type Argument = string | number | Buffer;
 
 const COMMAND_TIMEOUT_MS = 1_000;
 
-// The hash tag keeps a key and the scripts on it in one slot of a Redis Cluster.
-const at = (kind: string, name: string) => `${kind}:{${name}}`;
-const asText = (value: Argument) => (typeof value === 'number' ? String(value) : value);
+// The braces are the Redis Cluster hash tag: the slot depends on the name alone.
+const keyFor = (kind: string, name: string) => `${kind}:{${name}}`;
+const toText = (value: Argument) => (typeof value === 'number' ? String(value) : value);
 
-/** Everything here rejects with StoreError only, and does so in time. */
+/** Every command rejects with StoreError only, at the latest after the timeout. */
 export function createCommands(client: RedisClient) {
   const within = createDeadline(COMMAND_TIMEOUT_MS);
-  // Sealed values are bytes, not text.
+  // Sealed values are bytes: decoding them as text would corrupt them.
   const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
 
-  /** Evaluates a script on one key. */
+  /** Evaluates a Lua script on one key. */
   const run = (script: string, kind: string, name: string, ...args: Argument[]) =>
-    within(() => client.eval(script, { keys: [at(kind, name)], arguments: args.map(asText) }));
+    within(() => client.eval(script, { keys: [keyFor(kind, name)], arguments: args.map(toText) }));
 
-  /** As `run`, for a script that returns 1 where it did what it is for. */
-  const did = async (...call: Parameters<typeof run>) => (await run(...call)) === 1;
+  /** Like `run`; resolves to whether the script returned 1, which says that it made its change. */
+  const applied = async (...call: Parameters<typeof run>) => (await run(...call)) === 1;
 
-  /** What Redis knows of a session, and the values of these fields. */
+  /** The metadata of a session, and the values of these fields. */
   const read = async (key: string, ...fields: string[]) => {
     const names = ['about', ...fields];
-    const [line, ...values] = await within(() => binary.hmGet(at('session', key), names));
+    const [line, ...values] = await within(() => binary.hmGet(keyFor('session', key), names));
     const metadata = readMetadata(line?.toString());
-    // Redis expires keys by its own clock; ours decides, as it does for everything else.
+    // Redis expires keys by its own clock; here, as everywhere, the clock of this process decides.
     return metadata && { ...metadata, values, isAlive: metadata.expiresAt > Date.now() };
   };
 
-  return { client, within, at, run, did, read };
+  return { client, within, keyFor, run, applied, read };
 }

@@ -1,7 +1,6 @@
-// By what sessions are found: for a person, an organization or a session at the issuer, a sorted set of
-// session keys, each with the time it ends in any case. A set lives in another slot than the sessions,
-// so the two are kept in step without a transaction: a name may be there without a session, never the
-// other way round.
+// Finds sessions by user, organization or session at the issuer. Each index is a sorted set of
+// session keys scored by `endsAt`. An index may be in another Cluster slot than its sessions, so no
+// transaction covers both: it may list a session that does not exist, but it never misses one.
 import { MOST_SESSIONS_PER_PERSON, type IndexKeys } from '../../auth/session/records.ts';
 import type { Store } from '../types.ts';
 import type { Commands } from './commands.ts';
@@ -11,18 +10,18 @@ import * as scripts from './scripts.ts';
 type Index = keyof IndexKeys;
 
 const INDEXES = ['person', 'organization', 'issuerSession'] as const;
-/** What a key of each index begins with. */
+/** The kind of Redis key of each index. */
 const KINDS = { person: 'user', organization: 'organization', issuerSession: 'issuer-session' };
 
-// The score of a session about to be written has a fraction. Its name is not taken for a stale one,
-// and stays when "sign out everywhere" comes in between: the next one still finds the session.
+// The score's fraction marks an entry whose session is about to be written: a "sign out everywhere"
+// in between does not remove the entry as stale, so the next one still finds the session.
 const PENDING = 0.5;
-/** So many sessions are looked at together: of thousands, the last would run out of time. */
-const AT_ONCE = 500;
+/** Sessions read in parallel: with thousands, the last reads would time out. */
+const BATCH_SIZE = 500;
 
 /**
- * Does `write`, by which a session gets these index keys, with its name in the indexes before it is
- * there; `endsAt` in milliseconds.
+ * Runs `write`, which gives a session these index keys. The session's key is added to the indexes
+ * first, so that no session exists that an index does not list. `endsAt` in milliseconds.
  */
 export async function nameInIndexes<T>(
   { run }: Commands,
@@ -31,64 +30,64 @@ export async function nameInIndexes<T>(
   endsAt: number,
   write: () => Promise<T>,
 ): Promise<T> {
-  const named = INDEXES.flatMap((index) =>
+  const sets = INDEXES.flatMap((index) =>
     keys[index] ? [[KINDS[index], keys[index]] as const] : [],
   );
-  const nameWith = (score: number) =>
-    Promise.all(named.map((place) => run(scripts.ADD_TO_INDEX, ...place, Date.now(), score, key)));
-  await nameWith(endsAt + PENDING);
+  const addWith = (score: number) =>
+    Promise.all(sets.map((set) => run(scripts.ADD_TO_INDEX, ...set, Date.now(), score, key)));
+  await addWith(endsAt + PENDING);
   const written = await write();
-  await nameWith(endsAt);
+  await addWith(endsAt);
   return written;
 }
 
-/** Ends a person's sessions beyond MOST_SESSIONS_PER_PERSON, those first that end first. */
+/** Ends a user's sessions beyond MOST_SESSIONS_PER_PERSON, the ones that end soonest first. */
 export async function endOldest(commands: Commands, person: string): Promise<void> {
-  const { client, within, at } = commands;
-  const place = at(KINDS.person, person);
-  const names = await within(() => client.zRange(place, 0, -1 - MOST_SESSIONS_PER_PERSON));
-  await Promise.all(names.map((name) => endSession(commands, name)));
-  await dropNames(commands, 'person', person, names);
+  const { client, within, keyFor } = commands;
+  const set = keyFor(KINDS.person, person);
+  const keys = await within(() => client.zRange(set, 0, -1 - MOST_SESSIONS_PER_PERSON));
+  await Promise.all(keys.map((key) => endSession(commands, key)));
+  await removeFromIndex(commands, 'person', person, keys);
 }
 
-/** Ends a session, then drops its names; true when there was one that had not ended. */
+/** Ends a session, then removes it from the indexes; true if it had not ended yet. */
 export async function endSession(commands: Commands, key: string): Promise<boolean> {
   const line = await commands.run(scripts.REMOVE, 'session', key, Date.now());
   if (typeof line !== 'string') return false;
   const { keys } = readMetadata(line) ?? {};
-  await Promise.all(INDEXES.map((index) => dropNames(commands, index, keys?.[index], [key])));
+  await Promise.all(INDEXES.map((index) => removeFromIndex(commands, index, keys?.[index], [key])));
   return true;
 }
 
-async function dropNames(
-  { client, within, at }: Commands,
+async function removeFromIndex(
+  { client, within, keyFor }: Commands,
   index: Index,
   indexKey: string | undefined,
   keys: string[],
 ): Promise<void> {
   if (!indexKey || keys.length === 0) return;
-  await within(() => client.zRem(at(KINDS[index], indexKey), keys));
+  await within(() => client.zRem(keyFor(KINDS[index], indexKey), keys));
 }
 
-/** Finding sessions; names of sessions that are gone are dropped on the way. */
+/** Finds sessions; index entries of sessions that no longer exist are removed in passing. */
 export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
-  const { client, within, at, read } = commands;
+  const { client, within, keyFor, read } = commands;
 
-  /** The sessions that an index names and that have this index key. */
+  /** The sessions that this index lists and that still have this index key. */
   async function find(index: Index, indexKey: string) {
-    const names = await within(() => client.zRangeWithScores(at(KINDS[index], indexKey), 0, -1));
-    const gone: string[] = [];
-    const look = async ({ value: key, score }: (typeof names)[number]) => {
+    const set = await within(() => client.zRangeWithScores(keyFor(KINDS[index], indexKey), 0, -1));
+    const stale: string[] = [];
+    const readEntry = async ({ value: key, score }: (typeof set)[number]) => {
       const session = await read(key);
-      // IMPORTANT: the name of a session that is there stays, even where it has another index key by
-      // now, or has ended by our clock: another request may be moving it here, or noting its use.
-      if (!session && Number.isInteger(score)) gone.push(key);
+      // IMPORTANT: keep the entry of a session that exists, even if its index key differs or it has
+      // expired by our clock: another request may be moving it here, or extending it by `touch`.
+      if (!session && Number.isInteger(score)) stale.push(key);
       return session?.isAlive && session.keys[index] === indexKey ? [{ key, ...session }] : [];
     };
     const found = [];
-    for (let first = 0; first < names.length; first += AT_ONCE)
-      found.push(...(await Promise.all(names.slice(first, first + AT_ONCE).map(look))));
-    await dropNames(commands, index, indexKey, gone);
+    for (let start = 0; start < set.length; start += BATCH_SIZE)
+      found.push(...(await Promise.all(set.slice(start, start + BATCH_SIZE).map(readEntry))));
+    await removeFromIndex(commands, index, indexKey, stale);
     return found.flat();
   }
 

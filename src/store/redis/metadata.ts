@@ -1,38 +1,38 @@
-// What Redis knows of a session beside what is sealed, as one line of text: each further field of a
-// hash costs some 80 bytes, more than most of these values are long. scripts.ts reads it too.
+// The unsealed part of a session in Redis, as one line of text: a hash field of its own for each
+// value would cost about 80 bytes, more than most of these values. scripts.ts parses the same line.
 import type { IndexKeys } from '../../auth/session/records.ts';
 
 export interface Metadata {
-  /** Milliseconds since the epoch, as all times here. */
+  /** Milliseconds since the epoch, like all times here. */
   expiresAt: number;
   version: number;
   lastSeenAt: number;
   endsAt: number;
   startedAt: number;
-  /** `person` is empty for a session nobody signed in to. */
+  /** `person` is empty for an anonymous session. */
   keys: IndexKeys;
   label: string;
 }
 
-// In the order above. A line of version 0.1.0 has the person alone where the three keys are now.
+// In the order above. Version 0.1.0 wrote `person` alone in place of the three index keys.
 const LINE = /^(\d+) (\d+) (\d+) (\d+) (\d+) ([^ ,]*)(?:,([^ ,]+)?,([^ ,]+)?)? (.*)$/s;
 
-/** The line for the field `about`. */
+/** The value of the hash field `about`. */
 export function writeMetadata(metadata: Metadata): string {
   const { expiresAt, version, lastSeenAt, endsAt, startedAt, keys, label } = metadata;
   const { person, organization = '', issuerSession = '' } = keys;
-  const three = person && `${person},${organization},${issuerSession}`;
-  return [expiresAt, version, lastSeenAt, endsAt, startedAt, three, label].join(' ');
+  const indexKeys = person && `${person},${organization},${issuerSession}`;
+  return [expiresAt, version, lastSeenAt, endsAt, startedAt, indexKeys, label].join(' ');
 }
 
-/** Undefined when there is no session, or when its field is none of ours. */
+/** Undefined when there is no session, or the line is not in this format. */
 export function readMetadata(line: string | null | undefined): Metadata | undefined {
-  const found = LINE.exec(line ?? '');
-  if (!found) return undefined;
-  const [expiresAt = 0, version = 0, lastSeenAt = 0, endsAt = 0, startedAt = 0] = found
+  const match = LINE.exec(line ?? '');
+  if (!match) return undefined;
+  const [expiresAt = 0, version = 0, lastSeenAt = 0, endsAt = 0, startedAt = 0] = match
     .slice(1, 6)
     .map(Number);
-  const [person = '', organization, issuerSession, label = ''] = found.slice(6);
+  const [person = '', organization, issuerSession, label = ''] = match.slice(6);
   const keys = { person, organization, issuerSession };
   return { expiresAt, version, lastSeenAt, endsAt, startedAt, keys, label };
 }

@@ -1,5 +1,5 @@
-// Sessions in Redis, for several machines: one hash per session, read in one round trip, and sorted
-// sets by which they are found. Redis itself lets go of what has expired.
+// Sessions in Redis, for several machines. Each session is one hash, read in one round trip; sorted
+// sets index the sessions (indexes.ts). Redis itself deletes expired keys.
 import type { Store } from '../types.ts';
 import type { RedisClient } from './client.ts';
 import { createCommands, type Commands } from './commands.ts';
@@ -7,7 +7,7 @@ import { endOldest, endSession, nameInIndexes, redisIndexes } from './indexes.ts
 import { writeMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
 
-/** The store on a client of `connectRedis`, which `close` ends. Rejects with StoreError only. */
+/** Takes a client of `connectRedis`, which `close` closes. Methods reject with StoreError only. */
 export function redisStore(client: RedisClient): Store {
   const commands = createCommands(client);
   return {
@@ -22,7 +22,7 @@ export function redisStore(client: RedisClient): Store {
   };
 }
 
-// The facts are in a field by the name that they had in version 0.1.0: `grant`.
+// The facts are in the field `grant`, their name in version 0.1.0.
 function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
   return {
     async read(key) {
@@ -44,7 +44,7 @@ function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
 function writes(
   commands: Commands,
 ): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
-  const { read, run, did } = commands;
+  const { read, run, applied } = commands;
   return {
     async insert(key, { data, signIn, startedAt, endsAt, ...session }) {
       const { keys = { person: '' }, label = '' } = signIn ?? {};
@@ -53,20 +53,20 @@ function writes(
       const about = writeMetadata({ ...times, version: signIn ? 1 : 0, keys, label });
       const fields = ['about', about, 'data', data];
       if (signIn) fields.push('grant', signIn.facts, 'tokens', signIn.tokens);
-      const life = Math.max(1, expiresAt - Date.now());
-      const put = () => run(scripts.PUT, 'session', key, life, ...fields);
+      const ttl = Math.max(1, expiresAt - Date.now());
+      const put = () => run(scripts.PUT, 'session', key, ttl, ...fields);
       await nameInIndexes(commands, keys, key, endsAt, put);
       if (signIn) await endOldest(commands, keys.person);
     },
     update: (key, data, lastSeenAt, expiresAt) =>
-      did(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt, 'data', data),
+      applied(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt, 'data', data),
     touch: (key, lastSeenAt, expiresAt) =>
-      did(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt),
+      applied(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt),
     async replaceTokens(key, from, { facts, tokens, organization }) {
       const session = await read(key);
       if (!session?.isAlive) return false;
       const args = [Date.now(), from, from + 1, facts, tokens, organization ?? ''];
-      const replace = () => did(scripts.REPLACE_TOKENS, 'session', key, ...args);
+      const replace = () => applied(scripts.REPLACE_TOKENS, 'session', key, ...args);
       const keys = organization === session.keys.organization ? {} : { organization };
       return nameInIndexes(commands, keys, key, session.endsAt, replace);
     },
@@ -76,11 +76,11 @@ function writes(
 
 function leases({
   run,
-  did,
+  applied,
 }: Commands): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
   return {
-    acquireLease: (name, owner, ms) => did(scripts.ACQUIRE_LEASE, 'lease', name, owner, ms),
-    renewLease: (name, owner, ms) => did(scripts.RENEW_LEASE, 'lease', name, owner, ms),
+    acquireLease: (name, owner, ms) => applied(scripts.ACQUIRE_LEASE, 'lease', name, owner, ms),
+    renewLease: (name, owner, ms) => applied(scripts.RENEW_LEASE, 'lease', name, owner, ms),
     releaseLease: async (name, owner) =>
       void (await run(scripts.RELEASE_LEASE, 'lease', name, owner)),
   };
