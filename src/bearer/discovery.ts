@@ -1,20 +1,20 @@
-// Asking the issuer: its metadata, and how any request to it is made.
+// Discovery of the issuer's metadata, and the bounded fetch for every request to the issuer.
 // OpenID Connect Discovery 1.0: https://openid.net/specs/openid-connect-discovery-1_0.html
 
-/** For one request, the body of its response included. */
+/** For one request, including the response body. */
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 256 * 1024;
 
 export type Fetch = typeof globalThis.fetch;
 
 export interface ServerMetadata {
-  /** The exact string that `iss` of every token must equal. */
+  /** `iss` of every token must equal this string exactly. */
   issuer: string;
   jwksUri: string;
   introspectionEndpoint: string | undefined;
 }
 
-/** The issuer could not be reached, or its response cannot be used. Holds nothing secret. */
+/** The issuer could not be reached, or its response is not usable. Contains no secrets. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly code: 'unreachable' | 'bad_response' | 'issuer_mismatch' | 'insecure_url';
@@ -26,15 +26,15 @@ export class UpstreamError extends Error {
 }
 
 /**
- * Takes the issuer's URL and returns what `<issuer>/.well-known/openid-configuration` says (§4).
+ * Takes the issuer's URL and returns `<issuer>/.well-known/openid-configuration` (§4).
  * @throws UpstreamError `unreachable`, `bad_response`, `issuer_mismatch` or `insecure_url`
  */
 export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetadata> {
   const address = `${withoutSlash(issuer.href)}/.well-known/openid-configuration`;
   const document = await fetchJson(address, {}, fetch);
   const named = String(document['issuer']).slice(0, 300);
-  // A document that speaks for another issuer would lend its keys to this one (§4.3). Only
-  // the slash that URL adds to a bare origin is passed over; tokens are compared to `named` exactly.
+  // Metadata that names another issuer must not supply the keys of this one (§4.3). Only the slash
+  // that URL adds to a bare origin is ignored; `iss` of tokens is compared with `named` exactly.
   if (withoutSlash(named) !== withoutSlash(issuer.href)) {
     const message = `the issuer is configured as ${issuer.href} but its metadata names ${named}`;
     throw new UpstreamError('issuer_mismatch', message);
@@ -48,12 +48,12 @@ export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetada
   };
 }
 
-/** `https://host/` and `https://host` are one issuer: URL cannot tell them apart. */
+/** `https://host/` and `https://host` are the same issuer: URL does not distinguish them. */
 export const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '');
 
 /**
- * The URL, if it is https, or http on loopback (RFC 8252 §8.3). The metadata of an https issuer must
- * name https: nothing is sent to this machine's own services because a document says so.
+ * Returns the URL if it is https, or http on loopback (RFC 8252 §8.3). Metadata of an https issuer
+ * may name https URLs only, so that it cannot direct requests to services on this machine.
  * @throws UpstreamError `insecure_url`, with `name` in its message
  */
 export function safeUrl(value: unknown, name: string, issuer?: string): URL {
@@ -65,8 +65,8 @@ export function safeUrl(value: unknown, name: string, issuer?: string): URL {
 }
 
 /**
- * Takes a request and returns the JSON object of its response, of at most 256 kB.
- * @throws UpstreamError `unreachable`; `bad_response` for all but a 200 with an object in it
+ * Sends a request and returns the JSON object in the response, at most 256 kB.
+ * @throws UpstreamError `unreachable`; `bad_response` unless it is a 200 with a JSON object
  */
 export async function fetchJson(
   url: string,
@@ -75,7 +75,7 @@ export async function fetchJson(
 ): Promise<Record<string, unknown>> {
   const { pathname } = new URL(url);
   try {
-    // A redirect could carry the client secret, or the trust in the keys, to another host.
+    // A redirect could send the client secret to another host, or fetch keys from one.
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { ...init, redirect: 'manual', signal });
     const value: unknown = response.status === 200 ? await readJson(response) : undefined;
@@ -102,7 +102,7 @@ async function readJson(response: Response): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString());
 }
 
-/** Whether this is a JSON object: neither null nor a list. */
+/** Whether this is a JSON object, not null or an array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,11 @@
-// What a verified token must allow: use after requireAccessToken.
+// Guards that check what a verified token grants. Use them after requireAccessToken.
 import type { RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
 import { currentAccessToken } from './require-token.ts';
 
 /**
- * Takes scopes that the token must all have (RFC 6750 §3.1).
- * @throws BearerError `insufficient_scope`, whose challenge names them
+ * Takes scopes; the token must have all of them (RFC 6750 §3.1).
+ * @throws BearerError `insufficient_scope`, with these scopes in the challenge
  */
 export function requireScope(...scopes: string[]): RequestHandler {
   const scope = scopes.join(' ');
@@ -19,14 +19,14 @@ export function requireScope(...scopes: string[]): RequestHandler {
 }
 
 /**
- * Takes ids of organizations, of which the token must be for one; without any, each will do.
+ * Takes organization ids; the token must be for one of them. Without ids, any organization will do.
  * @throws BearerError `organization_required`
  */
 export function requireOrganization(...orgIds: string[]): RequestHandler {
   return (req, _res, next) => {
     const { orgId } = currentAccessToken(req);
     if (orgId === undefined || (orgIds.length > 0 && !orgIds.includes(orgId))) {
-      const message = 'This needs a token that was issued for an organization';
+      const message = 'This needs a token issued for an organization';
       throw new BearerError('organization_required', message);
     }
     next();

@@ -1,10 +1,10 @@
-// COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs jose only.
+// COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs only jose.
 // Licence: MIT, or 0BSD for what you copy, as you like.
 //
 // Read: require-token.ts (the guard) -> read-token.ts -> verify-token.ts -> issuer.ts -> keys.ts ->
-// discovery.ts -> errors.ts (responses) -> guards.ts, introspection.ts, metadata.ts as you need them.
+// discovery.ts -> errors.ts (responses); as needed: guards.ts, introspection.ts, metadata.ts.
 //
-// To wire, in this order:
+// Wire it in this order:
 //   1. const issuer = new Issuer('https://<subdomain>.authkit.app')
 //   2. app.use(protectedResourceMetadata({ resource, issuer }))            optional, RFC 9728
 //   3. app.get('/path', requireAccessToken({ issuer, audience, idTokenAudience }), handler)

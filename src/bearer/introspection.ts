@@ -1,7 +1,7 @@
-// Is the token still active? Asks the issuer on each request: use where a signed-out user must be
-// out at once, not when the access token expires. RFC 7662: https://www.rfc-editor.org/rfc/rfc7662
-// Requests with one token share the question that is on its way. "Active" is forgotten with it; "not
-// active" is remembered for a moment, so that a client that goes on trying is no load on the issuer.
+// Introspects the token on each request, for APIs that must refuse a signed-out user at once rather
+// than when the access token expires. RFC 7662: https://www.rfc-editor.org/rfc/rfc7662
+// Concurrent requests with the same token share one introspection request. An active result is not
+// cached; an inactive one is kept for two seconds, so that retries put no load on the issuer.
 import { hash } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { fetchJson, UpstreamError } from './discovery.ts';
@@ -12,59 +12,59 @@ import { readBearerToken } from './read-token.ts';
 import type { AccessToken } from './request.ts';
 import { currentAccessToken } from './require-token.ts';
 
-const REFUSED_MS = 2_000;
-const MOST_ANSWERS = 1_000;
+const INACTIVE_TTL_MS = 2_000;
+const MAX_RESULTS = 1_000;
 
 export interface IntrospectionOptions {
   issuer: Issuer;
   clientId: string;
   clientSecret: string;
-  /** AuthKit documents `body` (client_secret_post), the default. */
+  /** `body` (client_secret_post), which AuthKit documents, is the default. */
   clientAuthentication?: 'body' | 'basic';
   log?: (event: BearerEvent) => void;
 }
 
 /**
- * Whether the issuer calls this token active and means the same token.
- * @throws BearerError `introspection_unreachable` when it cannot tell
+ * Resolves to whether the issuer reports this token active, and the response is about this token.
+ * @throws BearerError `introspection_unreachable` when the issuer gives no usable response
  */
 export type Introspect = (token: string, accessToken: AccessToken) => Promise<boolean>;
 
-/** Takes how to reach and authenticate at the endpoint that discovery names (RFC 7662 §2.1). */
+/** Takes the issuer and the client's credentials for its introspection endpoint (RFC 7662 §2.1). */
 export function createIntrospection(options: IntrospectionOptions): Introspect {
-  const answers = new Map<string, { active: Promise<boolean>; until: number }>();
+  const results = new Map<string, { active: Promise<boolean>; until: number }>();
   return async (token, accessToken) => {
-    // A dump of the memory shows digests, not tokens.
+    // A memory dump shows digests, not tokens.
     const key = hash('sha256', token, 'base64');
-    const known = answers.get(key);
-    // By the monotonic clock: a wall clock that is set back would keep a token out for longer.
+    const known = results.get(key);
+    // The monotonic clock: setting the wall clock back would keep a token refused for longer.
     if (known !== undefined && performance.now() < known.until) return known.active;
-    if (answers.size >= MOST_ANSWERS) answers.clear();
-    const answer = { active: isActive(token, accessToken, options), until: Infinity };
-    answers.set(key, answer);
-    const isRefused = !(await answer.active.catch(() => true));
-    if (isRefused) answer.until = performance.now() + REFUSED_MS;
-    else answers.delete(key);
-    return answer.active;
+    if (results.size >= MAX_RESULTS) results.clear();
+    const result = { active: isActive(token, accessToken, options), until: Infinity };
+    results.set(key, result);
+    const isInactive = !(await result.active.catch(() => true));
+    if (isInactive) result.until = performance.now() + INACTIVE_TTL_MS;
+    else results.delete(key);
+    return result.active;
   };
 }
 
 async function isActive(token: string, accessToken: AccessToken, options: IntrospectionOptions) {
-  const response = await ask(token, options).catch((cause: unknown) => {
+  const response = await fetchIntrospection(token, options).catch((cause: unknown) => {
     const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'keys';
     options.log?.({ event: 'introspection_failed', reason });
-    // Fails closed: without a response nobody gets in, and nobody is told the token is bad.
-    const message = 'The issuer cannot be asked whether the token is active';
+    // Fails closed: without a response, the request is refused, but not because of its token.
+    const message = 'Token introspection at the issuer failed';
     throw new BearerError('introspection_unreachable', message, { cause });
   });
-  return response['active'] === true && isAbout(response, accessToken);
+  return response['active'] === true && matches(response, accessToken);
 }
 
-async function ask(token: string, options: IntrospectionOptions) {
+async function fetchIntrospection(token: string, options: IntrospectionOptions) {
   const { issuer, clientId, clientSecret, clientAuthentication = 'body' } = options;
   const { introspectionEndpoint: endpoint } = await issuer.metadata();
   if (endpoint === undefined) {
-    throw new UpstreamError('bad_response', 'discovery names no introspection_endpoint');
+    throw new UpstreamError('bad_response', 'the metadata has no introspection_endpoint');
   }
   const body = new URLSearchParams({ token, token_type_hint: 'access_token' });
   const headers = new Headers({ accept: 'application/json' });
@@ -72,7 +72,7 @@ async function ask(token: string, options: IntrospectionOptions) {
     body.set('client_id', clientId);
     body.set('client_secret', clientSecret);
   } else {
-    // Form-encoded first: a colon in the id would else move into the secret (RFC 6749 §2.3.1).
+    // Form-encoded first, or a colon in the id would cut it short (RFC 6749 §2.3.1).
     const [id, secret] = [clientId, clientSecret].map(formEncode);
     headers.set('authorization', `Basic ${btoa(`${id}:${secret}`)}`);
   }
@@ -83,21 +83,21 @@ async function ask(token: string, options: IntrospectionOptions) {
 
 const formEncode = (text: string) => new URLSearchParams({ '': text }).toString().slice(1);
 
-// A response mixed up on the way (a cache, a proxy, a bug) must not let one user in as another. AuthKit
-// leaves members out, and §2.2 makes all but `active` optional: absent ones are not compared.
-function isAbout(said: Record<string, unknown>, { claims, clientId, sub }: AccessToken): boolean {
-  const { token_type: type = 'access_token' } = said;
+// A response mixed up by a cache, a proxy or a bug must not let one user in as another. All members
+// but `active` are optional (§2.2), and AuthKit omits some: absent members are not compared.
+function matches(body: Record<string, unknown>, { claims, clientId, sub }: AccessToken): boolean {
+  const { token_type: type = 'access_token' } = body;
   if (!/^(access_token|bearer)$/i.test(String(type))) return false;
   const { iss, aud, jti } = claims;
   const same = Object.entries({ iss, sub, jti, client_id: clientId }).every(
-    ([name, ours]) => said[name] === undefined || ours === undefined || said[name] === ours,
+    ([name, own]) => body[name] === undefined || own === undefined || body[name] === own,
   );
-  const { aud: audiences = aud } = said;
+  const { aud: audiences = aud } = body;
   return same && [aud].flat().some((one) => [audiences].flat().includes(one));
 }
 
 /**
- * The guard for after `requireAccessToken`: the token is still active.
+ * A guard for use after `requireAccessToken`: requires that the token is still active.
  * @throws BearerError `invalid_token` when it is not; `introspection_unreachable`
  */
 export function requireActiveToken(introspect: Introspect): RequestHandler {

@@ -1,7 +1,7 @@
-// The issuer as this API sees it: its signing keys, kept fresh with few fetches, and used on through
-// an outage. One object serves all guards of a process. Ages are checked when a request needs a
-// key: there is no timer to stop. Not jose's createRemoteJWKSet: it ages keys by the wall clock, which
-// may jump, and drops them at the first failure or never.
+// The issuer's signing keys, kept fresh with few fetches and still used during an outage. One
+// object serves all guards of a process. Key ages are checked when a request needs a key, so there
+// is no timer to stop. jose's createRemoteJWKSet is not used: it ages keys by the wall clock, which
+// may jump, and drops them either at the first failure or never.
 import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './discovery.ts';
 import type { Fetch, ServerMetadata } from './discovery.ts';
 import { BearerError } from './errors.ts';
@@ -10,28 +10,28 @@ import { readKeys } from './keys.ts';
 import type { KeySet } from './keys.ts';
 
 export interface IssuerOptions {
-  /** Default: the global fetch. Hand in your own for a proxy or for tracing. */
+  /** Default: the global fetch. Pass your own for a proxy or for tracing. */
   fetch?: Fetch;
   log?: (event: BearerEvent) => void;
 }
 
 const REFRESH_AFTER_MS = 300_000;
 const MAX_AGE_MS = 600_000;
-/** A key that is withdrawn while the issuer is out of reach is accepted for this long. */
+/** During an outage, a withdrawn key stays accepted for this long. */
 const MAX_AGE_IN_OUTAGE_MS = 3_600_000;
 const RETRY_AFTER_MS = 5_000;
 const UNKNOWN_KEY_COOLDOWN_MS = 10_000;
 
-/** What this API knows of the issuer; share one among all guards, so that they share its keys. */
+/** The issuer's metadata and keys. Share one object among the guards, so that they share keys. */
 export class Issuer {
-  /** How the issuer is asked; undefined for the global fetch. */
+  /** Used for every request to the issuer; undefined for the global fetch. */
   readonly fetch: Fetch | undefined;
   readonly #url: URL;
   readonly #log: (event: BearerEvent) => void;
   #metadata: ServerMetadata | undefined;
-  #set: KeySet | undefined;
+  #keySet: KeySet | undefined;
   #loadedAt = -Infinity;
-  #flight: Promise<void> | undefined;
+  #inFlight: Promise<void> | undefined;
   #failure: { at: number; cause: unknown } | undefined;
   #unknownKeyAt = -Infinity;
   #keyGeneration = 0;
@@ -43,35 +43,35 @@ export class Issuer {
     this.fetch = fetch;
   }
 
-  /** The issuer's name: as its metadata has it, or as configured until it was reached. */
+  /** The issuer identifier: from the metadata, or as configured until that was fetched. */
   get identifier(): string {
     return this.#metadata?.issuer ?? withoutSlash(this.#url.href);
   }
 
-  /** Grows when a key is no longer published: what it signed is then no longer good. */
+  /** Increases when a published key is withdrawn: tokens it signed are no longer valid. */
   get keyGeneration(): number {
     return this.#keyGeneration;
   }
 
-  /** For a readiness check: asks the issuer unless its keys are fresh. Never rejects. */
+  /** For a readiness check: fetches the keys unless they are fresh. Never rejects. */
   async check(): Promise<'ready' | 'degraded' | 'unreachable'> {
     const set = await this.keys().catch(() => undefined);
     if (set === undefined) return 'unreachable';
     return this.#failure === undefined ? 'ready' : 'degraded';
   }
 
-  /** The keys to use without waiting, or undefined: then `keys()` has to ask the issuer. */
+  /** The keys at hand; undefined when `keys()` must fetch them first. */
   current(): KeySet | undefined {
-    const isAway = this.#failure !== undefined;
+    const isOutage = this.#failure !== undefined;
     const age = ageOf(this.#loadedAt);
-    if (age >= (isAway ? MAX_AGE_IN_OUTAGE_MS : MAX_AGE_MS)) return undefined;
-    const isDue = isAway ? !this.#isBackingOff() : age >= REFRESH_AFTER_MS;
+    if (age >= (isOutage ? MAX_AGE_IN_OUTAGE_MS : MAX_AGE_MS)) return undefined;
+    const isDue = isOutage ? !this.#isBackingOff() : age >= REFRESH_AFTER_MS;
     // An unhandled rejection would end the process.
-    if (isDue && this.#set !== undefined) this.#refresh().catch(() => undefined);
-    return this.#set;
+    if (isDue && this.#keySet !== undefined) this.#refresh().catch(() => undefined);
+    return this.#keySet;
   }
 
-  /** The keys to use. @throws BearerError `keys_unreachable` when there are none, or too old ones */
+  /** The keys. @throws BearerError `keys_unreachable` when there are none, or they are too old */
   async keys(): Promise<KeySet> {
     const set = this.current();
     if (set !== undefined) return set;
@@ -80,24 +80,24 @@ export class Issuer {
   }
 
   /**
-   * Takes keys of which none signed a token, and returns newer ones: the issuer may have begun to
-   * sign with another key. Undefined while it may not be asked again.
-   * @throws BearerError `keys_unreachable` when it cannot be told whether there are any
+   * Takes a key set that does not verify a token and returns a newer one, in case the issuer has
+   * rotated its keys. Undefined if there is none, or if the last such fetch is too recent.
+   * @throws BearerError `keys_unreachable` when the fetch fails
    */
   async keysAfter(known: KeySet): Promise<KeySet | undefined> {
-    // A fetch under way may have begun before the key was published: then one more is due.
-    await this.#flight;
-    // Key ids come from unverified tokens: without a bound, each forged one would cost a fetch.
+    // A fetch in flight may have started before the key was published, so one more may be needed.
+    await this.#inFlight;
+    // Key ids come from unverified tokens: without a limit, each forged one would cause a fetch.
     if (this.#failure === undefined && ageOf(this.#unknownKeyAt) >= UNKNOWN_KEY_COOLDOWN_MS) {
       this.#unknownKeyAt = performance.now();
       await this.#refresh();
     }
-    await this.#flight;
+    await this.#inFlight;
     if (this.#failure !== undefined) this.#throwUnreachable();
-    return this.#set === known ? undefined : this.#set;
+    return this.#keySet === known ? undefined : this.#keySet;
   }
 
-  /** What discovery said. @throws BearerError `keys_unreachable` until the issuer was reached once */
+  /** The metadata. @throws BearerError `keys_unreachable` if it could never be fetched */
   async metadata(): Promise<ServerMetadata> {
     if (this.#metadata === undefined) await this.keys();
     return this.#metadata ?? this.#throwUnreachable();
@@ -109,12 +109,12 @@ export class Issuer {
 
   #throwUnreachable(): never {
     const { cause } = this.#failure ?? {};
-    throw new BearerError('keys_unreachable', 'The keys of the issuer are out of reach', { cause });
+    throw new BearerError('keys_unreachable', "The issuer's keys cannot be fetched", { cause });
   }
 
-  /** One fetch for all who wait. A failure is kept, not thrown: only a log that throws rejects. */
+  /** One fetch, shared by all callers. Failures are stored; it rejects only if `log` throws. */
   #refresh(): Promise<void> {
-    this.#flight ??= this.#load()
+    this.#inFlight ??= this.#load()
       .catch((cause: unknown) => {
         this.#failure = { at: performance.now(), cause };
         const isKnown = cause instanceof UpstreamError;
@@ -122,28 +122,29 @@ export class Issuer {
         this.#log({ event: 'keys_unreachable', reason });
       })
       .finally(() => {
-        this.#flight = undefined;
+        this.#inFlight = undefined;
       });
-    return this.#flight;
+    return this.#inFlight;
   }
 
   async #load(): Promise<void> {
-    // After a failure the address of the keys may have moved: ask for it again.
+    // After a failure, fetch the metadata again: the JWKS may have moved.
     if (this.#metadata === undefined || this.#failure !== undefined) {
       this.#metadata = await discover(this.#url, this.fetch);
     }
     const next = await readKeys(await fetchJson(this.#metadata.jwksUri, {}, this.fetch));
     const count = next.ids.size;
-    const hasLostKey = [...(this.#set?.ids ?? [])].some((id) => !next.ids.has(id));
+    const hasLostKey = [...(this.#keySet?.ids ?? [])].some((id) => !next.ids.has(id));
     if (hasLostKey) this.#keyGeneration += 1;
-    this.#set = count === 0 ? undefined : next;
+    this.#keySet = count === 0 ? undefined : next;
     this.#loadedAt = performance.now();
-    // An issuer that publishes no key has withdrawn all: nothing to bridge, and no token is bad.
+    // An issuer that publishes no key has withdrawn them all, so the old ones are dropped, unlike
+    // in an outage. Guards then respond with 503 rather than 401: no token was found invalid.
     if (count === 0) throw new UpstreamError('bad_response', 'the JWKS has no key for RS256');
     this.#failure = undefined;
     this.#log({ event: 'keys_loaded', count });
   }
 }
 
-// By the monotonic clock: after a jump of the wall clock, keys would be fetched too late or too soon.
+// The monotonic clock: a jump of the wall clock would make keys be fetched too late or too early.
 const ageOf = (at: number) => performance.now() - at;

@@ -1,4 +1,4 @@
-// The keys that may sign access tokens, out of what the issuer publishes (RFC 7517 §5).
+// Selects the keys that may sign access tokens from the issuer's JWKS (RFC 7517 §5).
 import { createLocalJWKSet } from 'jose';
 import type { JWK } from 'jose';
 import { isObject, UpstreamError } from './discovery.ts';
@@ -6,18 +6,18 @@ import { isObject, UpstreamError } from './discovery.ts';
 /** RFC 7518 §3.3. */
 const MIN_MODULUS_BITS = 2048;
 
-/** The keys of one response. */
+/** The usable keys of one JWKS response. */
 export interface KeySet {
-  /** Picks the key for a token's header; throws jose's error where none fits, or several do. */
+  /** Picks the key for a token's header; throws jose's error if none or several match. */
   readonly pick: ReturnType<typeof createLocalJWKSet>;
-  /** The keys by id, modulus and exponent: a key id alone may come to name another key. */
+  /** Identified by id, modulus and exponent: an issuer may reuse a key id for another key. */
   readonly ids: ReadonlySet<string>;
 }
 
 /**
- * Takes a JWKS and returns its RSA keys for RS256, each once. The others are passed over: one odd
- * key must not take the API down.
- * @throws UpstreamError `bad_response` when this is no JWKS
+ * Takes a JWKS and returns its RSA keys for RS256, without duplicates. Other keys are skipped: one
+ * malformed key must not take the API down.
+ * @throws UpstreamError `bad_response` when the document is not a JWKS
  */
 export async function readKeys(document: Record<string, unknown>): Promise<KeySet> {
   const list: unknown = document['keys'];
@@ -29,11 +29,11 @@ export async function readKeys(document: Record<string, unknown>): Promise<KeySe
   return { pick: createLocalJWKSet({ keys: [...keys.values()] }), ids: new Set(keys.keys()) };
 }
 
-// A private key that was published by mistake can sign for anybody who read it.
+// A private key published by mistake lets anyone who read it sign tokens, so it is skipped.
 async function toSigningKey(jwk: unknown): Promise<JWK | undefined> {
   if (!isObject(jwk) || jwk['kty'] !== 'RSA' || 'd' in jwk) return undefined;
   try {
-    // jose judges `use`, `alg`, `key_ops` and the numbers, here and not when a token needs the key.
+    // jose validates `use`, `alg`, `key_ops` and the numbers here, not when a token needs the key.
     const { algorithm } = await createLocalJWKSet({ keys: [jwk] })({ alg: 'RS256' });
     const bits = 'modulusLength' in algorithm ? Number(algorithm.modulusLength) : 0;
     return bits >= MIN_MODULUS_BITS ? jwk : undefined;

@@ -1,4 +1,4 @@
-// Where the token of a request may be: one Authorization header (RFC 6750 §2.1), nothing else.
+// Reads the token from the Authorization header, the only place accepted (RFC 6750 §2.1).
 import type { Request } from 'express';
 import { BearerError } from './errors.ts';
 
@@ -7,17 +7,17 @@ const SYNTAX = /^[\w\-.~+/]+=*$/;
 const MAX_LENGTH = 8_192;
 
 /**
- * What stands behind `Bearer` in the header of a request, not looked at yet.
- * @throws BearerError `missing_token`, `invalid_request`; `invalid_token` where it is too long
+ * Returns what follows `Bearer` in the Authorization header, not validated yet.
+ * @throws BearerError `missing_token`, `invalid_request`; `invalid_token` if it is too long
  */
 export function readBearerToken(req: Request): string {
-  const value = authorization(req.rawHeaders);
+  const value = authorizationOf(req.rawHeaders);
   if (hasTokenElsewhere(req, value)) {
     throw new BearerError('invalid_request', 'Send the token in the Authorization header only');
   }
   const prefix = SCHEME.exec(value ?? '')?.[0];
   if (value === undefined || prefix === undefined) {
-    // `Basic x, Bearer y`: a proxy that joins headers must not choose which one counts.
+    // `Basic x, Bearer y`: a proxy that joins headers must not decide which one counts.
     if (/(^|,)\s*bearer(\s|$)/i.test(value ?? '')) throw malformed();
     throw new BearerError('missing_token', 'Send an access token: Authorization: Bearer <token>');
   }
@@ -28,8 +28,8 @@ export function readBearerToken(req: Request): string {
 }
 
 /**
- * Refuses what is not one token (RFC 6750 §2.1). Apart from reading it, so that a token which is
- * remembered is not scanned on each request.
+ * Refuses anything but one token (RFC 6750 §2.1). Separate from reading, so that a remembered token
+ * is not scanned on each request.
  * @throws BearerError `invalid_request`
  */
 export function checkSyntax(token: string): void {
@@ -38,9 +38,9 @@ export function checkSyntax(token: string): void {
 
 const malformed = () => new BearerError('invalid_request', 'Malformed Authorization header');
 
-// Node keeps only the first of several Authorization headers, another server may keep the last:
-// two parties that read one request differently. The raw list shows them all.
-function authorization(rawHeaders: readonly string[]): string | undefined {
+// Node keeps the first of several Authorization headers, another server may keep the last. The raw
+// headers hold them all, so that such requests are refused.
+function authorizationOf(rawHeaders: readonly string[]): string | undefined {
   let found: string | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
@@ -53,9 +53,10 @@ function authorization(rawHeaders: readonly string[]): string | undefined {
   return found;
 }
 
-// URLs end up in logs and histories, and forms are what cross-site pages can post (RFC 6750 §5.3).
-// The body is not read for this: a form that comes without a header is refused as it stands. No form
-// comes with GET or HEAD, whatever their Content-Type says (§2.2): clients send it out of habit.
+// Refuses tokens in the query, since URLs end up in logs and histories, and in forms, since a page
+// of another site can post one (RFC 6750 §5.3). The body is not parsed for this: any form without
+// an Authorization header is refused. GET and HEAD carry no form (§2.2), even if a client sends a
+// form's Content-Type with them.
 function hasTokenElsewhere(req: Request, header: string | undefined): boolean {
   const query = req.url.indexOf('?');
   if (query !== -1 && new URLSearchParams(req.url.slice(query)).has('access_token')) return true;

@@ -1,5 +1,5 @@
-// Authorization header -> verified access token on `req.accessToken`: reads it (read-token.ts),
-// verifies it (verify-token.ts) unless it is remembered, and hands it on.
+// Authorization header -> verified access token in `req.accessToken`: reads the token
+// (read-token.ts) and, unless it is remembered, verifies it (verify-token.ts).
 import { hash, randomBytes } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { BearerError } from './errors.ts';
@@ -9,7 +9,7 @@ import type { AccessToken } from './request.ts';
 import { verifyToken } from './verify-token.ts';
 import type { Expected } from './verify-token.ts';
 
-/** Where verified tokens may be remembered: an LRUCache of lru-cache fits. Give each guard its own. */
+/** A cache for verified tokens, such as LRUCache of lru-cache. Give each guard its own. */
 export interface TokenMemory {
   get(key: string): AccessToken | undefined;
   /** `ttl` in milliseconds. */
@@ -18,14 +18,14 @@ export interface TokenMemory {
 }
 
 export interface AccessTokenOptions extends Expected {
-  /** The issuer URL, or an Issuer that several guards share. */
+  /** The issuer's URL, or an Issuer shared by several guards. */
   issuer: string | URL | Issuer;
   verifiedTokens?: TokenMemory;
 }
 
 /**
- * Takes what a token must say and returns the guard that sets `req.accessToken`.
- * @throws TypeError at once where no audience is named
+ * Takes the requirements on a token and returns the guard that sets `req.accessToken`.
+ * @throws TypeError at once if `audience` is empty
  * @throws BearerError on a request: `missing_token`, `invalid_request`, `invalid_token`,
  *   `keys_unreachable`
  */
@@ -34,7 +34,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
   const issuer = options.issuer instanceof Issuer ? options.issuer : new Issuer(options.issuer);
   const expected = { ...options, audience: [options.audience].flat() };
   const { audience } = expected;
-  // An unset setting must not become an audience that anybody can be issued a token for.
+  // An unset setting must not become the audience '', for which anyone might get a token.
   if (audience.length === 0 || audience.includes('')) throw new TypeError('audience is empty');
   let salt = newSalt();
   let keyGeneration = issuer.keyGeneration;
@@ -42,7 +42,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
     const token = readBearerToken(req);
     const hasKeys = issuer.current() !== undefined;
     if (issuer.keyGeneration !== keyGeneration) {
-      // What a withdrawn key signed is forgotten; the new salt also outdates what is being verified.
+      // Forgets tokens signed by a withdrawn key; the new salt outdates verifications in progress.
       keyGeneration = issuer.keyGeneration;
       salt = newSalt();
       memory?.clear();
@@ -63,12 +63,12 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
   };
 }
 
-/** The token of a guarded request. @throws BearerError `missing_token` where no guard ran */
+/** The token of a guarded request. @throws BearerError `missing_token` if no guard ran */
 export function currentAccessToken(req: Request): AccessToken {
   if (req.accessToken !== undefined) return req.accessToken;
   throw new BearerError('missing_token', 'This needs an access token');
 }
 
-// A dump of the memory shows digests only, and salted ones: not even whether a token that is known
-// from elsewhere was used here.
+// A memory dump shows salted digests only: it does not even reveal whether a token known from
+// elsewhere was used here.
 const newSalt = () => randomBytes(32).toString('base64url');
