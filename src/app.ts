@@ -1,4 +1,4 @@
-// The middleware order on one screen. Builds the app; neither listens nor reads the environment.
+// The order of all middleware on one screen. It neither listens nor reads the environment.
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
 import { isNoNavigation, type Auth } from './auth/index.ts';
@@ -15,14 +15,14 @@ import { draftRoutes } from './demo/routes/draft.ts';
 import { live, ready } from './demo/routes/health.ts';
 import { pageRoutes } from './demo/routes/pages.ts';
 import { sessionRoutes } from './demo/routes/sessions.ts';
-import * as words from './demo/format.ts';
+import * as format from './demo/format.ts';
 import { createViewEngine } from './demo/view-engine.ts';
 
 export interface AppOptions {
   auth: Auth;
   limits: RateLimits;
   api: ApiOptions;
-  /** Where this app's API is reached from this server itself. */
+  /** The URL at which this server reaches its own API. */
   apiUrl: () => URL;
   pingStore: () => Promise<void>;
   log: Log;
@@ -31,29 +31,29 @@ export interface AppOptions {
   issuer: URL;
   idleSeconds: number;
   trustProxy?: boolean | number | string;
-  /** The bundled local AuthKit is in use: the home page says who can sign in. */
+  /** Whether the bundled local AuthKit is in use: the home page then lists who can sign in. */
   localAuthKit: boolean;
 }
 
 const PROJECT = new URL('../', import.meta.url);
 const folder = (name: string) => fileURLToPath(new URL(name, PROJECT));
 
-/** Everything that it serves and shows is in the options; `auth` and the store stay the caller's. */
+/** Builds the app from the options. The caller still owns `auth` and the store, and closes them. */
 export function createApp(options: AppOptions): Express {
   const { auth, limits, log, production, baseUrl } = options;
   const app = express();
   app.disable('x-powered-by');
-  // Pages are never stored, so a validator for them is work for nothing.
+  // Pages are sent with no-store, so computing an ETag for them would be wasted work.
   app.disable('etag');
   if (options.trustProxy !== undefined) app.set('trust proxy', options.trustProxy);
   app.set('views', folder('views')).set('view engine', 'ejs');
   if (production) app.engine('ejs', createViewEngine());
-  Object.assign(app.locals, words, {
+  Object.assign(app.locals, format, {
     productName: 'Harbor Forum Support',
     localAuthKit: options.localAuthKit,
   });
 
-  // 1. What needs no session, no user and no store.
+  // 1. Routes that need no session, no user and no store.
   app.use(securityHeaders(baseUrl, options.issuer));
   app.get('/healthz', live).get('/readyz', ready(auth, options.pingStore));
   app.use(boundUrl);
@@ -61,15 +61,15 @@ export function createApp(options: AppOptions): Express {
   const { refusedTokens: refused, beforeAsking } = limits;
   addApi(app, { ...options.api, refused, beforeAsking });
 
-  // 2. The right host, and not too often.
+  // 2. Redirect to the host of BASE_URL, then limit the rate.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));
   app.use(redirectToOwnHost(baseUrl));
   app.use('/callback', limits.signIn);
-  // What is no navigation starts no sign-in there, and takes nobody's place.
+  // A request that is not a navigation starts no sign-in, so it does not count towards the limit.
   app.use('/login', (req, res, next) => {
     return isNoNavigation(req) ? next() : limits.signIn(req, res, next);
   });
-  // The one page where a visitor writes to the store.
+  // The only page where a visitor can write to the store without signing in.
   app.post('/draft', limits.signIn);
 
   // 3. Who is this?
@@ -83,7 +83,7 @@ export function createApp(options: AppOptions): Express {
     next();
   });
 
-  // 4. Sign-in, then the pages behind it.
+  // 4. Sign-in, then the pages.
   app.use(auth.routes);
   app.use(pageRoutes(auth, options.idleSeconds));
   app.use(sessionRoutes(auth, baseUrl));

@@ -1,5 +1,5 @@
-// The entry. It hears SIGTERM and SIGINT before it loads anything: an instance may be told to stop
-// while it starts, and without a handler that would count as a crash. process/main.ts does the rest.
+// The entry point. It handles SIGTERM and SIGINT before loading anything else: an instance stopped
+// while starting would otherwise count as crashed. process/main.ts does the rest.
 import { closeOnSignal } from './process/shutdown.ts';
 
 let starting: Promise<() => Promise<void>> | undefined;

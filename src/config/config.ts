@@ -1,5 +1,5 @@
-// Settings: environment -> one frozen Config, every problem reported at once. Pure: the
-// environment and .env are read by process/main.ts and the doctor.
+// Settings: environment variables -> one frozen Config; all problems are reported at once. Pure:
+// process/main.ts and the doctor read the environment and .env.
 import { contradictions } from './rules.ts';
 import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
 
@@ -9,12 +9,12 @@ export interface Config {
   production: boolean;
   port: number;
   baseUrl: URL;
-  /** Unset: the bundled local AuthKit. */
+  /** When unset, the bundled local AuthKit is used. */
   authKit?: { issuer: URL; clientId: string; clientSecret?: string };
   scope: string;
   resource?: string;
   apiAudience?: string[];
-  /** Unset in development: a random one, kept across restarts. */
+  /** When unset in development, a random secret is generated and kept across restarts. */
   sessionSecrets?: string[];
   sessionDb: string;
   idleSeconds: number;
@@ -24,11 +24,11 @@ export interface Config {
   redisUrl?: string;
   trustProxy?: boolean | number | string;
   logLevel: string;
-  /** What is allowed but worth a line at start. */
+  /** Settings that are allowed but doubtful: one line each at start. */
   warnings: string[];
 }
 
-/** Thrown at start with all problems, each `NAME: what is wrong; what to set`; no value is quoted. */
+/** All problems with the settings, each `NAME: what is wrong; what to set`. Quotes no values. */
 export class ConfigError extends Error {
   readonly problems: string[];
 
@@ -41,7 +41,7 @@ export class ConfigError extends Error {
 
 /**
  * Parses the environment; an empty variable counts as unset.
- * @throws ConfigError with every problem there is
+ * @throws ConfigError with all problems
  */
 export function parseConfig(env: Record<string, string | undefined>): Config {
   const given = Object.entries(env).filter(
@@ -51,24 +51,24 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const problems = (parsed.error?.issues ?? []).map(
     ({ path, message }) => `${path.join('.')}: ${message}`,
   );
-  // What was parsed so far is enough to find the contradictions too: all problems at once.
-  const values = parsed.data ?? lenient(Object.fromEntries(given));
-  // A setting that is wrong is not also "not set".
-  const isTold = (line: string) => problems.some((told) => nameIn(told) === nameIn(line));
-  problems.push(...contradictions(values).filter((line) => !isTold(line)));
+  // The settings that are valid are still checked against each other, to report everything at once.
+  const values = parsed.data ?? validSettings(Object.fromEntries(given));
+  // A setting already reported as invalid is not reported as "not set" too.
+  const isReported = (line: string) => problems.some((other) => nameIn(other) === nameIn(line));
+  problems.push(...contradictions(values).filter((line) => !isReported(line)));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(toConfig(values));
 }
 
 const nameIn = (line: string) => line.slice(0, line.indexOf(':'));
 
-/** The settings that are right on their own, where others are not. */
-function lenient(given: Record<string, string | undefined>): Settings {
-  const right = Object.entries(settings.shape).flatMap(([name, schema]) => {
+/** The settings that are valid on their own. */
+function validSettings(given: Record<string, string | undefined>): Settings {
+  const valid = Object.entries(settings.shape).flatMap(([name, schema]) => {
     const { success, data } = schema.safeParse(given[name]);
     return success && data !== undefined ? [[name, data]] : [];
   });
-  return Object.fromEntries(right) as Settings;
+  return Object.fromEntries(valid) as Settings;
 }
 
 function toConfig(s: Settings): Config {
@@ -78,7 +78,7 @@ function toConfig(s: Settings): Config {
   const warnings: string[] = [];
   if (production && baseUrl.protocol === 'http:') {
     warnings.push(
-      'BASE_URL: http on loopback; cookies are not Secure. Fine for a trial, not for users.',
+      'BASE_URL: http on loopback, so cookies are not Secure. Fine for a trial, not for real users.',
     );
   }
   warnings.push(...audienceWarnings(s));
@@ -110,21 +110,21 @@ function toConfig(s: Settings): Config {
   };
 }
 
-/** The client id of the application is the audience of ID tokens, and of no access token of AuthKit. */
+/** The application's client id is the `aud` of its ID tokens, never of AuthKit's access tokens. */
 function audienceWarnings(s: Settings): string[] {
-  const right = 'AuthKit puts the environment’s client id into access tokens: set that';
+  const advice = 'AuthKit puts the environment’s client id into access tokens; set that';
   if (s.AUTHKIT_ISSUER && !s.API_AUDIENCE && s.OAUTH_RESOURCE === undefined) {
-    return [`API_AUDIENCE: not set, so /api accepts OAUTH_APP_CLIENT_ID only. ${right}.`];
+    return [`API_AUDIENCE: not set, so /api accepts OAUTH_APP_CLIENT_ID only. ${advice}.`];
   }
   if (s.OAUTH_APP_CLIENT_ID === undefined || !s.API_AUDIENCE?.includes(s.OAUTH_APP_CLIENT_ID)) {
     return [];
   }
   return [
-    `API_AUDIENCE: holds OAUTH_APP_CLIENT_ID, which is the audience of ID tokens. ${right} alone.`,
+    `API_AUDIENCE: contains OAUTH_APP_CLIENT_ID, which is the audience of ID tokens. ${advice} alone.`,
   ];
 }
 
-/** As Express takes it: true or false, a number of hops, or addresses and subnets. */
+/** The value for Express: true or false, a number of hops, or addresses and subnets. */
 function trustProxyValue(text: string): boolean | number | string {
   if (text === 'true' || text === 'false') return text === 'true';
   return /^\d+$/.test(text) ? Number(text) : text;

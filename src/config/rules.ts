@@ -1,17 +1,17 @@
-// What is wrong although each setting is right on its own. A line each: `NAME: what is wrong; what to
-// set`.
+// Settings that are valid on their own but not in combination. Each problem is one line:
+// `NAME: what is wrong; what to set`.
 import { isLoopbackHttp } from '../auth/index.ts';
 import { DEFAULT_MAX_SECONDS, type Settings } from './settings.ts';
 
 type Problem = [isProblem: boolean, line: string];
 
-/** Takes what could be parsed; returns the lines. */
+/** Takes the valid settings and returns the problem lines. */
 export function contradictions(s: Settings): string[] {
-  const problems = [...together(s), ...(s.NODE_ENV === 'production' ? inProduction(s) : [])];
+  const problems = [...always(s), ...(s.NODE_ENV === 'production' ? inProduction(s) : [])];
   return problems.flatMap(([isProblem, line]) => (isProblem ? [line] : []));
 }
 
-function together(s: Settings): Problem[] {
+function always(s: Settings): Problem[] {
   return [
     [
       s.AUTHKIT_ISSUER !== undefined && s.OAUTH_APP_CLIENT_ID === undefined,
@@ -22,7 +22,7 @@ function together(s: Settings): Problem[] {
       'AUTHKIT_ISSUER: is not set, but OAUTH_APP_CLIENT_ID is; set both or neither',
     ],
     [
-      // With an issuer the first line has told it.
+      // With an issuer, the first rule reports this already.
       s.OAUTH_APP_CLIENT_SECRET !== undefined &&
         s.OAUTH_APP_CLIENT_ID === undefined &&
         s.AUTHKIT_ISSUER === undefined,
@@ -36,7 +36,7 @@ function together(s: Settings): Problem[] {
     [
       s.SESSION_IDLE_SECONDS !== undefined &&
         s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS),
-      'SESSION_IDLE_SECONDS: is longer than SESSION_MAX_SECONDS; set a shorter time',
+      'SESSION_IDLE_SECONDS: is greater than SESSION_MAX_SECONDS; set a shorter time',
     ],
   ];
 }
@@ -50,12 +50,12 @@ function inProduction(s: Settings): Problem[] {
     [!s.SESSION_SECRET, 'SESSION_SECRET: is not set; set a random value of at least 32 characters'],
     [
       s.TRUST_PROXY === 'true',
-      'TRUST_PROXY: trusts every sender to name a client address; set the number of proxies, such as 1',
+      'TRUST_PROXY: trusts every sender of proxy headers; set the number of proxies, such as 1',
     ],
     [!s.BASE_URL, 'BASE_URL: is not set; set the public https origin of this app'],
     [
       s.BASE_URL !== undefined && s.BASE_URL.protocol !== 'https:' && !isLoopbackHttp(s.BASE_URL),
-      'BASE_URL: is not https; set an https origin (cookies are Secure only then)',
+      'BASE_URL: is not https; set an https origin (only then are cookies Secure)',
     ],
   ];
 }

@@ -1,15 +1,15 @@
-// Each variable of the environment, and its form. The sentences are what a user reads at start: what
-// is wrong; what to set. What makes no sense together is in rules.ts.
+// The environment variables and their syntax. The messages appear at start as "what is wrong; what
+// to set". Rules across several settings are in rules.ts.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopbackHttp } from '../auth/index.ts';
 
-const wholeNumber = (least: number, most: number, what: string) =>
+const wholeNumber = (min: number, max: number, message: string) =>
   z
     .string()
-    .regex(/^\d+$/, what)
+    .regex(/^\d+$/, message)
     .transform(Number)
-    .refine((value) => value >= least && value <= most, what)
+    .refine((value) => value >= min && value <= max, message)
     .optional();
 
 const list = z
@@ -20,25 +20,25 @@ const list = z
       .map((item) => item.trim())
       .filter(Boolean),
   )
-  .refine((items) => items.length > 0, 'holds no value; set at least one, or leave it out')
+  .refine((items) => items.length > 0, 'contains no value; set at least one, or leave it out')
   .optional();
 
-const url = (what: string) =>
+const url = (message: string) =>
   z
     .string()
-    .refine((text) => URL.canParse(text), what)
+    .refine((text) => URL.canParse(text), message)
     .transform((text) => new URL(text))
     .optional();
 
 const ORIGIN_ONLY =
   'is not an origin; set scheme, host and port only, such as https://app.example.com';
 
-/** Of SESSION_MAX_SECONDS, where it is not set. */
+/** The default of SESSION_MAX_SECONDS. */
 export const DEFAULT_MAX_SECONDS = 604_800;
-/** What is sealed with a shorter one could be opened by guessing: src/auth takes none. */
-const SHORTEST_SECRET = 16;
+/** A shorter secret could be guessed; src/auth does not accept one. */
+const MIN_SECRET_LENGTH = 16;
 
-/** One entry per variable of the contract; the README's table and .env.example repeat it. */
+/** One entry per variable; the README's table and .env.example list the same ones. */
 export const settings = z.object({
   AUTHKIT_ISSUER: url('is not a URL; set https://<subdomain>.authkit.app')
     .refine((issuer) => !issuer || issuer.protocol === 'https:' || isLoopbackHttp(issuer), {
@@ -47,7 +47,7 @@ export const settings = z.object({
     .refine((issuer) => !issuer || (issuer.search === '' && issuer.hash === ''), {
       error: 'has a query or a fragment; set the bare issuer URL',
     })
-    // It is quoted in the log and on pages, and no issuer is called that.
+    // The issuer URL appears in the log and on pages, and an issuer identifier has no credentials.
     .refine((issuer) => !issuer || (issuer.username === '' && issuer.password === ''), {
       error: 'has a user name or password; set the bare issuer URL',
     }),
@@ -57,14 +57,14 @@ export const settings = z.object({
     .string()
     .refine(
       (scope) => scope.split(/\s+/).includes('openid'),
-      'lacks openid; add it, sign-in needs an ID token',
+      'lacks openid; add it, since sign-in needs an ID token',
     )
     .optional(),
   OAUTH_RESOURCE: z
     .string()
     .refine(
       (text) => URL.canParse(text) && !text.includes('#'),
-      'is not an absolute URL without fragment; set the resource indicator as registered',
+      'is not an absolute URL without a fragment; set the resource indicator as registered',
     )
     .optional(),
   API_AUDIENCE: list,
@@ -73,7 +73,7 @@ export const settings = z.object({
     .refine((base) => !base || base.href === `${base.origin}/`, { error: ORIGIN_ONLY }),
   PORT: wholeNumber(0, 65_535, 'is not a port; set a whole number from 0 to 65535'),
   SESSION_SECRET: list.refine(
-    (secrets) => (secrets ?? []).every(({ length }) => length >= SHORTEST_SECRET),
+    (secrets) => (secrets ?? []).every(({ length }) => length >= MIN_SECRET_LENGTH),
     'is too short; set random values of at least 32 characters each',
   ),
   SESSION_DB: z.string().optional(),
@@ -106,7 +106,7 @@ export const settings = z.object({
     .optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-      error: 'is no level; set fatal, error, warn, info, debug, trace or silent',
+      error: 'is not a log level; set fatal, error, warn, info, debug, trace or silent',
     })
     .optional(),
   NODE_ENV: z
@@ -118,7 +118,7 @@ export const settings = z.object({
 
 export type Settings = z.infer<typeof settings>;
 
-/** Whether Express takes it: true or false, a number of hops, or addresses and subnets. */
+/** Whether Express accepts it: true or false, a number of hops, or addresses and subnets. */
 function isTrustProxy(text: string): boolean {
   if (/^(?:true|false|\d{1,2})$/.test(text)) return true;
   return text.split(',').every((item) => {

@@ -1,23 +1,23 @@
-// What a start prints, for a person: what this process will do, and what to open or paste where.
+// The banner at start: what this process does, the URL to open, and values to copy.
 import type { LocalAuthKit } from '../development/local-authkit/start.ts';
 import type { CompleteConfig } from './start.ts';
 
-/** The lines to print, for the port that was got; `local` when the local AuthKit runs. */
+/** Returns the banner. `port` is the port in use; `local` is set if the local AuthKit runs. */
 export function startLines(config: CompleteConfig, port: number, local?: LocalAuthKit): string {
   const { authKit, baseUrl } = config;
   const kind =
     authKit.clientSecret === undefined
       ? 'a Public application (PKCE, no secret)'
       : 'a confidential application (client secret)';
-  const here = new URL(baseUrl);
-  here.port = String(port);
+  const listening = new URL(baseUrl);
+  listening.port = String(port);
   const lines = [
     '',
-    // A default port is written in neither of the two.
-    `Open ${baseUrl.origin}${here.host === baseUrl.host ? '' : ` (listening on port ${port})`}`,
-    ...(local ? whoCanSignIn(local) : []),
+    // URL omits a scheme's default port on both sides of this comparison.
+    `Open ${baseUrl.origin}${listening.host === baseUrl.host ? '' : ` (listening on port ${port})`}`,
+    ...(local ? signInLines(local) : []),
     '',
-    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? aboutIssuer(local) : ''}`,
+    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? issuerNote(local) : ''}`,
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
     `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,
@@ -29,21 +29,21 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
   return lines.join('\n');
 }
 
-function aboutIssuer({ takenPort }: LocalAuthKit): string {
-  const port = takenPort === undefined ? '' : `; port ${takenPort} is taken, so it has another`;
+function issuerNote({ takenPort }: LocalAuthKit): string {
+  const port = takenPort === undefined ? '' : `; port ${takenPort} is taken, so it uses another`;
   return `  (the bundled local AuthKit${port})`;
 }
 
-function whoCanSignIn({ people, applications }: LocalAuthKit): string[] {
+function signInLines({ people, applications }: LocalAuthKit): string[] {
   const { commandLine, machine } = applications;
   return [
-    `Sign in as ${people.map(describePerson).join(', ')}; there are no passwords.`,
+    `Sign in as ${people.map(describeUser).join(', ')}. There are no passwords.`,
     `For examples/cli: CLI_CLIENT_ID=${commandLine.clientId}`,
-    `For calls as a machine: M2M_CLIENT_ID=${machine.clientId} M2M_CLIENT_SECRET=${machine.clientSecret}`,
+    `To call the API as a machine: M2M_CLIENT_ID=${machine.clientId} M2M_CLIENT_SECRET=${machine.clientSecret}`,
   ];
 }
 
-function describePerson({ name, organizations }: LocalAuthKit['people'][number]): string {
+function describeUser({ name, organizations }: LocalAuthKit['people'][number]): string {
   const count = organizations.length;
   return `${name} (${count === 0 ? 'no organization' : `${count} organization${count > 1 ? 's' : ''}`})`;
 }

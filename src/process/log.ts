@@ -1,10 +1,10 @@
-// One JSON line per event. What is logged is chosen by the callers from closed lists (SignInEvent,
-// BearerEvent); here it is made sure that an error's details bring no secret along.
+// One JSON line per event. Callers log events from closed lists (SignInEvent, BearerEvent); this
+// file keeps secrets out of the details of errors.
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type Log = Logger;
 
-/** A log to standard output, or to `destination`. */
+/** Logs to standard output, or to `destination`. */
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = {
     level,
@@ -12,31 +12,31 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError },
-    // pino copies the message of what stands under this key into `msg`, with every secret in it.
+    // pino copies the message of the error under this key into `msg`, unredacted.
     errorKey: 'none',
   };
   return destination ? pino(options, destination) : pino(options);
 }
 
-interface Described {
+interface DescribedError {
   name: string;
   message: string;
   code?: string;
-  /** What AuthKit answered, such as `invalid_client` (RFC 6749 §5.2). */
+  /** The error code in AuthKit's response, such as `invalid_client` (RFC 6749 §5.2). */
   oauthError?: string;
-  cause?: Described;
+  cause?: DescribedError;
   stack?: string;
 }
 
-// JWTs, AuthKit's 64 hex digit secrets, long opaque tokens, and anything after a telling name.
+// JWTs, AuthKit's secrets of 64 hex digits, long opaque tokens, and the value after a telling name.
 const SECRETS =
   /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|\b[0-9a-f]{64}\b|[\w-]{40,}|(?<=(?:code|token|secret|state|password)=)[^&\s"]+/gi;
 
-// The codes of the registry; others could be anything.
+// The form of registered OAuth error codes; another value could hold anything.
 const OAUTH_ERROR = /^[a-z_]{1,40}$/;
 
-/** Name, message, code, stack and causes of an error; none of the values libraries hang onto it. */
-export function describeError(error: unknown, depth = 0): Described {
+/** Name, message, code, stack and causes of an error, without what libraries attach to it. */
+export function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error)) return { name: typeof error, message: 'not an error' };
   const { code, error: oauthError } = error as { code?: unknown; error?: unknown };
   return {
@@ -50,11 +50,11 @@ export function describeError(error: unknown, depth = 0): Described {
   };
 }
 
-// JSON.parse quotes the text around what it stumbled over: that of a token response, at worst.
+// JSON.parse quotes the text around a syntax error, which may be part of a token response.
 const messageOf = (error: Error) =>
   error instanceof SyntaxError ? 'the text cannot be parsed' : redact(error.message);
 
-// A stack begins with the message.
+// Without its first lines, which repeat the message.
 const framesOf = (stack: string) =>
   redact(
     stack
@@ -63,5 +63,5 @@ const framesOf = (stack: string) =>
       .join('\n'),
   );
 
-/** Replaces whatever looks like a token, code or secret. */
+/** Replaces anything that looks like a token, code or secret. */
 const redact = (text: string) => text.replaceAll(SECRETS, '[redacted]');

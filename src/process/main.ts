@@ -1,4 +1,4 @@
-// What the process does: settings, the app, a few lines for whoever started it.
+// The process: reads the settings, starts the app, prints the banner.
 import dotenv from 'dotenv';
 import { ConfigError, parseConfig, type Config } from '../config/config.ts';
 import { complete } from '../development/defaults.ts';
@@ -6,7 +6,7 @@ import { createLog, type Log } from './log.ts';
 import { portOf, startApp } from './start.ts';
 import { startLines } from './banner.ts';
 
-/** Resolves to what closes it all again. Ends the process with exit code 1 if it cannot start. */
+/** Resolves to a function that closes everything. Exits with code 1 if the app cannot start. */
 export async function main(): Promise<() => Promise<void>> {
   try {
     dotenv.config({ quiet: true });
@@ -17,8 +17,8 @@ export async function main(): Promise<() => Promise<void>> {
       await local?.close();
     };
   } catch (error) {
-    // A settings problem is a line each; anything else is told in one sentence, never as a stack.
-    const lines = error instanceof ConfigError ? error.problems : [sentence(error)];
+    // One line per problem with the settings; for any other error one sentence, never a stack.
+    const lines = error instanceof ConfigError ? error.problems : [describe(error)];
     process.stderr.write(`The app cannot start:\n${lines.map((line) => `  ${line}\n`).join('')}`);
     return process.exit(1);
   }
@@ -31,10 +31,10 @@ async function start(settings: Config, log: Log) {
   return { app, local };
 }
 
-function sentence(error: unknown): string {
+function describe(error: unknown): string {
   const { code, message, port } = error as { code?: string; message?: string; port?: number };
   if (code === 'EADDRINUSE') return `PORT: ${port} is in use; set another`;
   if (code === 'EACCES' && port !== undefined)
-    return `PORT: ${port} needs rights; set one above 1023`;
+    return `PORT: ${port} needs more privileges; set one above 1023`;
   return message ?? 'unknown error';
 }

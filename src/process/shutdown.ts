@@ -1,15 +1,15 @@
-// From SIGTERM to exit 0: no new connections, requests in flight are answered, then the stores close.
+// From SIGTERM to exit 0: accept no new connections, finish requests in flight, close the stores.
 import type { Server } from 'node:http';
 
-// A load balancer gives up on a process after 30 s; a request that hangs is cut before that.
-const LONGEST_DRAIN_MS = 20_000;
-// A request on its way through the network when the signal came is here by then.
+// A load balancer gives up on a process after 30 s; a request that hangs is cut off before that.
+const MAX_DRAIN_MS = 20_000;
+// By then, a request that was on the network when the signal came has arrived.
 const QUIET_MS = 1_000;
-const LOOK_AGAIN_MS = 100;
+const CHECK_EVERY_MS = 100;
 
 /**
- * Call it before the server listens; what it returns ends the server, and resolves when the last
- * connection is gone, by itself or cut.
+ * Call it before the server listens. The returned function closes the server and resolves when the
+ * last connection has ended or was cut off.
  */
 export function createDrain(server: Server): () => Promise<void> {
   let inFlight = 0;
@@ -22,20 +22,20 @@ export function createDrain(server: Server): () => Promise<void> {
   return async () => {
     const startedAt = performance.now();
     let quietSince = startedAt;
-    const look = setInterval(() => {
+    const check = setInterval(() => {
       const now = performance.now();
       if (inFlight > 0) quietSince = now;
-      // A connection without a request is no reason to wait: browsers open some ahead, and a client
-      // may send its headers byte by byte. To node neither is idle, and both would hold the process.
-      const isOver = now - quietSince > QUIET_MS || now - startedAt > LONGEST_DRAIN_MS;
-      if (isOver) server.closeAllConnections();
-      // A keep-alive connection that has answered its last request would stay for its timeout.
+      // Connections without a request are not waited for: browsers open some in advance, and a
+      // client may send headers byte by byte. Node counts neither as idle; both would block exit.
+      const isDone = now - quietSince > QUIET_MS || now - startedAt > MAX_DRAIN_MS;
+      if (isDone) server.closeAllConnections();
+      // Idle keep-alive connections would otherwise stay open until their timeout.
       else server.closeIdleConnections();
-    }, LOOK_AGAIN_MS);
+    }, CHECK_EVERY_MS);
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
     });
-    clearInterval(look);
+    clearInterval(check);
   };
 }
 

@@ -1,4 +1,4 @@
-// Puts the parts together for one Config: the store, sign-in, the API, the app, a listening server.
+// Wires the parts for one Config: the store, sign-in, the API, the app and a listening server.
 import { createServer, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +16,7 @@ import { describeBrowser } from '../demo/browser.ts';
 import { openEntries } from '../demo/entries.ts';
 import { createUserDirectory, type UserDirectory } from '../demo/user-directory.ts';
 
-/** A Config with everything the local AuthKit or a development default fills in. */
+/** A Config completed by the local AuthKit and the development defaults. */
 export interface CompleteConfig extends Config {
   authKit: { issuer: URL; clientId: string; clientSecret?: string };
   sessionSecrets: string[];
@@ -24,30 +24,30 @@ export interface CompleteConfig extends Config {
   localAuthKit: boolean;
 }
 
-// A client that sends or reads slowly holds a connection, not the server.
+// A client that sends or reads slowly ties up its own connection, not the server.
 const SERVER_BOUNDS = {
   maxHeaderSize: 16_384,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  // Longer than the 60 s that proxies keep idle connections for: they never use a dead one.
+  // Longer than the 60 s for which proxies keep idle connections, so they never reuse a dead one.
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,
 };
 
 export interface RunningApp {
   server: Server;
-  /** Lets requests in flight finish, then closes the store; resolves when all is closed. */
+  /** Lets requests in flight finish, then closes the stores; resolves when everything is closed. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the store and listens. The issuer may be away: it is looked for in the background.
+ * Opens the store and listens. The issuer may be down: discovery is retried in the background.
  * @throws StoreError when the embedded store's file cannot be used
- * @throws Error with code EADDRINUSE and the like when the port cannot be had
+ * @throws Error with a code such as EADDRINUSE when the server cannot listen on the port
  */
 export async function startApp(config: CompleteConfig, log: Log): Promise<RunningApp> {
   const { authKit, baseUrl, trustProxy } = config;
-  // The banner is for a person at a terminal; in production the log is what is read.
+  // Logged as well as in the banner: in production, operators read the log, not the terminal.
   for (const hint of config.warnings) log.warn({ event: 'setting_doubtful', hint });
   const { store, redis } = await openStore({
     redisUrl: config.redisUrl,
@@ -57,14 +57,14 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   });
   const entries = await openEntries(config.sessionDb, redis);
   const directory = createUserDirectory(entries, config.sessionSecrets);
-  const auth = signInFor(config, store, directory, log);
+  const auth = createAuthFor(config, store, directory, log);
   const server = createServer(SERVER_BOUNDS);
-  server.on('clientError', refuseUnreadable);
+  server.on('clientError', rejectMalformed);
   const drain = createDrain(server);
   const app = createApp({
     auth,
     limits: createRateLimits(config.rateLimit, redis && sharedCounter(redis)),
-    api: apiFor(config, directory, log),
+    api: apiOptionsFor(config, directory, log),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
     log,
@@ -89,7 +89,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   };
 }
 
-function signInFor(
+function createAuthFor(
   config: CompleteConfig,
   records: SessionRecords,
   directory: UserDirectory,
@@ -113,7 +113,7 @@ function signInFor(
   });
 }
 
-function apiFor(config: CompleteConfig, directory: UserDirectory, log: Log): ApiOptions {
+function apiOptionsFor(config: CompleteConfig, directory: UserDirectory, log: Log): ApiOptions {
   const logBearer = (event: BearerEvent) =>
     log[levelOf(event.event)]({ ...event, hint: audienceHint(event, config) });
   const issuer = new Issuer(config.authKit.issuer, { log: logBearer });
@@ -123,13 +123,13 @@ function apiFor(config: CompleteConfig, directory: UserDirectory, log: Log): Api
     audience: config.apiAudience,
     baseUrl: config.baseUrl.origin,
     resource: config.resource,
-    // A token needs no store: without the directory the API still says whose it is.
+    // Verifying a token needs no store: if it is down, the API still responds, without the profile.
     findUser: (sub) => directory.find(issuer.identifier, sub).catch(() => null),
     log: logBearer,
   };
 }
 
-/** What was said of API_AUDIENCE at the start, for a refusal that it causes. */
+/** The start's warning about API_AUDIENCE, if that setting is why a token was refused. */
 function audienceHint(event: BearerEvent, config: CompleteConfig): string | undefined {
   if (event.event !== 'token_refused') return undefined;
   const { authKit, apiAudience, warnings } = config;
@@ -138,8 +138,8 @@ function audienceHint(event: BearerEvent, config: CompleteConfig): string | unde
   return isCause ? warnings.find((line) => line.startsWith('API_AUDIENCE:')) : undefined;
 }
 
-/** What Node cannot read as a request reaches no route, and is told in words all the same. */
-function refuseUnreadable({ code }: NodeJS.ErrnoException, socket: Duplex): void {
+/** Responds to a malformed request, which Node's parser rejects before it reaches any route. */
+function rejectMalformed({ code }: NodeJS.ErrnoException, socket: Duplex): void {
   const [status, message] =
     code === 'HPE_HEADER_OVERFLOW'
       ? [
@@ -148,7 +148,7 @@ function refuseUnreadable({ code }: NodeJS.ErrnoException, socket: Duplex): void
         ]
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ['408 Request Timeout', 'The request did not arrive in time: send it again']
-        : ['400 Bad Request', 'This is no HTTP request that can be read'];
+        : ['400 Bad Request', 'This is not a valid HTTP request'];
   const body = JSON.stringify({ error: 'invalid_request', message });
   const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
   if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
@@ -161,10 +161,10 @@ const listen = (server: Server, port: number) =>
     server.listen(port, () => resolve());
   });
 
-/** The port that a listening server has. */
+/** The port of a listening server. */
 export const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
-const ALARMS = new Set([
+const ERROR_EVENTS = new Set([
   'keys_unreachable',
   'introspection_failed',
   'client_refused',
@@ -174,4 +174,4 @@ const ALARMS = new Set([
   'user_info_failed',
   'clock_skew',
 ]);
-const levelOf = (event: string) => (ALARMS.has(event) ? 'error' : 'info');
+const levelOf = (event: string) => (ERROR_EVENTS.has(event) ? 'error' : 'info');

@@ -197,8 +197,8 @@ it('warns of what is allowed but not for users', () => {
 });
 
 it.each([
-  ['client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
-  ['client_environment, client_01', /^API_AUDIENCE: holds OAUTH_APP_CLIENT_ID/],
+  ['client_01', /^API_AUDIENCE: contains OAUTH_APP_CLIENT_ID/],
+  ['client_environment, client_01', /^API_AUDIENCE: contains OAUTH_APP_CLIENT_ID/],
   ['client_environment', undefined],
   ['client_012', undefined],
 ])('warns of the application’s client id in API_AUDIENCE: %s', (audience, warning) => {

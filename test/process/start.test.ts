@@ -123,7 +123,7 @@ describe('settings', () => {
       'The app cannot start:',
       '  PORT: is not a port; set a whole number from 0 to 65535',
       '  REDIS_URL: is not a URL; set redis://host:6379 or rediss://host:6379',
-      '  LOG_LEVEL: is no level; set fatal, error, warn, info, debug, trace or silent',
+      '  LOG_LEVEL: is not a log level; set fatal, error, warn, info, debug, trace or silent',
       '',
     ]);
   });

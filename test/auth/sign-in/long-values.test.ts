@@ -94,5 +94,5 @@ it('headers that are too large are refused in words', async () => {
 it('what is no request is refused in words', async () => {
   const response = await sendRaw('what is this\r\n\r\n');
   expect(response).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-  expect(response).toContain('no HTTP request');
+  expect(response).toContain('not a valid HTTP request');
 });
