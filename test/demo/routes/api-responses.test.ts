@@ -7,7 +7,7 @@ import { call, callWith, type Answer } from '../../support/app/bearer-app.ts';
 import { audience, json, startIssuer, type TestIssuer } from '../../support/authkit/issuer.ts';
 import { inlineCode, readText, section, tableRows } from '../../support/reading/markdown.ts';
 
-const rows = tableRows(section(readText('docs/api.md'), 'Answers'));
+const rows = tableRows(section(readText('docs/api.md'), 'Responses'));
 const CLIENT = { OAUTH_APP_CLIENT_ID: 'client_app', API_AUDIENCE: audience };
 let issuer: TestIssuer;
 let confidential: TestApp;
