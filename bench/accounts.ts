@@ -1,14 +1,14 @@
-// A person who is signed in at a server under measurement, with the cookies to prove it.
+// Signs a user in at a server under test and keeps the cookies.
 import { Browser, type Page } from '../test/support/browser/browser.ts';
 
-const PERSON = 'Bruno';
+const USER = 'Bruno';
 
 export interface Account {
   cookie: string;
   page: Page;
 }
 
-/** Signs in through the local AuthKit, as a user would. @throws Error where that fails */
+/** Signs in through the local AuthKit, as a user would. @throws Error if that fails */
 export async function signIn(
   url: string,
   start: (browser: Browser, url: string) => Promise<Page> = (browser) =>
@@ -16,7 +16,7 @@ export async function signIn(
 ): Promise<Account> {
   const browser = new Browser();
   await start(browser, url);
-  await browser.follow(await browser.press(PERSON));
+  await browser.follow(await browser.press(USER));
   const page = await browser.open(`${url}/profile`);
   if (page.status !== 200 || page.url.pathname !== '/profile') {
     throw new Error(`${url}: ${page.status} at ${page.url.pathname} after signing in`);

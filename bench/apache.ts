@@ -1,5 +1,5 @@
-// mod_auth_openidc in Apache, the C peer: Debian's packages, unpacked into the temporary folder, so
-// that no service is installed or started on this machine.
+// mod_auth_openidc in Apache, the peer written in C: Debian's packages, unpacked into the temporary
+// folder, so that no service is installed or started on this machine.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ interface Settings {
   page: string;
 }
 
-/** Unpacks Apache. @throws Error where there is no apt-get that has the packages */
+/** Unpacks Apache. @throws Error if apt-get is missing or does not have the packages */
 export function unpackApache(folder: string): string {
   const root = join(folder, 'apache');
   if (existsSync(join(root, 'usr/sbin/apache2'))) return root;
@@ -29,7 +29,7 @@ export function unpackApache(folder: string): string {
   return root;
 }
 
-/** Apache with one worker process that sends the page to whoever is signed in. */
+/** Apache with one worker process that sends the page to signed-in users. */
 export function apacheCommand(root: string, settings: Settings): Command {
   const { port, issuer, clientId, clientSecret, secret, page } = settings;
   const libraries = join(root, 'usr/lib', readdirSync(join(root, 'usr/lib')).find(isTriplet) ?? '');

@@ -1,4 +1,4 @@
-// Goal 3: what a bearer guard costs, as a ratio to the same route of the same server without it.
+// Goal 3: the cost of a bearer guard, as a ratio to the same route of the same server without one.
 import { pathToFileURL } from 'node:url';
 import { load, spread, type Sample, type Spread } from './load.ts';
 import { PROJECT, startPlain, type World } from './world.ts';
@@ -52,6 +52,6 @@ async function machineToken({ authKit }: World): Promise<string> {
     client_id: clientId,
     client_secret: clientSecret,
   });
-  const answer = await fetch(`${authKit.issuer}/oauth2/token`, { method: 'POST', body });
-  return ((await answer.json()) as { access_token: string }).access_token;
+  const response = await fetch(`${authKit.issuer}/oauth2/token`, { method: 'POST', body });
+  return ((await response.json()) as { access_token: string }).access_token;
 }

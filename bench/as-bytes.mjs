@@ -1,5 +1,5 @@
-// Loaded into this project by --import for one row of the page table: the profile page is sent as the
-// bytes in PAGE, as the peers send it, and not rendered. Everything else is as it is.
+// Loaded into this project by --import for the "as bytes" rows: the profile page is not rendered
+// but sent as the bytes of the file PAGE, as the peers send it. Everything else is unchanged.
 import { readFileSync } from 'node:fs';
 import express from 'express';
 

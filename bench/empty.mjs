@@ -1,4 +1,4 @@
-// What our start is compared to: an empty Express app that loads the same packages.
+// The reference for the start: an empty Express app that loads the same packages.
 import 'cookie';
 import 'cookie-signature';
 import 'dotenv';

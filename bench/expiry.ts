@@ -1,17 +1,17 @@
-// Goal 7: 50 requests when the access token is due.
+// Goal 7: 50 concurrent requests when a refresh is due.
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { signIn } from './accounts.ts';
 import { asBrowser, load, spread, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
-import { NONE, timed } from './sign-ins.ts';
+import { NO_REQUESTS, timed } from './sign-ins.ts';
 import type { World } from './world.ts';
 
 export interface Expiry {
   requests: number;
   failed: number;
   exchanges: number;
-  /** Milliseconds: one request that renews alone, and the slowest of all at once. */
+  /** Milliseconds of a single request that refreshes, and of the slowest of all at once. */
   alone: Spread;
   slowest: Spread;
 }
@@ -20,7 +20,7 @@ const LIFETIME_S = 5;
 const AT_ONCE = 50;
 const WARM_UP_S = 3;
 
-/** Each time with a session of its own, whose access token is due. */
+/** Measures `times` times, each with a new session whose access token is due for a refresh. */
 export async function measureExpiry(world: World, times: number): Promise<Expiry> {
   const server = await world.startOurs('embedded');
   const { control } = world.authKit;
@@ -32,16 +32,16 @@ export async function measureExpiry(world: World, times: number): Promise<Expiry
   control.setAccessTokenSeconds({ seconds: 300 });
   await delay(LIFETIME_S * 1000);
   const [first = '', second = '', ...rest] = cookies;
-  // The code is compiled by then, here as well.
+  // Warm up, so that compiling the code is not measured.
   await load(server, { path: '/profile', headers: asBrowser(first) }, WARM_UP_S);
   for (let warm = 0; warm < 20; warm += 1) await atOnce(server, second, AT_ONCE);
   const result = { alone: [] as number[], slowest: [] as number[], failed: 0, exchanges: 0 };
   for (let time = 0; time < times; time += 1) {
-    const [lonely = '', busy = ''] = rest.slice(2 * time);
-    result.alone.push((await atOnce(server, lonely, 1)).slowest);
-    const before = { ...NONE, ...control.requests() }.token;
-    const { slowest, failed } = await atOnce(server, busy, AT_ONCE);
-    result.exchanges += { ...NONE, ...control.requests() }.token - before;
+    const [single = '', shared = ''] = rest.slice(2 * time);
+    result.alone.push((await atOnce(server, single, 1)).slowest);
+    const before = { ...NO_REQUESTS, ...control.requests() }.token;
+    const { slowest, failed } = await atOnce(server, shared, AT_ONCE);
+    result.exchanges += { ...NO_REQUESTS, ...control.requests() }.token - before;
     result.slowest.push(slowest);
     result.failed += failed;
   }
@@ -52,7 +52,7 @@ export async function measureExpiry(world: World, times: number): Promise<Expiry
   return { requests: AT_ONCE, failed, exchanges: exchanges / times, alone, slowest };
 }
 
-// Connections are open, as those of a proxy are.
+// Connections stay open, as those of a proxy do.
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
 
 async function atOnce(server: Server, cookie: string, count: number) {
@@ -69,8 +69,8 @@ async function atOnce(server: Server, cookie: string, count: number) {
 
 const statusOf = (url: string, headers: Record<string, string>) =>
   new Promise<number | undefined>((resolve, reject) => {
-    const asked = request(url, { agent, headers }, (answer) => {
-      answer.resume().once('end', () => resolve(answer.statusCode));
+    const outgoing = request(url, { agent, headers }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
     });
-    asked.once('error', reject).end();
+    outgoing.once('error', reject).end();
   });

@@ -1,4 +1,4 @@
-// The seven goals, each beside what was measured.
+// The seven goals, each with its measured value.
 import type { ApiRow } from './api.ts';
 import type { Expiry } from './expiry.ts';
 import type { GrowthRow } from './growth.ts';
@@ -107,7 +107,7 @@ function growthGoals(growth: GrowthRow[]): Goal[] {
     const last = rows.at(-1);
     if (!first || !many || !last) continue;
     const held = many.memoryPerSession / kB;
-    // Of few sessions most is what the process remembers of any number: the quick form cannot tell.
+    // With few sessions, memory that does not grow with them dominates: the quick form skips this.
     if (many.sessions >= 100_000) {
       list.push(atMost(`6. process memory per session, ${named(many)} (${store})`, 1, held, ' kB'));
     }

@@ -1,5 +1,5 @@
-// Goal 6: what each signed-in person costs, in the store and in the process, and whether a page
-// takes longer when there are many of them.
+// Goal 6: the memory and storage per session, and whether a page takes longer when there are many
+// sessions.
 import { randomBytes } from 'node:crypto';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,16 +17,16 @@ export interface GrowthRow {
   sessions: number;
   cpuPerRequest: number;
   requestsPerSecond: number;
-  /** Bytes per session, beyond those of the first sessions. */
+  /** Bytes per session added after the first ones. */
   memoryPerSession: number;
   storePerSession: number;
 }
 
-// Each is visited by its own cookie in turn, up to so many.
-const MOST_COOKIES = 100_000;
+// The load cycles through the cookies of all sessions, or of an evenly spaced sample of this size.
+const MAX_COOKIES = 100_000;
 const FIRST = 100;
 
-/** `sizes` grow; the same process answers all the while. */
+/** `sizes` ascend; the same process serves throughout. */
 export async function measureGrowth(
   world: World,
   kind: GrowthRow['store'],
@@ -48,7 +48,7 @@ export async function measureGrowth(
   for (const sessions of [FIRST, ...sizes]) {
     await fill(store, template, cookies, sessions);
     const script = cookieScript(world, cookies);
-    // Once to compile and to settle, once to measure.
+    // The first run warms up, the second is measured.
     await load(server, { path: '/profile', headers: asBrowser(''), script }, seconds);
     const sample = await load(
       server,
@@ -82,7 +82,7 @@ function sealed(records: SessionRecords): SealedSessionStore {
 
 type Template = Awaited<ReturnType<typeof sessionOf>>;
 
-/** What a real sign-in left in the store, to be stored again under other ids. */
+/** The session that a real sign-in stored, as a template for more sessions. */
 async function sessionOf(store: SealedSessionStore, cookie: string) {
   const [, value = ''] = /(?:^|; )session=([^;]+)/.exec(cookie) ?? [];
   const [sid = ''] = decodeURIComponent(value).slice('s:'.length).split('.');
@@ -91,7 +91,7 @@ async function sessionOf(store: SealedSessionStore, cookie: string) {
   });
   const held = await store.readTokens({ sid, key: sessionKey(sid) });
   const { signedIn } = data;
-  if (!held || !signedIn) throw new Error('the session that was just begun is not there');
+  if (!held || !signedIn) throw new Error('the new session is not in the store');
   const endsAt = Date.now() + 86_400_000;
   const facts = { ...held.facts, expiresAt: endsAt };
   const { originalMaxAge } = data.cookie;
@@ -100,7 +100,7 @@ async function sessionOf(store: SealedSessionStore, cookie: string) {
   return { data: kept, tokens: held.tokens, facts };
 }
 
-/** Adds sessions, each of a person of its own, until there are `count`. */
+/** Adds sessions, each of a different user, until there are `count`. */
 async function fill(
   store: SealedSessionStore,
   { data, facts, tokens }: Template,
@@ -120,9 +120,9 @@ async function fill(
   }
 }
 
-/** A script for wrk that sends another person's cookie with each request. */
+/** A wrk script that sends the next session's cookie with each request. */
 function cookieScript({ folder }: World, cookies: string[]): string {
-  const step = Math.max(1, Math.ceil(cookies.length / MOST_COOKIES));
+  const step = Math.max(1, Math.ceil(cookies.length / MAX_COOKIES));
   const list = join(folder, 'cookies');
   writeFileSync(list, cookies.filter((_, index) => index % step === 0).join('\n'));
   const script = join(folder, 'cookies.lua');
@@ -141,10 +141,10 @@ end`,
 
 async function storedBytes(world: World, kind: GrowthRow['store']): Promise<number> {
   if (kind === 'redis') {
-    const answer = await world.redis.command('INFO memory');
-    return Number(/used_memory:(\d+)/.exec(answer)?.[1]);
+    const info = await world.redis.command('INFO memory');
+    return Number(/used_memory:(\d+)/.exec(info)?.[1]);
   }
-  // What is still in the write-ahead log only overwrites pages of the file, or adds to it.
+  // The write-ahead log is not counted: its pages replace pages of the file or will be appended.
   const file = world.sessionDb(kind);
   return statSync(file).size;
 }

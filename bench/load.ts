@@ -1,4 +1,4 @@
-// Load by wrk, from another process, over 32 connections that stay open.
+// Generates load with wrk, in another process, over 32 keep-alive connections.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Server } from './processes.ts';
@@ -8,7 +8,7 @@ const run = promisify(execFile);
 
 export interface Sample {
   requestsPerSecond: number;
-  /** CPU time of the server for one request, in microseconds. */
+  /** CPU time of the server per request, in microseconds. */
   cpuPerRequest: number;
   requests: number;
 }
@@ -16,11 +16,11 @@ export interface Sample {
 export interface Load {
   path: string;
   headers?: Record<string, string>;
-  /** A Lua script for wrk, for requests that differ. */
+  /** A Lua script for wrk, if requests differ. */
   script?: string;
 }
 
-/** Loads the server for so long. @throws Error if it answers anything but 200 */
+/** Loads the server for `seconds`. @throws Error if it responds with anything but 200 */
 export async function load(server: Server, what: Load, seconds: number): Promise<Sample> {
   const { path, headers = {}, script } = what;
   const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s'];
@@ -35,7 +35,7 @@ export async function load(server: Server, what: Load, seconds: number): Promise
   return { requests, requestsPerSecond: perSecond, cpuPerRequest: cpu / requests };
 }
 
-/** What a browser says when it navigates. */
+/** The headers of a browser's navigation. */
 export const asBrowser = (cookie: string) => ({
   Accept: 'text/html,application/xhtml+xml',
   'Sec-Fetch-Mode': 'navigate',
@@ -48,7 +48,7 @@ export interface Spread {
   high: number;
 }
 
-/** Median, least and greatest. */
+/** Median, minimum and maximum. */
 export function spread(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number) => sorted[index] ?? Number.NaN;

@@ -1,5 +1,6 @@
-// npm run bench [-- --quick] [-- --write]: measures, prints the goals, and keeps the results as JSON
-// and Markdown in bench/results; with --write also in docs/benchmark.md and the README's table.
+// npm run bench [-- --quick] [-- --write]: measures, prints the goals, and saves the results as
+// JSON and Markdown in bench/results; with --write also in docs/benchmark.md and the README's
+// table.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -20,23 +21,23 @@ const quick = process.argv.includes('--quick');
 const plan = quick
   ? { rounds: 2, seconds: 1, signIns: 10, starts: 2, sizes: [5_000], expiries: 2 }
   : { rounds: 21, seconds: 1, signIns: 60, starts: 7, sizes: [100_000, 1_000_000], expiries: 5 };
-// For what is measured once, and not in rounds.
-const LONG_S = quick ? 2 : 5;
+// For measurements made once, not in rounds.
+const SINGLE_RUN_S = quick ? 2 : 5;
 
-const say = (text: string) => process.stdout.write(`${text}\n`);
+const print = (text: string) => process.stdout.write(`${text}\n`);
 
 async function main(): Promise<void> {
   const before = loadavg()[0] ?? 0;
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: PROJECT, stdio: 'inherit' });
-  say('Installing the peers ...');
+  print('Installing the peers ...');
   const peersFolder = installPeers();
   const world = await createWorld(peersFolder);
   try {
     const results = await measure(world, peersFolder, before);
-    // What else this machine did meanwhile; the load here is of some three processes.
+    // Shows whether the machine was otherwise busy: the benchmark itself is about three processes.
     results.machine.load += ` before, ${(loadavg()[0] ?? 0).toFixed(1)} after`;
-    keep(results);
-    say(`\n${goalTable(results)}\n\n${pageTable(results)}`);
+    save(results);
+    print(`\n${goalTable(results)}\n\n${pageTable(results)}`);
   } finally {
     await world.close();
   }
@@ -56,27 +57,27 @@ async function measure(
     load: before.toFixed(1),
     quick,
   };
-  say('1, 2. Pages ...');
+  print('1, 2. Pages ...');
   const pages = await measurePages(world, rounds, seconds);
-  const profile = await profileByPackage(world, LONG_S);
-  say('3. API ...');
+  const profile = await profileByPackage(world, SINGLE_RUN_S);
+  print('3. API ...');
   const api = await measureApi(world, rounds, seconds);
-  say('4. Sign-ins ...');
+  print('4. Sign-ins ...');
   const signIns = await measureSignIns(world, plan.signIns);
-  say('5. Starts ...');
+  print('5. Starts ...');
   const starts = await measureStarts(world, plan.starts);
-  say('7. Expiry ...');
+  print('7. Expiry ...');
   const expiry = await measureExpiry(world, plan.expiries);
-  say('6. Many sessions ...');
+  print('6. Many sessions ...');
   const growth = [
-    ...(await measureGrowth(world, 'embedded', plan.sizes, LONG_S)),
-    ...(await measureGrowth(world, 'redis', plan.sizes.slice(0, 1), LONG_S)),
+    ...(await measureGrowth(world, 'embedded', plan.sizes, SINGLE_RUN_S)),
+    ...(await measureGrowth(world, 'redis', plan.sizes.slice(0, 1), SINGLE_RUN_S)),
   ];
   const versions = peerVersions(peersFolder);
   return { machine, versions, pages, profile, api, signIns, starts, growth, expiry };
 }
 
-function keep(results: Results): void {
+function save(results: Results): void {
   const folder = join(PROJECT, 'bench/results');
   const name = `${results.machine.date}${quick ? '-quick' : ''}`;
   mkdirSync(folder, { recursive: true });

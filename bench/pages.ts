@@ -1,5 +1,5 @@
-// Goals 1 and 2: GET /profile of somebody who is signed in, in rounds that visit every server once;
-// a ratio is to the bare app of the same round.
+// Goals 1 and 2: GET /profile of a signed-in user. Each round loads every server once; ratios are
+// to the bare app of the same round.
 import { writeFileSync } from 'node:fs';
 import { signIn, type Account } from './accounts.ts';
 import { apacheCommand, unpackApache } from './apache.ts';
@@ -10,7 +10,7 @@ import { SECRET, startPlain, type World } from './world.ts';
 
 export interface PageRow {
   name: string;
-  /** Requests per second, to bare. */
+  /** Requests per second, relative to the bare app. */
   ratio: Spread;
   /** CPU microseconds per request. */
   cpu: Spread;
@@ -51,7 +51,7 @@ export async function measurePages(world: World, rounds: number, seconds: number
     missing.push(`mod_auth_openidc: ${String(error).slice(0, 200)}`);
   });
   if (apache) entrants.push(apache);
-  // The code is compiled by then, whatever its size.
+  // Warm up, so that compiling the code is not measured.
   for (const { server, cookie } of entrants) await profilePage(server, cookie, seconds + 1);
 
   const samples = new Map<Entrant, Sample[]>(entrants.map((entrant) => [entrant, []]));
@@ -104,18 +104,18 @@ function row({ server }: Entrant, samples: Sample[], reference: Sample[]): PageR
   };
 }
 
-/** What Redis is asked while the page is loaded; INFO itself is one command. */
+/** Counts the Redis commands while the page is loaded. */
 async function redisWork(world: World, { server, cookie }: Entrant, seconds: number) {
   const count = async (pattern: RegExp) =>
     Number(pattern.exec(await world.redis.command('INFO all'))?.[1] ?? 0);
   const COMMANDS = /total_commands_processed:(\d+)/;
   const WRITES = /cmdstat_eval:calls=(\d+)/;
-  // Alone, so that the touch that is due is done, once.
+  // One request in advance makes the session's due touch, which must not be counted.
   await fetch(`${server.url}/profile`, { headers: asBrowser(cookie) });
   const before = [await count(COMMANDS), await count(WRITES)] as const;
   const { requests } = await profilePage(server, cookie, seconds);
   const after = [await count(COMMANDS), await count(WRITES)] as const;
-  // INFO and QUIT of the counting itself.
+  // Less the commands of the counting itself: INFO and QUIT.
   const commands = after[0] - before[0] - 6;
   return { commandsPerRequest: commands / requests, writes: after[1] - before[1], seconds };
 }

@@ -1,5 +1,5 @@
-// Who is compared, and how each is started and signed in to. Their code is in peers/, as their own
-// documentation has it; they are installed at their newest versions into a temporary folder.
+// The peers to compare with, and how each is started and signed in to. Their code in peers/ follows
+// their own documentation; their newest versions are installed into a temporary folder.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ export interface Peer {
   file: string;
   redis?: boolean;
   callback: string;
-  /** Starts a sign-in; by default a visit of /login. */
+  /** Starts a sign-in; default: opens /login. */
   start?: (browser: Browser, url: string) => Promise<Page>;
 }
 
@@ -55,7 +55,7 @@ const PACKAGES = [
   'passport',
   'openid-client',
   'redis',
-  // The last one for Node 20.
+  // The last major version that supports Node 20.
   'connect-redis@9',
   'express-openid-connect',
   'iron-session',
@@ -66,7 +66,7 @@ const PACKAGES = [
 ];
 const DAY_MS = 86_400_000;
 
-/** Installs the peers, unless that was done today; returns the folder. */
+/** Installs the peers unless that was done in the last 24 hours; returns the folder. */
 export function installPeers(): string {
   const folder = join(tmpdir(), 'authkit-express-bench');
   const done = join(folder, 'node_modules', '.package-lock.json');
@@ -81,7 +81,7 @@ export function installPeers(): string {
   return folder;
 }
 
-/** The installed version of each package that has a row of its own. */
+/** The installed version of each package. */
 export function peerVersions(folder: string): Record<string, string> {
   const names = PACKAGES.map((name) => name.replace(/(.)@.*/, '$1'));
   return Object.fromEntries(

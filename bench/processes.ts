@@ -1,4 +1,4 @@
-// A server under measurement: its own process, so that its CPU time and memory are its own.
+// A server under test, in a process of its own, so that its CPU time and memory can be measured.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Server {
   name: string;
   url: string;
-  /** From the start of the process to the first answer. */
+  /** From the start of the process to the first response. */
   startedInMs: number;
-  /** CPU time so far of the process and its children, in microseconds. */
+  /** CPU time used so far by the process and its children, in microseconds. */
   cpu(): number;
   /** Resident memory of the process and its children, in bytes. */
   memory(): number;
@@ -23,7 +23,7 @@ export interface Command {
   cwd: string;
   env: Record<string, string>;
   port: number;
-  /** Any answer below 500 from here says that the server is up. */
+  /** The server is up once this path returns a status below 500. */
   readyPath: string;
 }
 
@@ -31,7 +31,7 @@ const TICK_US = 10_000;
 const running = new Set<ChildProcess>();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts the server and waits until it answers. @throws Error with its output if it never does */
+/** Starts the server and waits until it responds. @throws Error with its output if it does not */
 export async function startServer(name: string, command: Command): Promise<Server> {
   const { file, args, cwd, port } = command;
   const startedAt = performance.now();
@@ -70,11 +70,11 @@ export async function startServer(name: string, command: Command): Promise<Serve
 
 function isUp(port: number, path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request({ port, path, agent: false, host: 'localhost' }, (answer) => {
-      answer.resume();
-      resolve((answer.statusCode ?? 500) < 500);
+    const probe = request({ port, path, agent: false, host: 'localhost' }, (response) => {
+      response.resume();
+      resolve((response.statusCode ?? 500) < 500);
     });
-    asked.on('error', () => resolve(false)).end();
+    probe.on('error', () => resolve(false)).end();
   });
 }
 
@@ -89,7 +89,7 @@ function residentBytes(pid: number): number {
   return Number(kB ?? 0) * 1024;
 }
 
-/** Over the process and its children: Apache answers from those. */
+/** Sums over the process and its children, since Apache serves from child processes. */
 function sum(pid: number, measure: (pid: number) => number): number {
   const children = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))

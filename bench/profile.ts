@@ -5,7 +5,7 @@ import { signIn } from './accounts.ts';
 import { profilePage } from './pages.ts';
 import type { World } from './world.ts';
 
-/** The shares of the packages, from a profile of one more instance. */
+/** Profiles one more instance and returns each package's share of CPU time. */
 export async function profileByPackage(world: World, seconds: number) {
   const folder = mkdtempSync(join(world.folder, 'profile-'));
   const server = await world.startOurs('profiled', [
@@ -26,7 +26,7 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** Share of self time by package, the largest first. */
+/** Each package's share of self time, largest first. */
 function sharesOf({ nodes, samples, timeDeltas }: CpuProfile): [name: string, share: number][] {
   const names = new Map(nodes.map(({ id, callFrame }) => [id, packageOf(callFrame)]));
   const times = new Map<string, number>();

@@ -1,4 +1,4 @@
-// Goal 4: what a sign-in costs beside the bare protocol, which peers/bare-client.mjs speaks.
+// Goal 4: the time of a sign-in compared with the bare protocol (peers/bare-client.mjs).
 import { Browser } from '../test/support/browser/browser.ts';
 import { spread, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
@@ -11,28 +11,31 @@ export interface SignIns {
   ratio: Spread;
 }
 
-// The code is compiled by then.
+// Sign-ins before measuring, so that compiling the code is not measured.
 const WARM_UP = 20;
 
-/** Sign-ins after the first, one bare one and one of ours in turn. Times in milliseconds. */
+/** Alternates sign-ins of the bare client and this project. Times in milliseconds. */
 export async function measureSignIns(world: World, times: number): Promise<SignIns> {
   const server = await world.startOurs('embedded');
   const client = await world.startPeer(BARE_CLIENT);
   for (let warm = 0; warm < WARM_UP; warm += 1) {
-    await throughSignIn(server);
-    await throughSignIn(client);
+    await runSignIn(server);
+    await runSignIn(client);
   }
   const upstream = () => {
-    const { token, userinfo, jwks, discovery } = { ...NONE, ...world.authKit.control.requests() };
+    const { token, userinfo, jwks, discovery } = {
+      ...NO_REQUESTS,
+      ...world.authKit.control.requests(),
+    };
     return token + userinfo + jwks + discovery;
   };
   const ours: number[] = [];
   const bare: number[] = [];
   let requests = 0;
   for (let time = 0; time < times; time += 1) {
-    bare.push(await timed(() => throughSignIn(client)));
+    bare.push(await timed(() => runSignIn(client)));
     const before = upstream();
-    ours.push(await timed(() => throughSignIn(server)));
+    ours.push(await timed(() => runSignIn(server)));
     requests += upstream() - before;
   }
   await server.stop();
@@ -46,7 +49,7 @@ export async function measureSignIns(world: World, times: number): Promise<SignI
   };
 }
 
-export const NONE = { token: 0, userinfo: 0, jwks: 0, discovery: 0 };
+export const NO_REQUESTS = { token: 0, userinfo: 0, jwks: 0, discovery: 0 };
 
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();
@@ -54,8 +57,8 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** From the click on "Sign in" to the redirect to the page. */
-async function throughSignIn(server: Server): Promise<void> {
+/** Signs in, from the click on "Sign in" to the redirect back to the page. */
+async function runSignIn(server: Server): Promise<void> {
   const browser = new Browser();
   await browser.open(`${server.url}/login?return_to=/profile`);
   let page = await browser.press('Bruno');
@@ -63,5 +66,5 @@ async function throughSignIn(server: Server): Promise<void> {
     page = await browser.get(page.location);
   }
   if (page.location === undefined)
-    throw new Error(`no sign-in: ${page.status} at ${page.url.pathname}`);
+    throw new Error(`sign-in failed: ${page.status} at ${page.url.pathname}`);
 }

@@ -1,4 +1,4 @@
-// Goal 5: from the start of the process to its first answer, and the memory it then has.
+// Goal 5: time from the start of the process to its first response, and its memory then.
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../test/support/app/app.ts';
 import { spread, type Spread } from './load.ts';

@@ -1,4 +1,4 @@
-// What all measurements share: one local AuthKit, one Redis, our app as it is built, the peers.
+// Shared by all measurements: one local AuthKit, one Redis, the built app and the peers.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,15 +12,15 @@ import { startServer, type Server } from './processes.ts';
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 export const SECRET = 'bench-secret-0123456789-abcdefghijklmnop';
 const OURS = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes', 'profiled'] as const;
-/** The client that sign-ins are compared to. */
+/** The client that sign-ins are compared with. */
 export const BARE_CLIENT = { name: 'bare client', file: 'bare-client.mjs', callback: '/callback' };
 
 export interface World {
   authKit: LocalAuthKit;
   redis: TestRedis;
-  /** For files that go with this run. */
+  /** A temporary folder, removed after the run. */
   folder: string;
-  /** The file with the page that all servers send, once it was fetched from ours. */
+  /** The file of the page that all servers send, fetched from this project first. */
   page: string;
   /** Where the peers are installed. */
   peersFolder: string;
@@ -62,7 +62,7 @@ export async function createWorld(peersFolder: string): Promise<World> {
         BASE_URL: `http://localhost:${port(kind)}`,
         SESSION_SECRET: SECRET,
         SESSION_DB: sessionDb(kind),
-        // Counted as always; only the limit is out of the way of 32 busy connections.
+        // Requests are still counted, but 32 busy connections must not reach the limit.
         RATE_LIMIT: '1000000',
         ...(kind.startsWith('redis') && { REDIS_URL: redis.url }),
         PAGE: join(folder, 'page.html'),
@@ -94,7 +94,7 @@ export async function createWorld(peersFolder: string): Promise<World> {
   };
 }
 
-/** Starts a file of the peers' folder that nobody signs in to. */
+/** Starts a file of the peers' folder that needs no sign-in. */
 export async function startPlain(
   world: World,
   name: string,

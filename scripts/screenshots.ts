@@ -1,5 +1,5 @@
-// `npm run screenshots`: the pictures of the README, from the real app and the local AuthKit, in
-// Chromium. Run it again when a view or the stylesheet has changed.
+// `npm run screenshots`: takes the README's pictures in Chromium, from the real app and the local
+// AuthKit. Run it again after changing a view or the stylesheet.
 import { mkdir } from 'node:fs/promises';
 import type { Browser } from 'playwright-core';
 import { startTestApp } from '../test/support/app/app.ts';

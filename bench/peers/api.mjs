@@ -1,5 +1,5 @@
-// One API, four ways: unchecked, with our guard (a token it has not seen, one it has), with
-// express-oauth2-jwt-bearer and with plain jose.
+// One API with four kinds of guard: none, this project's (with a new token and a remembered one),
+// express-oauth2-jwt-bearer, and plain jose.
 import express from 'express';
 import { auth } from 'express-oauth2-jwt-bearer';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
@@ -8,7 +8,7 @@ import { settings } from './settings.mjs';
 const { issuer, audience, bearer, lru } = { ...settings, ...JSON.parse(process.env.API) };
 const { requireAccessToken } = await import(bearer);
 const { LRUCache } = await import(lru);
-const forgetful = { get: () => undefined, set: () => undefined, clear: () => undefined };
+const noMemory = { get: () => undefined, set: () => undefined, clear: () => undefined };
 const guard = (verifiedTokens) => requireAccessToken({ issuer, audience, verifiedTokens });
 const keys = createRemoteJWKSet(new URL(`${issuer}/oauth2/jwks`));
 const plainJose = async (req, _res, next) => {
@@ -16,16 +16,16 @@ const plainJose = async (req, _res, next) => {
   req.accessToken = (await jwtVerify(token, keys, { issuer, audience })).payload;
   next();
 };
-const answer = (_req, res) => res.json({ sub: 'user', scopes: ['openid'], machine: false });
+const respond = (_req, res) => res.json({ sub: 'user', scopes: ['openid'], machine: false });
 
 const app = express().disable('x-powered-by').disable('etag');
-app.get('/unchecked', answer);
-app.get('/new', guard(forgetful), answer);
-app.get('/seen', guard(new LRUCache({ max: 10_000 })), answer);
+app.get('/unchecked', respond);
+app.get('/new', guard(noMemory), respond);
+app.get('/seen', guard(new LRUCache({ max: 10_000 })), respond);
 app.get(
   '/express-oauth2-jwt-bearer',
   auth({ issuer, audience, jwksUri: `${issuer}/oauth2/jwks`, tokenSigningAlg: 'RS256' }),
-  answer,
+  respond,
 );
-app.get('/jose', plainJose, answer);
+app.get('/jose', plainJose, respond);
 app.listen(settings.port);

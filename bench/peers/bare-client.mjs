@@ -1,5 +1,5 @@
-// What a sign-in is compared to: a client that redirects, fetches the tokens and redirects again. It
-// checks nothing and keeps nothing.
+// The reference for a sign-in: a client that redirects, fetches the tokens and redirects again. It
+// checks nothing and stores nothing.
 import { createHash, randomBytes } from 'node:crypto';
 import express from 'express';
 import { settings } from './settings.mjs';
@@ -23,8 +23,8 @@ app.get('/login', (_req, res) => res.redirect(`${issuer}/oauth2/authorize?${auth
 app.get('/callback', async (req, res) => {
   const grant = { ...known, grant_type: 'authorization_code', code: req.query.code };
   const body = new URLSearchParams({ ...grant, client_secret: clientSecret, code_verifier });
-  const answer = await fetch(`${issuer}/oauth2/token`, { method: 'POST', body });
-  const { id_token } = await answer.json();
+  const response = await fetch(`${issuer}/oauth2/token`, { method: 'POST', body });
+  const { id_token } = await response.json();
   return id_token ? res.redirect(303, '/profile') : res.sendStatus(502);
 });
 app.listen(settings.port);

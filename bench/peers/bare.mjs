@@ -1,4 +1,4 @@
-// What everything is compared to: a bare Express app that sends the page.
+// The reference for all ratios: a bare Express app that sends the page.
 import express from 'express';
 import { sendPage, settings } from './settings.mjs';
 

@@ -1,5 +1,5 @@
-// The set-up that openid-client documents for passport: express-session (MemoryStore, or Redis with
-// REDIS_URL), passport, openid-client.
+// The setup that openid-client documents for passport: express-session (MemoryStore, or Redis if
+// REDIS_URL is set), passport, openid-client.
 import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session from 'express-session';

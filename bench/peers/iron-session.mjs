@@ -1,5 +1,5 @@
 /* oxlint-disable typescript/await-thenable -- the packages are not installed where this is checked */
-// iron-session keeps the session in a sealed cookie; the protocol is openid-client's.
+// iron-session keeps the session in a sealed cookie; openid-client runs the protocol.
 import express from 'express';
 import { getIronSession } from 'iron-session';
 import * as client from 'openid-client';
@@ -41,7 +41,7 @@ app.get('/callback', async (req, res) => {
     expectedState: state,
   });
   Object.assign(req.session, { codeVerifier: undefined, state: undefined });
-  // Tokens do not fit into a cookie of 4 kB.
+  // Tokens would exceed the cookie limit of 4 kB.
   req.session.user = tokens.claims();
   await req.session.save();
   res.redirect('/profile');

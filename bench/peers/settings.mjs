@@ -1,4 +1,4 @@
-// What each peer is told, the page that all of them send, and the end of each: listen.
+// The settings of each peer, and the page that all of them send.
 import { readFileSync } from 'node:fs';
 
 const { PORT, ISSUER, CLIENT_ID, CLIENT_SECRET, BASE_URL, SECRET, PAGE, REDIS_URL } = process.env;
