@@ -1,6 +1,5 @@
 // npm run bench [-- --quick] [-- --write]: measures, prints the goals, and saves the results as
-// JSON and Markdown in bench/results; with --write also in docs/benchmark.md and the README's
-// table.
+// JSON and Markdown in bench/results; --write also updates docs/benchmark.md and the README.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';

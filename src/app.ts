@@ -72,7 +72,7 @@ export function createApp(options: AppOptions): Express {
   // The only page where a visitor can write to the store without signing in.
   app.post('/draft', limits.signIn);
 
-  // 3. Who is this?
+  // 3. The session: who is this?
   app.use(noStore, auth.session);
   app.use((req: Request, res, next) => {
     const { locals } = res;

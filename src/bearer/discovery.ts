@@ -26,7 +26,7 @@ export class UpstreamError extends Error {
 }
 
 /**
- * Takes the issuer's URL and returns `<issuer>/.well-known/openid-configuration` (§4).
+ * Takes the issuer's URL and fetches `<issuer>/.well-known/openid-configuration` (§4).
  * @throws UpstreamError `unreachable`, `bad_response`, `issuer_mismatch` or `insecure_url`
  */
 export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetadata> {

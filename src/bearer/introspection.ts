@@ -25,7 +25,7 @@ export interface IntrospectionOptions {
 }
 
 /**
- * Resolves to whether the issuer reports this token active, and the response is about this token.
+ * Resolves to true if the issuer's response is about this token and reports it active.
  * @throws BearerError `introspection_unreachable` when the issuer gives no usable response
  */
 export type Introspect = (token: string, accessToken: AccessToken) => Promise<boolean>;

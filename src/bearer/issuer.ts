@@ -60,7 +60,7 @@ export class Issuer {
     return this.#failure === undefined ? 'ready' : 'degraded';
   }
 
-  /** The keys at hand; undefined when `keys()` must fetch them first. */
+  /** The keys, if they can be used at once; undefined when `keys()` must fetch them first. */
   current(): KeySet | undefined {
     const isOutage = this.#failure !== undefined;
     const age = ageOf(this.#loadedAt);

@@ -3,7 +3,7 @@ import { createLocalJWKSet } from 'jose';
 import type { JWK } from 'jose';
 import { isObject, UpstreamError } from './discovery.ts';
 
-/** RFC 7518 §3.3. */
+/** The minimum of RFC 7518 §3.3. */
 const MIN_MODULUS_BITS = 2048;
 
 /** The usable keys of one JWKS response. */

@@ -15,7 +15,7 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
        (SELECT rowid FROM ${table} WHERE expires_at <= ? LIMIT ${BATCH_SIZE})`,
     ),
   );
-  // Counts only when the rowid range allows that many sessions: a full count is slow in a big file.
+  // Counts only if the range of rowids allows that many sessions: counting a big file is slow.
   const count = sqlite.row(
     `SELECT CASE WHEN (SELECT max(rowid) FROM sessions) - (SELECT min(rowid) FROM sessions) >= ?
      THEN (SELECT count(*) FROM sessions) END`,

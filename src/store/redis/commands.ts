@@ -22,7 +22,7 @@ export function createCommands(client: RedisClient) {
   const run = (script: string, kind: string, name: string, ...args: Argument[]) =>
     within(() => client.eval(script, { keys: [keyFor(kind, name)], arguments: args.map(toText) }));
 
-  /** Like `run`; resolves to whether the script returned 1, which says that it made its change. */
+  /** Like `run`, for scripts that return 1 on success: resolves to whether this one succeeded. */
   const applied = async (...call: Parameters<typeof run>) => (await run(...call)) === 1;
 
   /** The metadata of a session, and the values of these fields. */

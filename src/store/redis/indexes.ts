@@ -69,7 +69,7 @@ async function removeFromIndex(
   await within(() => client.zRem(keyFor(KINDS[index], indexKey), keys));
 }
 
-/** Finds sessions; index entries of sessions that no longer exist are removed in passing. */
+/** Finds sessions, and removes index entries whose session no longer exists. */
 export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
   const { client, within, keyFor, read } = commands;
 

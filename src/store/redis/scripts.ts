@@ -10,7 +10,7 @@ const IF_ALIVE = `
   local isAlive = expiresAt and tonumber(expiresAt) > tonumber(ARGV[1])
   local function newAbout() return table.concat({expiresAt, version, lastSeenAt, rest}, ' ') end`;
 
-/** ARGV[1] is the milliseconds to live; then fields and values. */
+/** ARGV: milliseconds to live, fields and values. */
 export const PUT = `
   redis.call('HSET', KEYS[1], unpack(ARGV, 2))
   redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
@@ -49,9 +49,7 @@ export const ADD_TO_INDEX = `
   local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
   redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(last - ARGV[1])))`;
 
-/**
- * ARGV: owner, milliseconds. Redis's own clock counts, so clock skew between instances is harmless.
- */
+/** ARGV: owner, milliseconds. Uses Redis's clock, so clock skew between instances is harmless. */
 export const ACQUIRE_LEASE = `
   local owner = redis.call('GET', KEYS[1])
   if owner and owner ~= ARGV[1] then return 0 end

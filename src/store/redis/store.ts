@@ -22,7 +22,7 @@ export function redisStore(client: RedisClient): Store {
   };
 }
 
-// The facts are in the field `grant`, their name in version 0.1.0.
+// The facts are stored in the field `grant`, as version 0.1.0 called them.
 function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
   return {
     async read(key) {
