@@ -26,7 +26,7 @@ export function requireOrganization(...orgIds: string[]): RequestHandler {
   return (req, _res, next) => {
     const { orgId } = currentAccessToken(req);
     if (orgId === undefined || (orgIds.length > 0 && !orgIds.includes(orgId))) {
-      const message = 'This needs a token issued for an organization';
+      const message = 'A token for an organization is required';
       throw new BearerError('organization_required', message);
     }
     next();

@@ -66,7 +66,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
 /** The token of a guarded request. @throws BearerError `missing_token` if no guard ran */
 export function currentAccessToken(req: Request): AccessToken {
   if (req.accessToken !== undefined) return req.accessToken;
-  throw new BearerError('missing_token', 'This needs an access token');
+  throw new BearerError('missing_token', 'An access token is required');
 }
 
 // A memory dump shows salted digests only: it does not even reveal whether a token known from
