@@ -58,8 +58,8 @@ export function createApp(options: AppOptions): Express {
   app.get('/healthz', live).get('/readyz', ready(auth, options.pingStore));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
-  const { refusedTokens: refused, beforeAsking } = limits;
-  addApi(app, { ...options.api, refused, beforeAsking });
+  const { refusedTokens: refused, beforeIntrospection } = limits;
+  addApi(app, { ...options.api, refused, beforeIntrospection });
 
   // 2. Redirect to the host of BASE_URL, then limit the rate.
   app.use(diagnoseProxy(baseUrl, options.trustProxy !== undefined, log));

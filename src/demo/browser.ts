@@ -1,5 +1,6 @@
-// A few words for the list of sessions, so that a person recognizes their own. Nothing is decided by
-// it. IMPORTANT: the User-Agent header is untrusted; only words from these lists are kept.
+// Describes a browser in a few words, so that users recognize their own in the list of sessions. No
+// decision depends on it. IMPORTANT: the User-Agent header is untrusted; only words from these
+// lists are stored.
 
 const BROWSERS: [RegExp, string][] = [
   [/Edg(?:e|A|iOS)?\//, 'Edge'],
@@ -18,7 +19,7 @@ const SYSTEMS: [RegExp, string][] = [
   [/Linux/, 'Linux'],
 ];
 
-/** Such as `Firefox on Linux`; `An unknown browser` when nothing fits. */
+/** For example `Firefox on Linux`; `An unknown browser` if nothing matches. */
 export function describeBrowser(userAgent: string | undefined): string {
   const find = (list: [RegExp, string][]) => list.find(([part]) => part.test(userAgent ?? ''))?.[1];
   const browser = find(BROWSERS) ?? 'An unknown browser';

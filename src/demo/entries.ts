@@ -1,12 +1,12 @@
-// Small values of the demo's own that end by themselves, kept where the sessions are: in a table of the
-// session file, or in Redis.
+// Small values of the demo that expire, stored next to the sessions: in a table of the session
+// file, or in Redis.
 import { openSqlite, type Sqlite } from '../store/embedded/sqlite.ts';
 import type { RedisClient } from '../store/redis/client.ts';
 
 export interface Entries {
-  /** The value; undefined once it has ended. */
+  /** The value; undefined once it has expired. */
   read(key: string): Promise<string | undefined>;
-  /** Writes or overwrites; `expiresAt` in milliseconds since the epoch. */
+  /** Inserts or replaces; `expiresAt` is in milliseconds since the epoch. */
   write(key: string, value: string, expiresAt: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -17,7 +17,7 @@ const TABLE = `
   );
   CREATE INDEX IF NOT EXISTS demo_entries_by_expiry ON demo_entries (expires_at);`;
 
-/** @throws StoreError when the file cannot be used */
+/** @throws StoreError if the file cannot be used */
 export async function openEntries(file: string, redis?: RedisClient): Promise<Entries> {
   if (redis) return redisEntries(redis);
   return sqliteEntries(await openSqlite(file, (db) => void db.exec(TABLE)));

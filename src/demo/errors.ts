@@ -1,12 +1,12 @@
-// The last middleware: every error becomes a page that says what happened and what to do, or JSON
-// for a script. Code and reference id stand in the page and in the log alike.
+// The last middleware turns every error into a page that says what happened and what to do, or into
+// JSON for a script. The page and the log both show the code and a reference id.
 import { randomBytes } from 'node:crypto';
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { isNavigation, sameOriginPath, SignInError } from '../auth/index.ts';
 import { ADVICE } from './advice.ts';
 import type { Log } from '../process/log.ts';
 
-interface Answer {
+interface ErrorPage {
   status: number;
   code: string;
   heading: string;
@@ -22,7 +22,7 @@ const PAGE_ERRORS = {
   body_too_large: {
     status: 413,
     heading: 'This form is too large',
-    explanation: 'Go back and send less.',
+    explanation: 'Go back and shorten your text.',
   },
   not_found: {
     status: 404,
@@ -47,15 +47,15 @@ const PAGE_ERRORS = {
   internal_error: {
     status: 500,
     heading: 'Something went wrong on our side',
-    explanation: 'It is in the log under the reference below. Try again in a moment.',
+    explanation: 'Try again in a moment. Our log has the details under the reference below.',
   },
 } as const;
 
 export type PageErrorCode = keyof typeof PAGE_ERRORS;
-/** All of them, sorted. */
+/** Every code, sorted. */
 export const PAGE_ERROR_CODES = Object.keys(PAGE_ERRORS).toSorted();
 
-/** What is wrong with a request, apart from signing in. */
+/** An error that has nothing to do with signing in. */
 export class PageError extends Error {
   readonly code: PageErrorCode;
   readonly status: number;
@@ -70,55 +70,55 @@ export class PageError extends Error {
   }
 }
 
-/** Whatever no route answered. */
+/** Handles every request that no route has handled. */
 export const notFound: RequestHandler = (_req, _res, next) => next(new PageError('not_found'));
 
-/** Detail for developers is shown where `production` is false; the log always has the cause. */
+/** Pages show hints for developers unless `production` is true; the log always has the cause. */
 export function errorPages(log: Log, production: boolean): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     const reference = randomBytes(6).toString('base64url');
-    const answer = describe(error, req);
-    const line = { event: 'request_refused', reference, code: answer.code, status: answer.status };
-    const err = isPlain(error) ? undefined : error;
-    log[answer.status >= 500 ? 'error' : 'info']({ ...line, method: req.method, err });
-    // Too late for a page: express-session reports a failed write after the answer went out.
+    const page = toErrorPage(error, req);
+    const { status, code, heading, explanation } = page;
+    const err = needsNoStack(error) ? undefined : error;
+    const line = { event: 'request_refused', reference, code, status, method: req.method, err };
+    log[status >= 500 ? 'error' : 'info'](line);
+    // Too late for a page: express-session reports a failed write after the response was sent.
     if (res.headersSent) return;
 
-    res.status(answer.status).set('Cache-Control', 'no-store');
-    if (answer.retryAfter !== undefined) res.set('Retry-After', String(answer.retryAfter));
-    const { heading, explanation, code } = answer;
+    res.status(status).set('Cache-Control', 'no-store');
+    if (page.retryAfter !== undefined) res.set('Retry-After', String(page.retryAfter));
     if (!wantsPage(req)) {
       res.json({ error: code, message: heading, advice: explanation, reference });
       return;
     }
     res.render('error', {
-      ...answer,
+      ...page,
       reference,
-      secondary: answer.action?.href === '/' || !answer.action ? null : HOME,
-      // A proxy that is not trusted is met in production; it tells nothing about a user.
-      developerHint: res.locals['diagnosis'] ?? (production ? null : (answer.hint ?? null)),
+      secondary: page.action?.href === '/' || !page.action ? null : HOME,
+      // The proxy diagnosis is shown in production too: it reveals nothing about a user.
+      developerHint: res.locals['diagnosis'] ?? (production ? null : (page.hint ?? null)),
     });
   };
 }
 
-/** A page that is not there, and the like: the code says it all, and no stack of ours helps. */
-const isPlain = (error: unknown) => error instanceof PageError && error.status < 500;
+/** For an error such as `not_found`, the code is enough: a stack trace would only fill the log. */
+const needsNoStack = (error: unknown) => error instanceof PageError && error.status < 500;
 
-/** The API speaks JSON to all. Tools without Sec-Fetch headers get the page unless they ask. */
+/** The API always sends JSON. Clients without Sec-Fetch headers get it only if they prefer it. */
 function wantsPage(req: Request): boolean {
   if (/^\/api(?:[/?]|$)/i.test(req.originalUrl)) return false;
   if (isNavigation(req)) return true;
   return req.get('sec-fetch-mode') === undefined && req.accepts(['html', 'json']) === 'html';
 }
 
-function describe(error: unknown, req: Request): Answer {
-  if (error instanceof SignInError) return describeSignIn(error, req);
-  const { code, status, retryAfter } = error instanceof PageError ? error : asPageError(error);
+function toErrorPage(error: unknown, req: Request): ErrorPage {
+  if (error instanceof SignInError) return signInErrorPage(error, req);
+  const { code, status, retryAfter } = error instanceof PageError ? error : toPageError(error);
   const { heading, explanation } = PAGE_ERRORS[code];
   return { code, status, heading, explanation, retryAfter, action: HOME };
 }
 
-function describeSignIn(error: SignInError, req: Request): Answer {
+function signInErrorPage(error: SignInError, req: Request): ErrorPage {
   const returnTo = error.returnTo ?? (req.method === 'GET' ? sameOriginPath(req.originalUrl) : '/');
   const again = { href: `/login?return_to=${encodeURIComponent(returnTo)}` };
   const advice = ADVICE[error.code];
@@ -126,7 +126,7 @@ function describeSignIn(error: SignInError, req: Request): Answer {
     status: error.status,
     code: error.code,
     heading: error.message.replace(/\.$/, ''),
-    // How far the clocks are apart is for whoever reads it: only the operator can set one.
+    // The clock difference is shown even in production: only the operator can correct a clock.
     explanation: error.code === 'clock_skew' ? `${error.hint ?? ''} ${advice}` : advice,
     hint: error.hint,
     retryAfter: error.retryAfter,
@@ -146,8 +146,8 @@ function describeSignIn(error: SignInError, req: Request): Answer {
   }
 }
 
-/** body-parser, the router and others say what they mean by a status of 4xx. */
-function asPageError(error: unknown): PageError {
+/** An error of body-parser, the router and others with a 4xx status is the client's fault. */
+function toPageError(error: unknown): PageError {
   const { status } = error as { status?: unknown };
   if (status === 413) return new PageError('body_too_large', { cause: error });
   const isRequest = typeof status === 'number' && status >= 400 && status < 500;

@@ -1,8 +1,8 @@
-// The words the pages say: times, names and scopes, in English and in UTC (without a script in the
-// page, the reader's own time zone is not known). The app puts these functions into `app.locals`, so
-// every view can call them.
+// Formats times, names and scopes for the pages, in English and in UTC (without a script, the page
+// cannot know the user's time zone). The app puts these functions into `app.locals`, so every view
+// can call them.
 
-/** The least that is needed to call someone by a name. */
+/** The fields a display name is chosen from. */
 interface Named {
   sub: string;
   name?: string | undefined;
@@ -13,12 +13,12 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-// Made once: a segmenter costs more than the page it is for.
+// Created once: creating a segmenter costs more than rendering a page.
 const graphemes = new Intl.Segmenter('en');
 
 /**
- * How far a time is from now: `in 4 minutes`, `3 days ago`. Counts in minutes up to two hours and
- * in hours up to two days, so that rounding never hides more than a quarter of the distance.
+ * The distance from now: `in 4 minutes`, `3 days ago`. Uses minutes up to two hours and hours up to
+ * two days, so that rounding never changes the distance by more than a quarter.
  */
 export function timeInWords(date: Date, now: Date): string {
   const distance = date.getTime() - now.getTime();
@@ -36,7 +36,7 @@ const MONTHS =
     ' ',
   );
 
-/** A time of day in UTC, with the date where that is not today's and the year where it differs. */
+/** A time of day in UTC, with the date if it is not today and the year if it is not this year. */
 export function clock(date: Date, now: Date): string {
   const time = `${date.toISOString().slice(11, 16)} UTC`;
   if (dayOf(date) === dayOf(now)) return time;
@@ -48,28 +48,28 @@ export function clock(date: Date, now: Date): string {
 
 const dayOf = (date: Date) => Math.floor(date.getTime() / DAY);
 
-/** What to call a user: the name, else the e-mail address, else the id; never an empty text. */
+/** The user's name, else the e-mail address, else the id; never empty. */
 export function displayName(user: Named): string {
   return user.name?.trim() || user.email?.trim() || user.sub;
 }
 
-/** The first character a reader would see of the name (a whole grapheme), for the round mark. */
+/** The first visible character of the name (a whole grapheme), for the round badge. */
 export function initial(user: Named): string {
   const name = displayName(user);
-  // Below U+0300 nothing combines with what stands before it: no need to ask the segmenter.
+  // Below U+0300 no character combines with the one before it, so the segmenter is not needed.
   if (/^[\0-\u02ff](?![^\0-\u02ff])/.test(name)) return name.charAt(0).toUpperCase();
   const [first] = graphemes.segment(name);
   return (first?.segment ?? '?').toUpperCase();
 }
 
 const SCOPES = new Map([
-  ['openid', 'Know that it is you'],
+  ['openid', 'Confirm who you are'],
   ['profile', 'See your name and picture'],
   ['email', 'See your e-mail address'],
   ['offline_access', 'Keep access while you are signed in here, without asking again'],
 ]);
 
-/** What a granted scope allows; other scopes are permissions named by the AuthKit environment. */
+/** What a granted scope allows; any other scope is a permission of the AuthKit environment. */
 export function scopeInWords(scope: string): string {
   return SCOPES.get(scope) ?? 'A permission of your role';
 }

@@ -1,13 +1,13 @@
-// The demo's own users: who has ever signed in here. Replace with your user table.
-// Keyed by issuer and sub, and sealed: a copied store shows no name and no e-mail address.
+// The demo's own users: every user who has signed in here. Replace with your user table.
+// Keyed by issuer and sub, and sealed, so that a stolen store reveals no name or e-mail address.
 import { hash } from 'node:crypto';
 import { createSealer, type User } from '../auth/index.ts';
 import type { Entries } from './entries.ts';
 
 export interface UserDirectory {
-  /** Keeps the user for a year, as they are now. */
+  /** Stores the user's current data for a year. */
   upsert(user: User): Promise<void>;
-  /** The user as they last signed in, without organization; null when they never did. */
+  /** The user as of the last sign-in, without organization; null if there was none. */
   find(issuer: string, sub: string): Promise<User | null>;
 }
 
@@ -15,7 +15,7 @@ const KEPT_MS = 365 * 86_400_000;
 
 const keyOf = (issuer: string, sub: string) => hash('sha256', `${issuer}\n${sub}`, 'base64url');
 
-/** Both methods reject with what `entries` rejects with. */
+/** Both methods pass on rejections of `entries`. */
 export function createUserDirectory(entries: Entries, secrets: readonly string[]): UserDirectory {
   const sealer = createSealer(secrets, 'user directory');
   return {

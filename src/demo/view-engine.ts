@@ -1,7 +1,7 @@
-// The views in production: every file is compiled once, partials like pages. ejs itself looks for
-// each included file on the disk, copies all locals several times per include, and runs a template
-// inside `with`, where every name is looked up anew. That was most of the time a page took.
-// In development ejs renders, since its errors show the line of the view.
+// Renders the views in production, compiling every page and partial once. For each include, ejs
+// looks up the file on disk and copies all locals several times; it also runs templates inside
+// `with`, which slows down every variable. That took most of the time of a page.
+// In development, ejs itself renders the views, because its errors show the line of the view.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ejs from 'ejs';
@@ -16,14 +16,14 @@ type Write = (
 ) => string;
 interface View {
   write: Write;
-  /** The view that an include of this name leads to. */
+  /** The view that `include(name)` refers to. */
   included: (name: string) => View;
 }
 type Done = (error: unknown, html?: string) => void;
 
 const NOTHING: Locals = {};
 
-/** An engine for `app.engine`: takes the path of a view and its locals, answers with the page. */
+/** An engine for `app.engine`: takes the path of a view and its locals, calls back with the page. */
 export function createViewEngine() {
   const views = new Map<string, View>();
 
@@ -61,31 +61,33 @@ export function createViewEngine() {
   };
 }
 
-/** Most values have nothing to escape, and looking is cheaper than replacing. */
+/** Most values contain nothing to escape, and testing is cheaper than replacing. */
 const escape = (value: unknown): string =>
   typeof value === 'string' && !/[&<>'"]/.test(value) ? value : ejs.escapeXML(value);
 
 const TAG = /<%[^]*?%>/g;
 const NAME = /[A-Za-z_$][\w$]*/g;
-// What ejs and the function below call their own.
-const TAKEN = new Set(['$has', '$outer', '$more', 'escapeFn', 'include']);
+// Names used by ejs and by the function below.
+const RESERVED = new Set(['$has', '$outer', '$more', 'escapeFn', 'include']);
 
-/** Every word in a template's tags becomes a variable of its function; none is from a request. */
+/** Every word in a template's tags becomes a variable of its function; no word is user input. */
 function compile(file: string): Write {
   const text = readFileSync(file, 'utf8');
   const template = new ejs.Template(text, { compileDebug: false, _with: false });
   template.compile();
   const names = new Set((text.match(TAG) ?? []).flatMap((tag) => tag.match(NAME) ?? []));
-  const variables = [...names].filter((name) => !TAKEN.has(name) && isFree(name)).map(variable);
-  // ejs hands out the function only together with its own include; this is the same source. `var`,
-  // so that a view may declare what happens to be called the same.
+  const variables = [...names]
+    .filter((name) => !RESERVED.has(name) && canBeVariable(name))
+    .map(variable);
+  // The function that ejs returns is bound to its own include; this one has the same source. `var`
+  // lets a view declare a variable of the same name.
   const source = `${variables.join('')}{${template.source}}`;
   // oxlint-disable-next-line typescript/no-implied-eval
   const write = new Function('$has', '$outer', '$more', 'escapeFn', 'include', source);
   return write.bind(undefined, Object.hasOwn) as Write;
 }
 
-/** From an include's own locals, else from the page's; what neither has may be a global. */
+/** Takes the value from the include's own locals, else from the page's, else from the globals. */
 function variable(name: string): string {
   if (name === 'locals') return 'var locals = Object.assign(Object.create(null), $outer, $more);';
   const otherwise = Object.hasOwn(globalThis, name) ? `globalThis.${name}` : 'undefined';
@@ -93,8 +95,8 @@ function variable(name: string): string {
   return `var ${name} = $has($more, '${name}') ? $more.${name} : ${local};`;
 }
 
-/** Not a word of the language. */
-function isFree(name: string): boolean {
+/** Whether `name` is not a reserved word of JavaScript. */
+function canBeVariable(name: string): boolean {
   try {
     // oxlint-disable-next-line typescript/no-implied-eval
     return Boolean(new Function(`var ${name};`));

@@ -91,7 +91,7 @@ const ENDPOINTS: Record<string, Endpoint> = {
     seen: always([303, undefined]),
     use: callback,
     async after({ app, browser }) {
-      expect(await whoIs(browser, app)).toBe('AuthKit knows no name');
+      expect(await whoIs(browser, app)).toBe('AuthKit sent no name');
     },
   },
   'introspection, for a page': {

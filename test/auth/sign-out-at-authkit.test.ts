@@ -27,7 +27,7 @@ describe('with an advertised end_session endpoint', () => {
     await browser.follow(await browser.press('Sign out'));
     expect(browser.page?.url.href).toBe(`${app.url}/signed-out`);
     const shown = plainText(browser.page?.body ?? '');
-    expect(shown).toContain('“Sign out” asks AuthKit to end its own session too.');
+    expect(shown).toContain('Signing out also asks AuthKit to end its own session.');
     await browser.open('/login?return_to=/profile');
     expect(browser.page?.body).toContain('choose who you are');
   });
@@ -52,7 +52,7 @@ describe('with an advertised end_session endpoint', () => {
     app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
     await app.restart();
     const { body } = await new Browser().open(`${app.url}/signed-out`);
-    expect(plainText(body)).toContain('AuthKit itself may still remember you');
+    expect(plainText(body)).toContain('AuthKit may still remember you');
     app.authKit.control.reset();
     await app.restart();
   });

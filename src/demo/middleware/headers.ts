@@ -1,4 +1,4 @@
-// Security headers for every answer: no script at all, nothing from elsewhere, not in a frame.
+// Security headers for every response: no scripts, nothing from other origins, no framing.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
@@ -6,29 +6,29 @@ import helmet from 'helmet';
 
 const TWO_YEARS_S = 63_072_000;
 
-/** Forms may go to this origin and, for a redirect after POST /logout, to `issuer`; nowhere else. */
+/** Forms may submit to this origin only; POST /logout may then redirect to `issuer`. */
 export function securityHeaders(baseUrl: URL, issuer: URL): RequestHandler {
-  const helmetSays = helmet({
+  const applyHelmet = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
         defaultSrc: ["'none'"],
         styleSrc: ["'self'"],
         imgSrc: ["'self'"],
-        // Browsers apply form-action to the redirect that answers a form too.
+        // Browsers apply form-action to the redirect after a form as well.
         formAction: ["'self'", issuer.origin],
         baseUri: ["'none'"],
         frameAncestors: ["'none'"],
       },
     },
-    // Not no-referrer: with that, browsers send `Origin: null` from our own forms.
+    // With no-referrer, browsers would send `Origin: null` from our own forms.
     referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
     strictTransportSecurity: baseUrl.protocol === 'https:' && { maxAge: TWO_YEARS_S },
   });
-  // They are the same for every answer, so helmet works them out once.
+  // The headers are the same for every response, so helmet computes them once.
   const sample = new ServerResponse(new IncomingMessage(new Socket()));
-  helmetSays(sample.req, sample, () => undefined);
+  applyHelmet(sample.req, sample, () => undefined);
   sample.setHeader(
     'Permissions-Policy',
     'camera=(), geolocation=(), microphone=(), payment=(), usb=()',

@@ -1,20 +1,21 @@
-// One host name for everything: a sign-in that starts at 127.0.0.1 and comes back at localhost finds
-// none of its cookies. The Host header is compared here and goes into no URL.
+// One host name for all requests: a sign-in that starts at 127.0.0.1 and returns to localhost finds
+// none of its cookies. The Host header is only compared here and never becomes part of a URL.
 import type { Request, RequestHandler } from 'express';
 import { isNavigation } from '../../auth/index.ts';
 import type { Log } from '../../process/log.ts';
 
 /**
- * Ends the query of an address that came here from another host. A proxy that replaces Host makes every
- * request look foreign, the redirected one too: one with this mark is served wherever it arrives. Not a
- * cookie, which a browser may block and a sibling subdomain may plant (RFC 6265 §8.6).
+ * Appended to the query of a redirect from another host. Behind a proxy that replaces Host, the
+ * redirected request looks foreign too, so a request with this marker is served on any host:
+ * otherwise it would be redirected forever. A cookie would not do: browsers may block it, and a
+ * sibling subdomain may set it (RFC 6265 §8.6).
  */
 export const FROM_OTHER_HOST = 'from_other_host=1';
 
-/** Sends a page navigation on another host to BASE_URL, once. */
+/** Redirects a page navigation on another host to BASE_URL, once. */
 export function redirectToOwnHost(baseUrl: URL): RequestHandler {
   return (req, res, next) => {
-    if (dropMark(req) || isHostOf(baseUrl, req.host)) return next();
+    if (removeMarker(req) || isHostOf(baseUrl, req.host)) return next();
     const isRead = req.method === 'GET' || req.method === 'HEAD';
     if (!isRead || !isNavigation(req)) return next();
     res.set('Cache-Control', 'no-store');
@@ -23,18 +24,18 @@ export function redirectToOwnHost(baseUrl: URL): RequestHandler {
 }
 
 /**
- * Whether `host` is that of `baseUrl` as the URL standard writes it: case, default port, spelling of an
- * IP address. What a URL would read as more than a host (RFC 9110 §7.2) is none.
+ * Whether `host` is the host of `baseUrl` after URL normalization: case, default port, spelling of
+ * an IP address. A value that would parse as more than a host never matches (RFC 9110 §7.2).
  */
 function isHostOf({ protocol, host: own }: URL, host = ''): boolean {
-  // As browsers send it, and as it nearly always is.
+  // The usual case, without parsing a URL.
   if (host === own) return true;
   const address = `${protocol}//${host}`;
   return !/[\s/\\?#@]/.test(host) && URL.canParse(address) && new URL(address).host === own;
 }
 
-/** Whether the mark was there. What comes after sees none, so that it gets into no return_to. */
-function dropMark(req: Request): boolean {
+/** Returns whether the marker was there, and removes it so that it never ends up in return_to. */
+function removeMarker(req: Request): boolean {
   if (!req.originalUrl.includes(FROM_OTHER_HOST)) return false;
   const [path = '/', ...rest] = req.originalUrl.split('?');
   const query = rest.join('?').split('&');
@@ -46,8 +47,8 @@ function dropMark(req: Request): boolean {
 }
 
 /**
- * The same path and query below `baseUrl`, /login and /callback too: behind a proxy that replaces
- * Host, AuthKit's answer must not get lost. Setting path and query never changes a URL's host.
+ * The same path and query at `baseUrl`, /login and /callback included: behind a proxy that replaces
+ * Host, the authorization response must not get lost. Path and query cannot change a URL's host.
  */
 function sameAddressAt(baseUrl: URL, originalUrl: string): string {
   const target = new URL(baseUrl);
@@ -57,9 +58,12 @@ function sameAddressAt(baseUrl: URL, originalUrl: string): string {
   return target.href;
 }
 
-/** Behind a proxy that is not trusted every visitor has the proxy's address; said once, and on pages. */
+/**
+ * Detects a proxy that is not trusted: every visitor then has the proxy's address. Warns once in
+ * the log, and on every error page.
+ */
 export function diagnoseProxy(baseUrl: URL, isProxyTrusted: boolean, log: Log): RequestHandler {
-  let isTold = false;
+  let hasWarned = false;
   return (req, res, next) => {
     const forwarded = req.headers['x-forwarded-for'] ?? req.headers.forwarded;
     const proto = req.headers['x-forwarded-proto'];
@@ -69,8 +73,8 @@ export function diagnoseProxy(baseUrl: URL, isProxyTrusted: boolean, log: Log): 
         ? 'Requests come through a proxy, but TRUST_PROXY is not set. Set it to the number of proxies, such as TRUST_PROXY=1.'
         : 'Requests come through a proxy, but BASE_URL is not https and TRUST_PROXY is not set. Set both.';
     res.locals['diagnosis'] = diagnosis;
-    if (!isTold) log.warn({ event: 'proxy_not_trusted', hint: diagnosis });
-    isTold = true;
+    if (!hasWarned) log.warn({ event: 'proxy_not_trusted', hint: diagnosis });
+    hasWarned = true;
     return next();
   };
 }

@@ -1,5 +1,6 @@
-// How often one client address may try: sign-ins, and refused tokens at the API. Counted in this
-// process or, with Redis, across all instances; without an answer from Redis nobody is held back.
+// Limits how often one client address may start a sign-in or send a token that the API refuses.
+// Counts are kept in this process or, with Redis, shared by all instances. If Redis does not
+// respond, requests are let through.
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit, type Options } from 'express-rate-limit';
 import { BearerError } from '../../bearer/index.ts';
@@ -9,8 +10,8 @@ export interface RateLimits {
   signIn: RequestHandler;
   /** Turns a refused token beyond the limit into 429; valid tokens are never counted. */
   refusedTokens: ErrorRequestHandler;
-  /** Before AuthKit is asked about a token: stops an address that has used up its refused ones. */
-  beforeAsking: RequestHandler;
+  /** Runs before introspection: stops an address that has reached its limit of refused tokens. */
+  beforeIntrospection: RequestHandler;
 }
 
 type Store = Options['store'];
@@ -18,8 +19,8 @@ const WINDOW_MS = 60_000;
 const SILENT = { warn: () => undefined, error: () => undefined };
 
 /**
- * `perMinute` tries for each address, 0 for no limit; IPv6 addresses of one network count as one.
- * `storeFor` gives each counter a shared store; without it, counts stay in this process.
+ * Allows `perMinute` attempts per address, unlimited if 0; IPv6 addresses of one network count as
+ * one. `storeFor` gives each counter a shared store; without it, counts stay in this process.
  * @throws PageError `rate_limited`, from all three handlers
  */
 export function createRateLimits(
@@ -30,7 +31,7 @@ export function createRateLimits(
     return {
       signIn: (_req, _res, next) => next(),
       refusedTokens: (error, _q, _s, next) => next(error),
-      beforeAsking: (_req, _res, next) => next(),
+      beforeIntrospection: (_req, _res, next) => next(),
     };
   }
   const limiter = (name: string) =>
@@ -40,8 +41,8 @@ export function createRateLimits(
       standardHeaders: false,
       legacyHeaders: false,
       passOnStoreError: true,
-      // What the library has to say it says as a stack on stderr, for each request that Redis does
-      // not count. An absent store and a proxy that is not trusted are told in the log, once.
+      // The library would print a stack to stderr for every request that Redis fails to count. The
+      // log already reports an unreachable store and an untrusted proxy, once each.
       validate: false,
       logger: SILENT,
       keyGenerator: keyOf,
@@ -55,9 +56,9 @@ export function createRateLimits(
       if (!(error instanceof BearerError) || error.code !== 'invalid_token') return next(error);
       return refused(req, res, (limited?: unknown) => next(limited ?? error));
     },
-    beforeAsking: async (req, _res, next) => {
+    beforeIntrospection: async (req, _res, next) => {
       const count = await Promise.resolve(refused.getKey(keyOf(req))).catch(() => undefined);
-      // The counter of this process keeps a count beyond its minute, until the next refused token.
+      // The in-process counter keeps an expired count until the next refused token.
       const { totalHits = 0, resetTime = new Date() } = count ?? {};
       next(totalHits >= perMinute && resetTime.getTime() > Date.now() ? rateLimited() : undefined);
     },
@@ -68,7 +69,7 @@ const rateLimited = () => new PageError('rate_limited', { retryAfter: WINDOW_MS 
 
 const keyOf = ({ ip = '' }: Request) => ipKeyGenerator(withoutPort(ip));
 
-/** Some proxies forward `address:port`, which would make each connection a client of its own. */
+/** Some proxies forward `address:port`, which would count each connection as a separate client. */
 function withoutPort(ip: string): string {
   const [, v4, v6] = /^(?:(\d+(?:\.\d+){3}):\d+|\[([^\]]+)\](?::\d+)?)$/.exec(ip) ?? [];
   return v4 ?? v6 ?? ip;

@@ -1,11 +1,11 @@
-// A page that calls an API on the user's behalf, server to server, as a supporting service calls the
-// main product. The access token is fresh (requireFreshToken) and never leaves this server.
+// A page that calls an API on the user's behalf, server to server, as a companion service calls the
+// main product. The access token is fresh (requireFreshToken) and never reaches the browser.
 import { Router } from 'express';
 import type { Auth } from '../../auth/index.ts';
 
 const TIMEOUT_MS = 5_000;
 
-/** GET /api-call; `apiUrl` is where the API listens as this server reaches it. */
+/** GET /api-call; `apiUrl` returns the URL at which this server reaches the API. */
 export function apiCallRoutes(auth: Auth, apiUrl: () => URL): Router {
   const router = Router();
   router.get('/api-call', auth.requireFreshToken, async (req, res) => {
@@ -26,6 +26,6 @@ async function callApi(url: URL, accessToken: string) {
     });
     return { status: response.status, result: JSON.stringify(await response.json(), null, 2) };
   } catch {
-    return { status: 503, result: 'The API did not answer.' };
+    return { status: 503, result: 'The API did not respond.' };
   }
 }

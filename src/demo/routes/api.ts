@@ -1,5 +1,5 @@
-// The API of the demo, which other Connect applications call: every answer is JSON and none is
-// stored. The guards are in src/bearer; `findUser` is the seam to your own directory of users.
+// The API of the demo, which other Connect applications call. Every response is JSON and none is
+// cached. The guards are in src/bearer; replace `findUser` with a query of your own user table.
 import { Router } from 'express';
 import type { ErrorRequestHandler, IRouter, RequestHandler } from 'express';
 import { LRUCache } from 'lru-cache';
@@ -19,7 +19,7 @@ import type { AccessToken, BearerEvent, Issuer } from '../../bearer/index.ts';
 import { noStore } from '../middleware/no-store.ts';
 import { allowOrigins } from './cross-origin.ts';
 
-/** What the directory tells about a user. */
+/** What the user directory knows about a user. */
 export interface DirectoryEntry {
   name?: string | undefined;
   email?: string | undefined;
@@ -28,20 +28,23 @@ export interface DirectoryEntry {
 export interface ApiOptions {
   issuer: Issuer;
   audience: readonly string[];
-  /** How this app introspects, and the audience of its ID tokens, which are no access tokens. */
+  /**
+   * Authenticates introspection requests. It is also the audience of this app's ID tokens, which
+   * must not pass as access tokens.
+   */
   clientId: string;
-  /** Without one (a Public application) it cannot introspect. */
+  /** Absent for a Public application, which cannot introspect. */
   clientSecret?: string | undefined;
   clientAuthentication?: 'body' | 'basic';
   /** The app's own origin, as BASE_URL. */
   baseUrl: string;
-  /** The resource indicator asked for at sign-in: has a document here where it lies on this origin. */
+  /** The resource indicator requested at sign-in; on this origin, its metadata is served here. */
   resource?: string | undefined;
   findUser: (sub: string) => Promise<DirectoryEntry | null>;
-  /** Sees each refused call before it is answered: a rate limit may turn it into 429. */
+  /** Handles each refused call before the response: a rate limit may turn it into 429. */
   refused?: ErrorRequestHandler;
-  /** Stands before each introspection: whom it stops costs AuthKit nothing. */
-  beforeAsking?: RequestHandler;
+  /** Runs before each introspection: a request that it stops causes no request to AuthKit. */
+  beforeIntrospection?: RequestHandler;
   /** Origins whose pages may call the API from a browser; default: none. */
   allowedOrigins?: readonly string[];
   log?: (event: BearerEvent) => void;
@@ -56,7 +59,7 @@ export function addApi(app: IRouter, options: ApiOptions): void {
   api.use(noStore, allowOrigins(options.allowedOrigins ?? []));
   api.all(['/me', '/me/active', '/organization'], onlyGet);
   const guard = requireAccessToken({
-    // The same tolerance as sign-in has: a clock that lets people in must not refuse their tokens.
+    // As tolerant as sign-in, so that users who can sign in do not have their tokens refused.
     clockToleranceSeconds: 30,
     issuer,
     audience,
@@ -68,7 +71,7 @@ export function addApi(app: IRouter, options: ApiOptions): void {
     res.json(describeCaller(token, token.isMachine ? null : await findUser(token.sub)));
   };
   api.get('/me', guard, describe);
-  api.get('/me/active', guard, ...stillActive(options), describe);
+  api.get('/me/active', guard, ...activeTokenGuards(options), describe);
   api.get('/organization', guard, requireOrganization(), (req, res) => {
     const { orgId, sub } = currentAccessToken(req);
     res.json({ org_id: orgId, sub });
@@ -84,22 +87,22 @@ export function addApi(app: IRouter, options: ApiOptions): void {
 }
 
 /**
- * The RFC 9728 documents: of the resource indicator where it lies on this origin, of the origin, and of
- * each URL below. A client takes only the one that names the URL it called (§3.3).
+ * Serves the RFC 9728 documents of the resource indicator if it is on this origin, of the origin, and
+ * of each URL below it. A client accepts only the document that names the URL it called (§3.3).
  */
 function addMetadata(app: IRouter, options: ApiOptions): void {
   const { issuer, baseUrl, resource: indicator } = options;
   const describe = (resource: string) => protectedResourceMetadata({ resource, issuer });
   const { pathname: root } = protectedResourceMetadataUrl(baseUrl);
   app.use(root, allowOrigins(options.allowedOrigins ?? []));
-  if (indicator !== undefined && isAt(baseUrl, indicator)) app.use(describe(indicator));
+  if (indicator !== undefined && isOnOrigin(baseUrl, indicator)) app.use(describe(indicator));
   app.use(describe(baseUrl));
 }
 
 /**
- * What /api/me says about the caller; absent values are null, so that each member is always there.
- * Name and e-mail only with the scopes the user granted for them: every application of the
- * environment has tokens for this audience, also one that was granted `openid` alone.
+ * The response of /api/me; absent values are null, so that every member is always present. Name and
+ * e-mail require the scopes that the user granted for them: every application of the environment
+ * gets tokens for this audience, even if it was granted only `openid`.
  */
 function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
   return {
@@ -116,18 +119,22 @@ function describeCaller(token: AccessToken, user: DirectoryEntry | null) {
   };
 }
 
-function stillActive({ clientSecret, beforeAsking, ...options }: ApiOptions): RequestHandler[] {
+function activeTokenGuards({
+  clientSecret,
+  beforeIntrospection,
+  ...options
+}: ApiOptions): RequestHandler[] {
   if (!clientSecret) return [introspectionUnsupported];
-  const ask = requireActiveToken(createIntrospection({ ...options, clientSecret }));
-  return beforeAsking ? [beforeAsking, ask] : [ask];
+  const guard = requireActiveToken(createIntrospection({ ...options, clientSecret }));
+  return beforeIntrospection ? [beforeIntrospection, guard] : [guard];
 }
 
 const introspectionUnsupported: RequestHandler = () => {
-  const message = 'This app is a Public application: it has no secret to introspect tokens with';
+  const message = 'This app is a Public application and has no secret to introspect tokens with';
   throw new BearerError('introspection_unsupported', message);
 };
 
-const isAt = (origin: string, resource: string) =>
+const isOnOrigin = (origin: string, resource: string) =>
   URL.canParse(resource) && new URL(resource).origin === new URL(origin).origin;
 
 const onlyGet: RequestHandler = (req, res, next) => {
@@ -136,5 +143,5 @@ const onlyGet: RequestHandler = (req, res, next) => {
     return;
   }
   res.status(405).set('Allow', 'GET, HEAD');
-  res.json({ error: 'method_not_allowed', error_description: 'Only GET is answered here' });
+  res.json({ error: 'method_not_allowed', error_description: 'Only GET is allowed here' });
 };

@@ -1,5 +1,5 @@
-// A page that keeps something of a visitor's: the draft of a request, in `req.session`. It is still
-// there after signing in, and gone after signing out.
+// A page that keeps a visitor's draft of a request in `req.session`. The draft survives signing in
+// and is deleted by signing out.
 import { Router, urlencoded, type Request } from 'express';
 import {
   rejectForeignOrigin,
@@ -17,17 +17,17 @@ declare module 'express-session' {
 
 const LONGEST = 2_000;
 
-/** GET /draft and POST /draft: the only routes here that have a `req.session`. */
+/** GET /draft and POST /draft: the only routes of the demo that use `req.session`. */
 export function draftRoutes(auth: Auth, baseUrl: URL): Router {
   const router = Router();
-  // A character takes up to nine bytes: three in UTF-8, each as %XX.
+  // One character takes up to nine bytes: three in UTF-8, each sent as %XX.
   const form = urlencoded({ extended: false, limit: '20kb', parameterLimit: 2 });
 
   router.get('/draft', auth.hostSession, (req, res) => {
     const { draft = '' } = req.session;
-    const isKept = draft !== '' && req.query['draft'] === 'kept';
-    const isGone = draft === '' && req.query['draft'] === 'discarded';
-    const notice = isKept ? 'Your draft is kept.' : isGone ? 'Your draft is discarded.' : undefined;
+    const isSaved = draft !== '' && req.query['draft'] === 'kept';
+    const isDiscarded = draft === '' && req.query['draft'] === 'discarded';
+    const notice = isSaved ? 'Draft saved.' : isDiscarded ? 'Draft discarded.' : undefined;
     res.render('draft', { draft, longest: LONGEST, notice });
   });
 
@@ -55,14 +55,14 @@ function draftIn({ body }: Request): string {
   const { draft, action } = (body ?? {}) as { draft?: unknown; action?: unknown };
   if (action === 'discard') return '';
   if (typeof draft !== 'string') throw new PageError('request_invalid');
-  // As the page counts: a form sends each line break as two characters.
+  // A form sends each line break as two characters, but the page's maxlength counts it as one.
   const text = draft.replaceAll('\r\n', '\n');
   if (text.length > LONGEST) throw new PageError('body_too_large');
   return text.trim() === '' ? '' : text;
 }
 
 /**
- * Before the answer, so that nobody is told that something is kept which is not.
+ * Saves before the response, so that the page never reports a draft as saved that is not.
  * @throws SignInError `store_unavailable`
  */
 function saveSession({ session }: Request): Promise<void> {

@@ -1,4 +1,4 @@
-// For load balancers: /healthz says the process lives, /readyz whether it can sign people in.
+// For load balancers: /healthz reports that the process runs, /readyz whether it can sign users in.
 import type { RequestHandler } from 'express';
 import type { Auth } from '../../auth/index.ts';
 
@@ -7,7 +7,7 @@ export const live: RequestHandler = (_req, res) => {
   res.set('Cache-Control', 'no-store').json({ status: 'ok' });
 };
 
-/** GET /readyz: 503 with what is missing; 200 else, "degraded" while a known issuer is away. */
+/** GET /readyz: 503 with what is missing, else 200; "degraded" while the issuer is unreachable. */
 export function ready(auth: Auth, pingStore: () => Promise<void>): RequestHandler {
   return async (_req, res) => {
     res.set('Cache-Control', 'no-store');
@@ -26,7 +26,7 @@ export function ready(auth: Auth, pingStore: () => Promise<void>): RequestHandle
       res.status(503).json({ status: 'down', missing, issuer, store });
       return;
     }
-    // A fleet must not be taken out of service for it: valid sessions keep working.
+    // A 503 here would take every instance out of service, although valid sessions keep working.
     res.json({ status: issuer === 'away' ? 'degraded' : 'ok', issuer, store });
   };
 }

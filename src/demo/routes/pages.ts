@@ -1,4 +1,4 @@
-// The demo's pages. Each is a guard and a view; the words are in format.ts, the look in views/.
+// The demo's pages. Each one is a guard and a view in views/, which formats values with format.ts.
 import { Router, type Request } from 'express';
 import {
   currentSession,
@@ -8,7 +8,7 @@ import {
   type TokenFacts,
 } from '../../auth/index.ts';
 
-/** GET /, /profile, /organization, /moderation and /signed-out; each page an example of one guard. */
+/** GET /, /profile, /organization, /moderation and /signed-out, as examples of the guards. */
 export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   const router = Router();
 
@@ -24,17 +24,17 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
     res.render('organization', { orgId, authkitUnreachable: refreshFailed !== undefined });
   });
 
-  // The one page where an answer up to five minutes old is too old.
+  // Revoked access must end here within seconds; on other pages it may last up to five minutes.
   router.get('/moderation', auth.requireLogin, auth.requireActiveSession(3), (_req, res) => {
-    // With a `now` of before the question, the answer would come out of the future.
+    // `now` was set before introspection: relative to it, `checkedAt` would be in the future.
     const checkedAt = new Date();
     res.render('moderation', { checkedAt, now: checkedAt });
   });
 
   router.get('/signed-out', (req, res) => {
-    // Whoever is signed in must not be told otherwise because the store is away.
+    // While the store is unreachable, the page must not tell a signed-in user "You are signed out".
     if (req.authSession?.unavailable) throw req.authSession.unavailable;
-    // Anybody can type this address: nothing in it tells what has ended.
+    // Anyone can open this URL: it does not prove that a session has ended.
     res.render('signed-out', { endsAtAuthKit: auth.advertisesEndSession() });
   });
 
@@ -46,7 +46,7 @@ function profileData(req: Request, idleSeconds: number) {
   const { user, facts, startedAt, lastSeenAt, endsAt, claims, refreshFailed } = session;
   const { issuer: iss, emailVerified: email_verified, orgId: _inTheToken, ...profile } = user;
   return {
-    // Not the one that app.ts gave to all views: a refresh may have changed the organization since.
+    // Overrides the user from app.ts: a refresh may have changed the organization since.
     user,
     claims: { iss, ...profile, ...(profile.email && { email_verified }), ...claims },
     scopes: facts.scope,

@@ -1,4 +1,4 @@
-// Your sessions: a list, end one, sign out everywhere. `auth.sessions` does the work.
+// The user's sessions: list them, end one, sign out everywhere. `auth.sessions` does the work.
 import { Router, urlencoded } from 'express';
 import { rejectForeignOrigin, rejectOtherPerson, type Auth } from '../../auth/index.ts';
 

@@ -63,7 +63,7 @@ describe('name and e-mail', () => {
 
   it('are not asked for at UserInfo when they were no part of the scope', async () => {
     await app.restart({ OAUTH_SCOPE: 'openid' });
-    expect(await profile({ idToken: nameless })).toContain('AuthKit knows no name');
+    expect(await profile({ idToken: nameless })).toContain('AuthKit sent no name');
     expect(issuer.hits.get('/oauth2/userinfo')).toBeUndefined();
     await app.restart({ OAUTH_SCOPE: '' });
   });
@@ -74,13 +74,13 @@ describe('name and e-mail', () => {
   ])('are missing, and the sign-in goes on, when UserInfo %s', async (_case, variation) => {
     issuer.vary = variation;
     await app.restart();
-    expect(await profile(variation)).toContain('AuthKit knows no name');
+    expect(await profile(variation)).toContain('AuthKit sent no name');
   });
 
   it('are missing, and the sign-in goes on, when UserInfo fails', async () => {
     await app.restart();
     expect(await profile({ idToken: nameless, userInfo: outOfOrder })).toContain(
-      'AuthKit knows no name',
+      'AuthKit sent no name',
     );
   });
 

@@ -31,7 +31,7 @@ async function draftOf(by = browser): Promise<string> {
 
 async function keep(draft: string, by = browser) {
   await by.open(url);
-  return by.follow(await by.press('Keep draft', { draft: draft.replaceAll('\n', '\r\n') }));
+  return by.follow(await by.press('Save draft', { draft: draft.replaceAll('\n', '\r\n') }));
 }
 
 /** The sessions in the store, as they are written. */
@@ -46,7 +46,7 @@ describe('the draft of a visitor', () => {
   it('is kept, shown again and found on the home page', async () => {
     const page = await keep(TEXT);
     expect([page.status, page.url.pathname]).toEqual([200, '/draft']);
-    expect(plainText(page.body)).toContain('Your draft is kept.');
+    expect(plainText(page.body)).toContain('Draft saved.');
     expect(await draftOf()).toBe(TEXT);
     expect((await browser.open(app.url)).body).toContain('href="/draft"');
     expect(await draftOf(new Browser())).toBe('');
@@ -84,13 +84,13 @@ describe('the draft of a visitor', () => {
     await keep(TEXT);
     await browser.open(url);
     const page = await browser.follow(await browser.press('Discard', { draft: TEXT }));
-    expect(plainText(page.body)).toContain('Your draft is discarded.');
+    expect(plainText(page.body)).toContain('Draft discarded.');
     expect(await draftOf()).toBe('');
   });
 
   it('is not said to be kept by a link that says so', async () => {
     const page = await browser.open(`${url}?draft=kept`);
-    expect(plainText(page.body)).not.toContain('kept.');
+    expect(plainText(page.body)).not.toContain('saved.');
     await keep(TEXT);
     expect(plainText((await browser.open(`${url}?draft=discarded`)).body)).not.toContain(
       'discarded.',
@@ -168,7 +168,7 @@ describe('the store', () => {
     await browser.open(url);
     const db = new Database(app.env['SESSION_DB'] ?? '');
     db.exec('ALTER TABLE sessions RENAME TO away');
-    const page = await browser.press('Keep draft', { draft: 'Another' });
+    const page = await browser.press('Save draft', { draft: 'Another' });
     const visitor = await new Browser().post(url, { draft: 'Another' }, { from: url });
     db.exec('ALTER TABLE away RENAME TO sessions');
     db.close();

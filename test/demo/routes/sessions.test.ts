@@ -126,7 +126,7 @@ describe('signing out everywhere', () => {
     const ada = await signInAt(fleet.url, 'Ada');
     fleet.authKit.control.reset();
     const page = await browser.open(`${fleet.url}/sessions`);
-    expect(page.body).toContain('AuthKit is told to revoke this browser’s grant');
+    expect(page.body).toContain('AuthKit is asked to revoke this browser’s grant');
     const end = await browser.follow(await browser.press('Sign out everywhere'));
     expect(end.url.pathname).toBe('/signed-out');
     for (const each of [browser, ...others]) expect(await isSignedIn(each)).toEqual([false, false]);

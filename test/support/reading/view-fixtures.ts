@@ -126,7 +126,7 @@ export const FIXTURES: Record<string, ViewFixture> = {
     result: 'y'.repeat(900),
   }),
   'API call, hostile values': fixture('api-call', { ...apiCall, result: HOSTILE }),
-  draft: fixture('draft', { ...draft, user: ada, notice: 'Your draft is kept.' }),
+  draft: fixture('draft', { ...draft, user: ada, notice: 'Draft saved.' }),
   'draft, a visitor, nothing yet': fixture('draft', { ...draft, draft: '' }),
   'draft, hostile values': fixture('draft', {
     ...draft,
