@@ -1,4 +1,4 @@
-// What development fills in where a setting is missing: a local AuthKit, and a secret that lasts.
+// Fills in missing settings in development: a local AuthKit, and a session secret that is kept.
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -11,16 +11,16 @@ const AUTHKIT_FILE = '.data/local-authkit.json';
 
 export interface Completed {
   config: CompleteConfig;
-  /** For the caller to close. */
+  /** The caller must close it. */
   local?: LocalAuthKit;
 }
 
 /**
- * The same config, complete. Starts the local AuthKit where no issuer is set (never in production).
- * @throws ConfigError when that is not installed, or the file with the secret is damaged
+ * Completes the config. Starts the local AuthKit if no issuer is set (never in production).
+ * @throws ConfigError if the local AuthKit is not installed, or the file with the secret is damaged
  */
 export async function complete(config: Config): Promise<Completed> {
-  const sessionSecrets = config.sessionSecrets ?? [await lastingSecret()];
+  const sessionSecrets = config.sessionSecrets ?? [await loadOrCreateSecret()];
   if (config.authKit) {
     const { authKit } = config;
     const apiAudience = config.apiAudience ?? [config.resource ?? authKit.clientId];
@@ -43,7 +43,7 @@ async function startLocal({ baseUrl, resource }: Config): Promise<LocalAuthKit> 
   });
 }
 
-/** The one place that reaches the local AuthKit: a development dependency may be missing. */
+/** The only import of the local AuthKit, whose development dependencies may be missing. */
 async function importLocalAuthKit() {
   try {
     return await import('./local-authkit/start.ts');
@@ -55,11 +55,11 @@ async function importLocalAuthKit() {
   }
 }
 
-async function lastingSecret(): Promise<string> {
+async function loadOrCreateSecret(): Promise<string> {
   const fresh = randomBytes(32).toString('base64url');
   await mkdir(dirname(SECRET_FILE), { recursive: true });
-  // Written whole under a name of its own, then linked: of two instances started together one wins,
-  // and nobody ever reads a half-written secret.
+  // Written to a file of its own, then linked: if two instances start together, one wins, and
+  // neither ever reads a half-written secret.
   const draft = `${SECRET_FILE}.${process.pid}`;
   await writeFile(draft, fresh, { mode: 0o600 });
   await link(draft, SECRET_FILE).catch(() => undefined);

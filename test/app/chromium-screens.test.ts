@@ -27,7 +27,7 @@ const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [open('/callback?code=x&state=y'), /^This browser has no sign-in open/],
   [open('/profile'), 'Sign in'],
   [press(/^Chiara/), 'Choose an organization'],
-  [press('Blue Kiln Studio'), 'Ledgerly asks for access'],
+  [press('Blue Kiln Studio'), 'Ledgerly requests access'],
   [press('Allow'), 'Your profile'],
   [open('/'), 'Hello, Chiara Fontana'],
   [open('/organization'), 'Your organization'],
@@ -36,9 +36,9 @@ const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [open('/api-call'), 'A call to our own API'],
   [press('Sign out'), 'You are signed out'],
   [open('/login?prompt=login&return_to=/organization'), 'Sign in'],
-  [press(/^Ada/), 'Ledgerly asks for access'],
+  [press(/^Ada/), 'Ledgerly requests access'],
   [press('Deny'), /^The sign-in was canceled/],
-  [open('/login?return_to=/organization'), 'Ledgerly asks for access'],
+  [open('/login?return_to=/organization'), 'Ledgerly requests access'],
   [press('Allow'), /^This page needs an organization/],
 ];
 

@@ -12,8 +12,9 @@ export interface Request {
 
 export interface Outcome {
   /**
-   * `goes on`: to a sign-in screen. `refused`: by a page, since client or redirect URI are not trusted.
-   * `error`: told at the redirect URI, so both are known. `unclear`: nothing about the request.
+   * `goes on`: to a sign-in screen. `refused`: by a page, since client or redirect URI are not
+   * trusted. `error`: told at the redirect URI, so both are known. `unclear`: nothing about the
+   * request.
    */
   kind: 'goes on' | 'refused' | 'error' | 'unclear';
   /** For `error` its code, for `unclear` what came instead. */
@@ -42,7 +43,9 @@ export async function probe(endpoint: URL, request: Request): Promise<Outcome> {
   return classify(await ask(url), url, request);
 }
 
-/** RFC 6749 §4.1.2.1: an untrusted client or redirect URI is told on a page, anything else there. */
+/**
+ * RFC 6749 §4.1.2.1: an untrusted client or redirect URI is told on a page, anything else there.
+ */
 function classify(answer: Answer, url: URL, request: Request): Outcome {
   const { status } = answer;
   const target = locationOf(answer, url);

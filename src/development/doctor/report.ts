@@ -45,5 +45,8 @@ export function describe(findings: readonly Finding[]): string {
   return [...lines, '', `${count('ok')} ok, ${rest.join(', ')}`, ''].join('\n');
 }
 
-/** IMPORTANT: an issuer's words are untrusted; a control character in them could rewrite the terminal. */
+/**
+ * IMPORTANT: an issuer's words are untrusted; a control character in them could rewrite the
+ * terminal.
+ */
 const printable = (text: string) => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 500);

@@ -81,7 +81,9 @@ async function nearestFolder(folder: string): Promise<string> {
   return exists || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
-/** A database starts with these bytes (https://sqlite.org/fileformat.html §1.3); a new one is empty. */
+/**
+ * A database starts with these bytes (https://sqlite.org/fileformat.html §1.3); a new one is empty.
+ */
 async function isSqlite(file: string): Promise<boolean> {
   const handle = await open(file, 'r');
   try {

@@ -1,6 +1,6 @@
-// Access tokens. AuthKit issues JWTs and sets no `typ` header on them; `jti` is a ULID, `sid` names a
+// Access tokens. AuthKit issues JWTs without a `typ` header; `jti` is a ULID, `sid` identifies a
 // consent rather than a session, and `org_id` is absent without an organization. Issued tokens are
-// remembered until they expire, so that one can be revoked although it is a JWT.
+// remembered until they expire, so that they can be revoked although they are JWTs.
 
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provider';
@@ -11,7 +11,7 @@ import { toPublicJwk } from './signing-keys.ts';
 const isOfPerson = (token: AccessToken | ClientCredentials): token is AccessToken =>
   token.kind === 'AccessToken';
 
-/** Adds AuthKit's claims to an access token and remembers it. */
+/** Adds AuthKit's claims to an access token and records the token. */
 export function accessTokenFormat(environment: Environment): Configuration['formats'] {
   return {
     customizers: {
@@ -43,8 +43,8 @@ export interface AccessTokenClaims extends JWTPayload {
 }
 
 /**
- * Takes an access token in its JWS form; returns its claims while it is signed by one of our keys,
- * not expired, not revoked and its consent stands; else undefined.
+ * Takes a JWT access token; returns its claims if it is signed by one of our keys, not expired, not
+ * revoked and its consent is still valid; else undefined.
  */
 export async function verifyAccessToken(
   { issuer, state }: Environment,

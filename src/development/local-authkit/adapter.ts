@@ -1,15 +1,15 @@
-// oidc-provider's storage interface over the state. Two things differ from a plain store: a refresh
-// token spent a moment ago is shown as unspent, because AuthKit tolerates a replay for a short while;
-// and a code can be spent only once, even by two requests at the same time.
+// Implements oidc-provider's storage interface. It differs from a plain store in two ways: a
+// refresh token used a moment ago counts as unused, because AuthKit tolerates a replay for a short
+// time; and a code can be used only once, even by two concurrent requests.
 
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider';
 import { InvalidGrant } from 'oidc-provider/lib/helpers/errors.js';
 import type { State } from './state-file.ts';
 
-/** Kept this long past its end, so that an expired device code is told from an unknown one. */
+/** Expired records are kept this long, to tell an expired device code from an unknown one. */
 const RETENTION_SECONDS = 3600;
 
-/** Returns oidc-provider's adapters; a spent refresh token works for `replaySeconds` more. */
+/** Returns oidc-provider's adapters; a used refresh token works for `replaySeconds` more. */
 export function createAdapterFactory(
   { records }: Pick<State, 'records'>,
   replaySeconds: number,
@@ -42,7 +42,7 @@ export function createAdapterFactory(
         const payload = records.get(key(id));
         if (!payload) return;
         if (payload.consumed && model !== 'RefreshToken') {
-          throw new InvalidGrant({ detail: 'spent by another request' });
+          throw new InvalidGrant({ detail: 'used by another request' });
         }
         const spent = { ...payload, consumed: payload.consumed ?? Date.now() };
         records.set(key(id), spent, RETENTION_SECONDS);

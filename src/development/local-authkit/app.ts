@@ -1,5 +1,5 @@
-// The endpoints in the order a request meets them: who may call, faults, AuthKit's documents and
-// handlers of our own, screens, and oidc-provider for the rest.
+// The endpoints in the order of their middleware: access from loopback only, faults, metadata and
+// our own handlers, screens, and oidc-provider for the rest.
 
 import express, { type RequestHandler } from 'express';
 import { keepDocumentedParameters } from './authorize-request.ts';
@@ -20,7 +20,7 @@ import { userinfo } from './userinfo.ts';
 
 const form = express.urlencoded({ extended: false });
 
-/** Returns the Express app of one environment and its control. */
+/** Returns the Express app of an environment and its control API. */
 export function createLocalApp(environment: Environment) {
   let provider = createProvider(environment);
   const current = () => provider;
@@ -57,8 +57,8 @@ export function createLocalApp(environment: Environment) {
 }
 
 /**
- * A page on another host must not reach the local AuthKit by a name that resolves to loopback
- * (DNS rebinding); another name of loopback is sent to the issuer's, where the cookies are.
+ * A page on another host must not reach the local AuthKit through a name that resolves to loopback
+ * (DNS rebinding). Other loopback names redirect to that of the issuer, which has the cookies.
  */
 function onlyFromLoopback({ issuer }: Environment): RequestHandler {
   const own = new URL(issuer);

@@ -1,5 +1,5 @@
-// The applications of this environment, one of each kind. At AuthKit an application may have several
-// secrets at a time, and a Public one has none; a third-party one belongs to an organization.
+// The applications of this environment, one of each kind. At AuthKit, an application may have
+// several secrets at once, a Public one has none, and a third-party one belongs to an organization.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ClientMetadata } from 'oidc-provider';
@@ -10,9 +10,9 @@ export interface Application {
   clientId: string;
   name: string;
   kind: 'web' | 'machine' | 'command-line';
-  /** Third-party applications ask for consent and belong to an organization. */
+  /** Third-party applications need consent and belong to an organization. */
   isFirstParty: boolean;
-  /** Valid at the same time, so that they can be rotated; none: a Public application. */
+  /** All are valid at once, so that they can be rotated; a Public application has none. */
   secrets: readonly string[];
   permissions: readonly string[];
   organization?: Organization;
@@ -88,7 +88,7 @@ export function toClientMetadata(
   return {
     ...common,
     grant_types: [...grantTypes, DEVICE_CODE],
-    // Native: any port of the loopback address (RFC 8252 §7.3).
+    // A native application may use any port of the loopback address (RFC 8252 §7.3).
     application_type: 'native',
     redirect_uris: ['http://127.0.0.1/callback'],
   };

@@ -1,6 +1,6 @@
-// Keeps the parameters of an authorization request that AuthKit is known to accept and drops the
-// rest, because unknown parameters must be ignored (RFC 6749 §3.1): oidc-provider would act on
-// max_age, claims and id_token_hint, none of which AuthKit documents.
+// Drops every authorization request parameter that AuthKit does not document, because unknown
+// parameters must be ignored (RFC 6749 §3.1): oidc-provider would act on max_age, claims and
+// id_token_hint.
 
 import type { RequestHandler } from 'express';
 
@@ -18,7 +18,7 @@ const PARAMETERS = new Set([
   'prompt',
 ]);
 
-/** Of `prompt`, sign-in again and no screen at all; anything else is accepted and ignored. */
+/** The supported values of `prompt`; any other value is ignored. */
 const PROMPTS = new Set(['login', 'none']);
 
 function knownPrompts(value: string): string {
@@ -28,7 +28,7 @@ function knownPrompts(value: string): string {
     .join(' ');
 }
 
-/** Errors about another mode than `query` come by query too, not by the refused mode. */
+/** Replaces a mode other than `query`, so that its error is sent by query, not in that mode. */
 function knownMode(name: string, value: string): string {
   return name === 'response_mode' && value !== 'query' ? 'unsupported' : value;
 }

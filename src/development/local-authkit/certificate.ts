@@ -1,6 +1,6 @@
-// A self-signed X.509 certificate around an RSA key, because AuthKit's JWKS carries `x5c` and
-// `x5t#S256` (RFC 7517 §4.7, §4.9) and Node can read certificates but not make them.
-// Structure: RFC 5280 §4.1. Nothing trusts it; verifiers use `n` and `e`.
+// Creates a self-signed X.509 certificate for an RSA key: AuthKit's JWKS has `x5c` and `x5t#S256`
+// (RFC 7517 §4.7, §4.9), and Node can read certificates but not create them.
+// Structure: RFC 5280 §4.1. No client trusts it; verifiers use `n` and `e`.
 
 import { createPublicKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 
@@ -23,7 +23,7 @@ function utcTime(milliseconds: number): Buffer {
   return der(0x17, Buffer.from(`${digits}Z`));
 }
 
-/** Takes an RSA private key and a common name; returns a certificate in DER, valid ten years. */
+/** Takes an RSA private key and a common name; returns a DER certificate valid for ten years. */
 export function selfSignedCertificate(privateKey: KeyObject, commonName: string): Buffer {
   const algorithm = der(SEQUENCE, SHA256_WITH_RSA);
   const name = der(

@@ -1,11 +1,11 @@
-// Client authentication at the endpoints that are our own (RFC 6749 §2.3.1): secret in the body or
-// Basic; a Public application names itself and has no secret.
+// Client authentication at the endpoints implemented here (RFC 6749 §2.3.1): a secret in the body
+// or by Basic; a Public application sends its client id only.
 
 import type { Request, Response } from 'express';
 import { hasSecret, type Application } from './applications.ts';
 import type { Environment } from './environment.ts';
 
-/** Returns the application that sent the form, or undefined where it did not prove itself. */
+/** Returns the application that sent the form, or undefined if it is not authenticated. */
 export function authenticateClient(
   environment: Environment,
   req: Request,
@@ -17,11 +17,11 @@ export function authenticateClient(
   ];
   const application = environment.findApplication(clientId);
   if (!application) return undefined;
-  const isProven =
+  const isAuthenticated =
     application.secrets.length === 0
       ? secret === undefined
       : secret !== undefined && hasSecret(application, secret);
-  return isProven ? application : undefined;
+  return isAuthenticated ? application : undefined;
 }
 
 export function refuseClient(req: Request, res: Response): void {
@@ -29,7 +29,7 @@ export function refuseClient(req: Request, res: Response): void {
   res.status(401).json({ error: 'invalid_client', error_description: 'Invalid client.' });
 }
 
-/** A field of the form; undefined where it is missing or given twice. */
+/** A field of the form; undefined if it is missing or repeated. */
 export function formField(req: Request, name: string): string | undefined {
   const form: unknown = req.body;
   if (typeof form !== 'object' || form === null || !(name in form)) return undefined;
@@ -45,7 +45,7 @@ function readBasic(header: string | undefined): [string, string] | undefined {
   return [decodeForm(id), decodeForm(secret)];
 }
 
-/** Both halves are form-encoded first (§2.3.1). */
+/** Client id and secret are form-encoded before Basic encoding (§2.3.1). */
 function decodeForm(text: string): string {
   return new URLSearchParams(`value=${text.replaceAll('&', '%26')}`).get('value') ?? '';
 }

@@ -1,7 +1,7 @@
-// What one authorization grants: to which application, for which organization, which scopes.
-// A consent is kept per person, application and organization; its id is the `sid` of access tokens.
-// Each authorization gets a grant of its own: revoking a refresh token at AuthKit ends the rotation
-// chain of that token and leaves the person's other devices alone.
+// Determines what an authorization grants: the application, the organization and the scopes.
+// There is one consent per person, application and organization; its id is the `sid` of access
+// tokens. Each authorization has its own grant: revoking a refresh token at AuthKit ends that
+// token's rotation chain and leaves the person's other devices signed in.
 
 import type { Grant, InteractionResults, KoaContextWithOIDC } from 'oidc-provider';
 import type { Application } from './applications.ts';
@@ -10,20 +10,20 @@ import { ulid } from './identifiers.ts';
 import type { Membership, Person } from './people.ts';
 import type { Consent } from './state-file.ts';
 
-/** What is still to be asked before the authorization response, and what is known. */
+/** What is known before the authorization response, and the question still to be asked. */
 export interface Decision {
   question?: 'organization' | 'consent';
   person: Person;
   application: Application;
   organization?: Membership;
-  /** Asked for and available: a permission the application or the role lacks is dropped. */
+  /** The requested scopes, without permissions that the application or the role lacks. */
   scopes: readonly string[];
 }
 
-/** Lives as long as the longest session of an application. */
+/** As long as the longest session of an application. */
 export const GRANT_SECONDS = 30 * 86_400;
 
-/** Decides from the signed-in person, the request and what was chosen on the screens so far. */
+/** Decides by the signed-in person, the request and the choices made on the screens so far. */
 export function decide(environment: Environment, ctx: KoaContextWithOIDC): Decision | undefined {
   const { session, client, result, requestParamScopes } = ctx.oidc;
   const person = environment.findPerson(session?.accountId);
@@ -62,7 +62,7 @@ function findConsent(environment: Environment, { person, application, organizati
   );
 }
 
-/** Keeps that these scopes are allowed, beside those allowed before. */
+/** Adds these scopes to those that the person has already allowed. */
 export function recordConsent(environment: Environment, decision: Decision): Consent {
   const before = findConsent(environment, decision);
   const consent: Consent = {
@@ -76,7 +76,7 @@ export function recordConsent(environment: Environment, decision: Decision): Con
   return consent;
 }
 
-/** oidc-provider's `loadExistingGrant`: the grant of this authorization once nothing is open. */
+/** oidc-provider's `loadExistingGrant`: creates the grant once no question is pending. */
 export async function grantAuthorization(
   environment: Environment,
   ctx: KoaContextWithOIDC,
@@ -100,7 +100,7 @@ export async function grantAuthorization(
   return grant;
 }
 
-/** Ends one rotation chain: its refresh tokens and unspent codes, not its access tokens. */
+/** Revokes one rotation chain: its refresh tokens and unused codes, not its access tokens. */
 export function revokeChain({ state }: Environment, grantId: string): void {
   state.records.delete(`Grant:${grantId}`);
   for (const [key, record] of state.records.live()) {
@@ -108,20 +108,20 @@ export function revokeChain({ state }: Environment, grantId: string): void {
   }
 }
 
-/** Ends a person's consents, to one application or to all, with every token that came of them. */
+/** Ends a person's consents to one application or to all, and revokes their tokens. */
 export function endConsents(environment: Environment, sub: string, clientId?: string): void {
   const { state } = environment;
-  const isMeant = (of: { sub: string; clientId: string }) =>
-    of.sub === sub && (clientId === undefined || of.clientId === clientId);
+  const matches = (record: { sub: string; clientId: string }) =>
+    record.sub === sub && (clientId === undefined || record.clientId === clientId);
   for (const [id, consent] of state.consents.live()) {
-    if (isMeant(consent)) state.consents.delete(id);
+    if (matches(consent)) state.consents.delete(id);
   }
   for (const [grantId, authorization] of state.authorizations.live()) {
-    if (!isMeant(authorization)) continue;
+    if (!matches(authorization)) continue;
     revokeChain(environment, grantId);
     state.authorizations.delete(grantId);
   }
   for (const [jti, token] of state.issuedTokens.live()) {
-    if (isMeant(token)) state.issuedTokens.delete(jti);
+    if (matches(token)) state.issuedTokens.delete(jti);
   }
 }

@@ -1,5 +1,5 @@
-// The control over HTTP, for people and other processes: GET <issuer>/_control tells what there is,
-// POST <issuer>/_control/<name> with a JSON body does it. Loopback only, like everything here.
+// The control API over HTTP, for developers and other processes: GET <issuer>/_control lists the
+// operations, POST <issuer>/_control/<name> with a JSON body runs one. Like every route, loopback only.
 
 import { json, Router, type RequestHandler } from 'express';
 import { z } from 'zod';
@@ -40,7 +40,7 @@ function operation<Schema extends z.ZodType>(
   run: (input: z.output<Schema>) => unknown,
 ): RequestHandler {
   return async (req, res) => {
-    // A page of another origin can send a form or text/plain here, but not JSON.
+    // A page on another origin can send a form or text/plain here, but not JSON.
     const isJson = Boolean(req.is('application/json'));
     const input = schema.safeParse(req.body);
     if (!isJson) res.status(415).json({ error: 'Send JSON' });

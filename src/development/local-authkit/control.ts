@@ -1,4 +1,4 @@
-// Control over the local AuthKit, for tests in the same process; control-routes.ts offers the same
+// The control API of the local AuthKit for tests in the same process; control-routes.ts offers it
 // over HTTP.
 
 import { endConsents, revokeChain } from './consents.ts';
@@ -14,27 +14,27 @@ interface Sub {
 export interface Control {
   /** Makes an endpoint fail. Errors: ZodError. */
   fault: (input: FaultInput) => void;
-  /** Ends all faults, counts requests from zero, restores the lifetime of access tokens. */
+  /** Clears all faults and request counts, and restores the lifetime of access tokens. */
   reset: () => void;
-  /** How many requests each endpoint has seen since the start or the last reset. */
+  /** Requests per endpoint since the start or the last reset. */
   requests: () => Record<Endpoint, number>;
-  /** The person's refresh tokens expire; introspection and UserInfo refuse their access tokens. */
+  /** Expires the person's refresh tokens; introspection and UserInfo refuse their access tokens. */
   expireTokens: (input: Sub) => void;
-  /** All tokens of the person are unknown from now on; what they consented to stays. */
+  /** Revokes all tokens of the person; their consents stay. */
   revokeTokens: (input: Sub) => void;
-  /** Takes back the person's consent, to one application or to all, with every token of it. */
+  /** Withdraws the person's consent to one application or to all, and revokes its tokens. */
   endGrant: (input: Sub & { clientId?: string | undefined }) => void;
-  /** Publishes the key that the next rotation will sign with. */
+  /** Publishes the key that will sign after the next rotation. */
   publishKey: () => Promise<{ kid: string }>;
-  /** Signs with the published next key, else with one never announced; old keys stay published. */
+  /** Signs with the published next key, else with an unannounced one; old keys stay published. */
   rotateKeys: () => Promise<{ kid: string }>;
-  /** Publishes only the key that signs and the next one. */
+  /** Publishes only the signing key and the next one. */
   retireKeys: () => void;
-  /** Lifetime of the access tokens of people that are issued from now on, until reset. */
+  /** Sets the lifetime of access tokens issued to people from now on, until reset. */
   setAccessTokenSeconds: (input: { seconds: number }) => void;
 }
 
-/** Returns the control; `reload` makes the endpoints sign with the keys as they are then. */
+/** Returns the control API; `reload` makes the endpoints use the current keys. */
 export function createControl(
   environment: Environment,
   faults: Faults,

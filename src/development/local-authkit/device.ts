@@ -1,4 +1,4 @@
-// The screens of device authorization (RFC 8628 §3.3): enter the code, compare it, done or denied.
+// The screens of device authorization (RFC 8628 §3.3): enter the code, confirm it, done or denied.
 
 import type { RequestHandler } from 'express';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
@@ -6,12 +6,12 @@ import type { Environment } from './environment.ts';
 import { showScreen } from './screens.ts';
 
 const INTERVAL_SECONDS = 5;
-/** Timers of clients are not exact. */
+/** Tolerance for inexact timers of clients. */
 const GRACE_SECONDS = 0.5;
 
 const lastPolls = new WeakMap<Provider, Map<string, number>>();
 
-/** Tells the interval, and sends `slow_down` to a device that polls faster (§3.2, §3.5). */
+/** Adds `interval`, and sends `slow_down` to a device that polls faster (§3.2, §3.5). */
 export function paceDevice(ctx: KoaContextWithOIDC): void {
   const body: unknown = ctx.body;
   if (typeof body !== 'object' || body === null) return;
@@ -29,8 +29,8 @@ export function paceDevice(ctx: KoaContextWithOIDC): void {
 }
 
 /**
- * Fills in the code of `verification_uri_complete`, which the person still confirms (§3.3.1);
- * oidc-provider would send it on by a script.
+ * Fills in the code of `verification_uri_complete`, which the user still has to confirm (§3.3.1);
+ * oidc-provider would submit it with a script.
  */
 export const suggestCode: RequestHandler = (req, _res, next) => {
   req.url = req.url.replace(/([?&])user_code=/, '$1suggested_code=');
@@ -41,7 +41,7 @@ function secretOf(ctx: KoaContextWithOIDC): unknown {
   return ctx.oidc.session?.state?.['secret'];
 }
 
-/** oidc-provider's hooks for the device screens. */
+/** Returns oidc-provider's hooks for the device screens. */
 export function deviceScreens(environment: Environment) {
   return {
     async userCodeInputSource(ctx: KoaContextWithOIDC, _form: string, _out?: object, err?: Error) {

@@ -1,10 +1,10 @@
-// One environment of the local AuthKit: everything its endpoints share.
+// One environment of the local AuthKit: the data that all its endpoints share.
 
 import { createApplications, type Application, type Applications } from './applications.ts';
 import { createPeople, PERMISSIONS, type Person } from './people.ts';
 import type { State } from './state-file.ts';
 
-/** Scopes that every application may ask for, in the words of the consent screen. */
+/** Scopes that every application may request, with their text on the consent screen. */
 export const BUILT_IN_SCOPES: Readonly<Record<string, string>> = {
   openid: 'Know who you are',
   profile: 'Read your name',
@@ -15,22 +15,22 @@ export const BUILT_IN_SCOPES: Readonly<Record<string, string>> = {
 export interface Switches {
   endSession: boolean;
   revocation: boolean;
-  /** Resource indicators that may become the audience (RFC 8707); none: `resource` is ignored. */
+  /** Resource indicators allowed as the audience (RFC 8707); if empty, `resource` is ignored. */
   resources: readonly string[];
-  /** For this many seconds a spent refresh token still returns tokens. */
+  /** Seconds during which a used refresh token still works. */
   replaySeconds: number;
 }
 
 export interface Environment extends Switches {
   issuer: string;
-  /** Audience of access tokens: all applications of an environment share it. */
+  /** The audience of access tokens, shared by all applications of the environment. */
   clientId: string;
   state: State;
   people: readonly Person[];
   applications: Applications;
   redirectUris: readonly string[];
   postLogoutRedirectUris: readonly string[];
-  /** Lifetime of the access tokens of people that are issued from now on. */
+  /** Lifetime of access tokens issued to people from now on. */
   accessTokenSeconds: number;
   findPerson(sub: string | undefined): Person | undefined;
   findApplication(clientId: string | undefined): Application | undefined;
@@ -41,7 +41,7 @@ type Fixed = Omit<
   'clientId' | 'people' | 'applications' | 'findPerson' | 'findApplication' | 'accessTokenSeconds'
 >;
 
-/** AuthKit's access tokens live five minutes. */
+/** AuthKit's access tokens are valid for five minutes. */
 export const ACCESS_TOKEN_SECONDS = 300;
 
 export function createEnvironment(fixed: Fixed): Environment {
@@ -59,7 +59,7 @@ export function createEnvironment(fixed: Fixed): Environment {
   };
 }
 
-/** Whether the environment knows this scope at all. */
+/** Whether this scope exists in the environment. */
 export function isKnownScope(scope: string): boolean {
   return (
     Object.hasOwn(BUILT_IN_SCOPES, scope) || PERMISSIONS.some((permission) => permission === scope)

@@ -1,6 +1,6 @@
 export type LocalAuthKitErrorCode = 'production' | 'state_file' | 'test_kit';
 
-/** A problem of the local AuthKit itself; its message is one sentence for a terminal. */
+/** An error of the local AuthKit itself; its message is one sentence for a terminal. */
 export class LocalAuthKitError extends Error {
   override readonly name = 'LocalAuthKitError';
   readonly code: LocalAuthKitErrorCode;

@@ -1,10 +1,10 @@
 export interface Entry<T> {
   value: T;
-  /** Milliseconds since 1970; absent: never. */
+  /** Milliseconds since the epoch; absent: never. */
   expiresAt?: number;
 }
 
-/** A map whose entries end by the clock and which tells its owner of every change. */
+/** A map whose entries expire and that reports every change to its owner. */
 export class ExpiringMap<T> {
   readonly #entries: Map<string, Entry<T>>;
   readonly #changed: () => void;

@@ -1,4 +1,4 @@
-// Makes an endpoint fail the way networks and servers do, for the next requests or until reset.
+// Makes an endpoint fail as networks and servers do, for the next requests or until reset.
 
 import type { RequestHandler, Response } from 'express';
 import { z } from 'zod';
@@ -26,17 +26,17 @@ export const faultSchema = z.strictObject({
     'device_authorization',
   ]),
   /**
-   * slow: responds `seconds` later. status: that HTTP status. garbage: 200 with what is no JSON.
-   * silent: no response at all. cut: the connection is closed.
+   * slow: responds after `seconds`. status: responds with `status`. garbage: 200 with invalid JSON.
+   * silent: no response at all. cut: closes the connection.
    */
   kind: z.enum(['slow', 'status', 'garbage', 'silent', 'cut']),
   seconds: z.number().positive().max(600).default(5),
   status: z.int().min(400).max(599).default(503),
-  /** Seconds in a Retry-After header. */
+  /** Seconds in the Retry-After header. */
   retryAfter: z.int().positive().optional(),
-  /** For this many requests; absent: until reset. */
+  /** Number of requests to fail; absent: until reset. */
   requests: z.int().positive().optional(),
-  /** The request is carried out, only its response is lost; not for slow. */
+  /** Carries out the request and loses only the response; no effect on slow. */
   afterwards: z.boolean().default(false),
 });
 
@@ -48,12 +48,12 @@ export interface Faults {
   /** Replaces the endpoint's fault. Errors: ZodError. */
   set(input: FaultInput): void;
   clear(): void;
-  /** How many requests each endpoint has seen since the start or the last reset. */
+  /** Requests per endpoint since the start or the last reset. */
   requests(): Record<Endpoint, number>;
   middleware: RequestHandler;
 }
 
-/** Returns faults, all off, and the middleware that applies them. */
+/** Returns the faults, all off, and the middleware that applies them. */
 export function createFaults(): Faults {
   const active = new Map<Endpoint, Fault>();
   const counts = new Map<Endpoint, number>();

@@ -1,4 +1,4 @@
-// Identifiers in the forms AuthKit uses: a prefix and a ULID (`user_01H...`), secrets of 64 hex
+// Identifiers in AuthKit's formats: a prefix and a ULID (`user_01H...`), and secrets of 64 hex
 // characters. https://github.com/ulid/spec
 
 import { randomBytes } from 'node:crypto';

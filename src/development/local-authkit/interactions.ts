@@ -9,10 +9,10 @@ import { sendError, sendScreen } from './screens.ts';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
-/** Scopes beside the built-in ones, in the words of the consent screen. */
-const PERMISSION_WORDS: Readonly<Record<string, string>> = {
+/** Text on the consent screen for scopes that are permissions. */
+const PERMISSION_LABELS: Readonly<Record<string, string>> = {
   'posts:read': 'Read posts',
-  'posts:moderate': 'Edit and remove posts of others',
+  'posts:moderate': 'Edit and remove posts by others',
 };
 
 /** Returns the routes of the screens. */
@@ -52,13 +52,15 @@ function asText(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Who is asked, by which application, for what: everything a screen shows. */
+/** The data that a screen shows: the person, the application and the requested scopes. */
 function describe(environment: Environment, interaction: Interaction) {
   const { session, params, prompt, lastSubmission } = interaction;
   const person = environment.findPerson(session?.accountId ?? lastSubmission?.login?.accountId);
   const application = environment.findApplication(asText(params['client_id']));
-  const asked = prompt.details['scopes'];
-  const scopes = Array.isArray(asked) ? asked.filter((scope) => typeof scope === 'string') : [];
+  const requested = prompt.details['scopes'];
+  const scopes = Array.isArray(requested)
+    ? requested.filter((scope) => typeof scope === 'string')
+    : [];
   const chosen = lastSubmission?.['organization'];
   const organizations = person?.organizations ?? [];
   return {
@@ -68,11 +70,11 @@ function describe(environment: Environment, interaction: Interaction) {
     organization:
       organizations.length > 1 ? organizations.find(({ id }) => id === chosen) : organizations[0],
     scopes,
-    words: scopes.map((scope) => BUILT_IN_SCOPES[scope] ?? PERMISSION_WORDS[scope] ?? scope),
+    scopeLabels: scopes.map((scope) => BUILT_IN_SCOPES[scope] ?? PERMISSION_LABELS[scope] ?? scope),
   };
 }
 
-/** Turns the pressed button into oidc-provider's result; undefined: not a button of this screen. */
+/** Turns the pressed button into oidc-provider's result; undefined if the screen lacks the button. */
 async function settle(
   environment: Environment,
   provider: Provider,
@@ -105,7 +107,7 @@ async function settle(
   }
 }
 
-/** A new sign-in replaces the session before it, so that nothing of another person lives on. */
+/** Ends the previous session, so that a new sign-in inherits nothing from another person. */
 async function endSession(provider: Provider, interaction: Interaction): Promise<void> {
   if (!interaction.session) return;
   const session = await provider.Session.find(interaction.session.cookie);

@@ -1,5 +1,5 @@
-// Introspection (RFC 7662). In AuthKit's response `token_type` is `access_token` or `refresh_token`,
-// not `Bearer`; a token that the caller may not know about is `{"active":false}`.
+// Introspection (RFC 7662). In AuthKit's introspection response, `token_type` is `access_token` or
+// `refresh_token`, not `Bearer`; a token that the caller may not introspect is `{"active":false}`.
 
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
@@ -14,7 +14,7 @@ export function introspection(environment: Environment, provider: () => Provider
   return async (req, res) => {
     res.set('cache-control', 'no-store');
     const caller = authenticateClient(environment, req);
-    // A Public application has no secret, so anyone could ask in its name.
+    // A Public application has no secret, so anyone could introspect in its name.
     if (!caller || caller.secrets.length === 0) return refuseClient(req, res);
     const token = formField(req, 'token');
     if (token === undefined) {
@@ -25,12 +25,14 @@ export function introspection(environment: Environment, provider: () => Provider
       (await describeAccessToken(environment, token)) ??
       (await describeRefreshToken(environment, provider(), token));
     const owner = environment.findApplication(found?.client_id);
-    res.json(found && mayKnow(caller, owner) ? { active: true, ...found } : { active: false });
+    res.json(
+      found && mayIntrospect(caller, owner) ? { active: true, ...found } : { active: false },
+    );
   };
 }
 
-/** One's own tokens, and for a first-party application those of Public ones beside it. */
-function mayKnow(caller: Application, owner: Application | undefined): boolean {
+/** An application's own tokens; a first-party application also sees those of Public ones. */
+function mayIntrospect(caller: Application, owner: Application | undefined): boolean {
   if (!owner) return false;
   return caller.clientId === owner.clientId || (caller.isFirstParty && owner.secrets.length === 0);
 }
@@ -56,7 +58,7 @@ async function describeRefreshToken(environment: Environment, provider: Provider
     sub: refreshToken.accountId,
     org_id: orgId,
     sid: consentId,
-    // The token itself is the key of its record; only a digest of it may be shown.
+    // The record has no id but the token itself, so the response shows only a digest of it.
     jti: createHash('sha256').update(token).digest('hex').slice(0, 26),
     iat: refreshToken.iat,
     token_type: 'refresh_token',

@@ -1,4 +1,4 @@
-// Listening on loopback, on both of its addresses: `localhost` may resolve to either.
+// Listens on both loopback addresses, because `localhost` may resolve to either.
 
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,7 +27,7 @@ async function listenOnBoth(listener: RequestListener, port: number): Promise<Se
   }
 }
 
-/** Takes ports in order of preference, 0 = any; listens on the first that is free. */
+/** Takes ports in order of preference (0 = any) and listens on the first free one, else on any. */
 export async function listenOnLoopback(
   listener: RequestListener,
   ports: readonly (number | undefined)[],
@@ -48,7 +48,7 @@ export function portOf([server]: readonly Server[]): number {
   return address.port;
 }
 
-/** Stops listening and cuts the connections that are left, even those that await a response. */
+/** Stops listening and closes all connections, even those waiting for a response. */
 export async function closeAll(servers: readonly Server[]): Promise<void> {
   await Promise.all(
     servers.map((server) => {

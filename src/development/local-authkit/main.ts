@@ -1,4 +1,4 @@
-// `npm run authkit`: the local AuthKit alone, for an application that runs elsewhere.
+// `npm run authkit`: runs only the local AuthKit, for an application that runs elsewhere.
 
 import { parseArgs } from 'node:util';
 import { LocalAuthKitError } from './errors.ts';
@@ -6,12 +6,12 @@ import { startLocalAuthKit, type LocalAuthKit } from './start.ts';
 
 const HELP = `Usage: npm run authkit -- [options]
 
-  --port <port>              default: that of the last time, else 4000; a free one when taken
-  --redirect-uri <uri>       of the web applications; may be repeated
+  --port <port>              default: the last port used, else 4000; another if it is taken
+  --redirect-uri <uri>       redirect URI of the web applications; may be repeated
                              (default http://localhost:3000/callback)
-  --post-logout-uri <uri>    for --end-session; may be repeated
+  --post-logout-uri <uri>    post-logout redirect URI for --end-session; may be repeated
                              (default http://localhost:3000/signed-out)
-  --resource <uri>           a resource indicator on offer; may be repeated
+  --resource <uri>           a supported resource indicator; may be repeated
   --state-file <file>        default .data/local-authkit.json
   --end-session              advertise an end_session endpoint
   --no-revocation            advertise no revocation endpoint
@@ -26,7 +26,7 @@ function introduce(authkit: LocalAuthKit): void {
   const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
   print(
     `Local AuthKit, for development: ${issuer}`,
-    ...(takenPort === undefined ? [] : [`  (port ${takenPort} is taken, so it has another)`]),
+    ...(takenPort === undefined ? [] : [`  (port ${takenPort} is taken; using another)`]),
     `  environment   ${environmentClientId}  (audience of access tokens)`,
     `  first-party   ${firstParty.clientId}  secrets ${firstParty.clientSecrets.join(' or ')}`,
     `  Public        ${publicApp.clientId}`,
@@ -38,7 +38,7 @@ function introduce(authkit: LocalAuthKit): void {
       const names = organizations.map((organization) => organization.name).join(', ');
       return `  ${name} <${email}>  ${names || 'no organization'}`;
     }),
-    `Sign out of it at ${issuer}/oauth2/sign-out; control it at ${issuer}/_control`,
+    `Sign out of it at ${issuer}/oauth2/sign-out; its control API is at ${issuer}/_control`,
   );
 }
 

@@ -1,5 +1,5 @@
-// The two discovery documents, member for member as a live AuthKit serves them. What it leaves out,
-// such as `code_challenge_methods_supported` in the first, a client must not count on.
+// The two discovery documents, with exactly the members of a live AuthKit. A client must not rely
+// on members that AuthKit omits, such as `code_challenge_methods_supported` in the first document.
 
 import type { Environment } from './environment.ts';
 
@@ -19,7 +19,7 @@ function endpoints({ issuer }: Environment) {
   };
 }
 
-/** AuthKit added revocation late; the switch imitates one that does not offer it. */
+/** AuthKit added revocation late; switched off, this imitates an AuthKit without it. */
 function revocation({ issuer, revocation: isOn }: Environment) {
   if (!isOn) return {};
   return {

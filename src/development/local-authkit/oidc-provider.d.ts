@@ -1,4 +1,5 @@
-// oidc-provider's index prints a warning about Node 20, on which it works; these are its parts.
+// Types for oidc-provider's internal modules. They are imported directly because its index warns
+// about Node 20, although it works there.
 declare module 'oidc-provider/lib/provider.js' {
   export { default as Provider } from 'oidc-provider';
 }
@@ -7,7 +8,7 @@ declare module 'oidc-provider/lib/helpers/errors.js' {
   import type { errors } from 'oidc-provider';
 
   export const InvalidGrant: typeof errors.InvalidGrant;
-  /** With its second argument the error would tell the scope to the redirect URI. */
+  /** A second argument would disclose the scope to the redirect URI. */
   export const InvalidScope: new (description: string) => errors.InvalidScope;
   export const InvalidTarget: typeof errors.InvalidTarget;
 }

@@ -1,6 +1,6 @@
-// Who can sign in: people with none, one and three organizations. AuthKit asks only those with several
-// which one it is, and the tokens of those with none have no `org_id`.
-// Add your own people here; their ids are made at the first start.
+// The people who can sign in: with no organization, one, and three. AuthKit asks which organization
+// to use only if there are several; without an organization, tokens have no `org_id`.
+// Add your own people here; their ids are created at the first start.
 
 import type { State } from './state-file.ts';
 
@@ -10,7 +10,7 @@ export interface Organization {
 }
 
 export interface Membership extends Organization {
-  /** Permission slugs that the person's role holds in this organization. */
+  /** Slugs of the permissions that the person's role has in this organization. */
   permissions: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface Person {
   organizations: readonly Membership[];
 }
 
-/** Permissions that exist in this environment; any other scope is `invalid_scope`. */
+/** The permissions of this environment; any scope beyond these and the built-in ones is invalid. */
 export const PERMISSIONS = ['posts:read', 'posts:moderate'] as const;
 
 /** Returns the people of this environment. */
@@ -47,13 +47,13 @@ export function createPeople(state: State): readonly Person[] {
     person('Chiara', 'Fontana', [
       member('kiln', 'Blue Kiln Studio', PERMISSIONS),
       member('meridian-north', 'Meridian Labs', ['posts:read']),
-      // The same name twice on purpose: names do not identify an organization.
+      // Two organizations share a name on purpose: a name does not identify an organization.
       member('meridian-south', 'Meridian Labs', []),
     ]),
   ];
 }
 
-/** Claims of the ID token and of UserInfo; oidc-provider keeps those of the granted scopes. */
+/** Claims of the ID token and of UserInfo; oidc-provider filters them by the granted scopes. */
 export function claimsOf({ sub, name, givenName, familyName, email }: Person) {
   return {
     sub,

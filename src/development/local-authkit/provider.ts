@@ -1,5 +1,5 @@
-// Configures oidc-provider to behave as AuthKit does. What it cannot be configured to do is left to
-// our own handlers in front of it (app.ts) and to corrections of its responses (responses.ts).
+// Configures oidc-provider to behave like AuthKit. Where configuration is not enough, our own
+// handlers run before it (app.ts) and its responses are corrected (responses.ts).
 
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { base, Check, Prompt } from 'oidc-provider/lib/helpers/interaction_policy/index.js';
@@ -18,7 +18,7 @@ import { showError } from './screens.ts';
 
 const DAY = 86_400;
 
-/** Returns an oidc-provider over the environment's state; make a new one after a change of keys. */
+/** Returns an oidc-provider on the environment's state; create a new one when the keys change. */
 export function createProvider(environment: Environment): Provider {
   const { issuer, state, applications, redirectUris } = environment;
   const provider = new Provider(issuer, {
@@ -55,7 +55,7 @@ export function createProvider(environment: Environment): Provider {
   return provider;
 }
 
-/** Off, or handled by ourselves. */
+/** Not supported, or implemented by our own handlers. */
 const UNUSED_FEATURES = [
   'devInteractions',
   'dPoP',
@@ -85,7 +85,7 @@ function tokenRules(environment: Environment): Configuration {
       return person && { accountId: sub, claims: () => claimsOf(person) };
     },
     formats: accessTokenFormat(environment),
-    // Tokens outlive the sign-in session, and a session here holds one grant per application only.
+    // Tokens outlive the session at AuthKit, and a session holds only one grant per application.
     expiresWithSession: () => false,
     rotateRefreshToken: true,
     ttl: {
@@ -107,9 +107,9 @@ function screenRules(environment: Environment): Configuration {
   const policy = base();
   policy.remove('consent');
   for (const question of ['organization', 'consent'] as const) {
-    const isOpen = (ctx: KoaContextWithOIDC) => decide(environment, ctx)?.question === question;
+    const isPending = (ctx: KoaContextWithOIDC) => decide(environment, ctx)?.question === question;
     const details = (ctx: KoaContextWithOIDC) => ({ scopes: decide(environment, ctx)?.scopes });
-    const check = new Check(`${question}_open`, `${question} is needed`, isOpen, details);
+    const check = new Check(`${question}_open`, `${question} is needed`, isPending, details);
     policy.add(new Prompt({ name: question }, check));
   }
   return {
@@ -119,7 +119,7 @@ function screenRules(environment: Environment): Configuration {
     renderError: async (ctx, { error }) => showError(ctx, error, redirectMismatch(ctx, error)),
     cookies: {
       keys: [state.secret('cookies')],
-      // Cookies ignore the port: own names and path keep them apart from those of the application.
+      // Cookies ignore the port: distinct names and a path keep them apart from the application's.
       names: {
         session: 'local_authkit_session',
         interaction: 'local_authkit_interaction',

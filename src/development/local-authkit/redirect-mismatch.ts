@@ -1,6 +1,6 @@
-// What the error page shows of a redirect URI that is not registered. A real authorization server
-// keeps its list to itself; this one is a development tool on loopback, and its user looks for the
-// one character that differs (RFC 6749 §3.1.2.3: simple string comparison).
+// Data for the error page about an unregistered redirect URI. A real authorization server does not
+// disclose its registered URIs; this one is a development tool on loopback, and its user is looking
+// for the one character that differs (RFC 6749 §3.1.2.3: simple string comparison).
 
 import type { KoaContextWithOIDC } from 'oidc-provider';
 
@@ -11,8 +11,8 @@ export interface RedirectMismatch {
 }
 
 /**
- * Takes the failed request and its error code; undefined where that is another. The page must not
- * redirect there (RFC 6749 §4.1.2.4), nor link to it: whoever made the request has chosen it.
+ * Takes the failed request and its error code; returns undefined for any other error. The page must
+ * not redirect to the URI (RFC 6749 §4.1.2.4) or link to it: an attacker may have chosen it.
  */
 export function redirectMismatch(
   { oidc }: KoaContextWithOIDC,
@@ -22,14 +22,14 @@ export function redirectMismatch(
   const sent = params?.['redirect_uri'];
   if (code !== 'invalid_redirect_uri' || !client || typeof sent !== 'string') return undefined;
   return {
-    sent: spelledOut(sent),
-    registered: (client.redirectUris ?? []).map((uri) => spelledOut(uri)),
+    sent: showCodePoints(sent),
+    registered: (client.redirectUris ?? []).map((uri) => showCodePoints(uri)),
     application: client.clientName ?? client.clientId,
   };
 }
 
-/** A blank or a letter of another alphabet looks right and is not: each shows as its code point. */
-const spelledOut = (uri: string) =>
+/** Shows spaces and letters of other alphabets as code points: they would go unnoticed. */
+const showCodePoints = (uri: string) =>
   uri.replaceAll(/[^\x21-\x7e]/gu, (character) => {
     return `\\u{${character.codePointAt(0)?.toString(16)}}`;
   });

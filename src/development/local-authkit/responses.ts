@@ -1,11 +1,11 @@
-// Last corrections to oidc-provider's responses. AuthKit's token response has the token type `bearer`
-// and no `scope`, and its authorization response has no `iss`.
+// Corrects oidc-provider's responses. AuthKit's token response has the token type `bearer` and no
+// `scope`, and its authorization response has no `iss`.
 
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { paceDevice } from './device.ts';
 import type { Environment } from './environment.ts';
 
-/** A grant type that the application may not use has an error of its own (RFC 6749 §5.2). */
+/** A grant type not allowed for the client is `unauthorized_client` (RFC 6749 §5.2). */
 function correctTokenResponse(ctx: KoaContextWithOIDC): void {
   const body: unknown = ctx.body;
   if (typeof body !== 'object' || body === null) return;
@@ -18,7 +18,7 @@ function correctTokenResponse(ctx: KoaContextWithOIDC): void {
   }
 }
 
-/** Middleware behind oidc-provider's own. */
+/** Middleware that wraps oidc-provider's own. */
 export function respondAsAuthKit({ issuer }: Environment) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();

@@ -1,5 +1,5 @@
-// Revocation (RFC 7009). AuthKit revokes refresh tokens only. It ends the whole rotation chain of the
-// token; issued access tokens and the consent stay.
+// Revocation (RFC 7009). AuthKit revokes refresh tokens only. Revoking one ends its whole rotation
+// chain; access tokens already issued and the consent stay valid.
 
 import type { RequestHandler } from 'express';
 import type { Provider } from 'oidc-provider';

@@ -1,4 +1,4 @@
-// Renders the screens: own views, no script, one style sheet.
+// Renders the screens: our own views, no scripts, one stylesheet.
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,21 +7,21 @@ import type { Response } from 'express';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { RedirectMismatch } from './redirect-mismatch.ts';
 
-// The compiler leaves the views where the sources are.
+// The compiler does not copy the views to dist.
 const BESIDE = new URL('views', import.meta.url);
 const IN_SOURCES = new URL(BESIDE.href.replace(/\/dist\/(?!.*\/dist\/)/, '/src/'));
-/** The folder of the views, whether this file runs from the sources or compiled. */
+/** The folder of the views, whether this file runs from src or from dist. */
 export const VIEWS = fileURLToPath(existsSync(BESIDE) ? BESIDE : IN_SOURCES);
 
-/** What the error page says, by error code. */
+/** The text of the error page for each error code. */
 const ERRORS: Readonly<Record<string, string>> = {
   invalid_client: 'No application of this environment has this client ID.',
   invalid_redirect_uri: 'This redirect URI is not registered for the application.',
-  session_expired: 'This sign-in has ended or was opened in another browser.',
-  invalid_choice: 'This choice is not on offer.',
+  session_expired: 'This sign-in has ended or was started in another browser.',
+  invalid_choice: 'This choice is not available.',
   cross_site: 'This request came from another site.',
-  invalid_logout: 'The sign-out request names no known application and sign-out redirect.',
-  server_error: 'The local AuthKit failed; its terminal says why.',
+  invalid_logout: 'The sign-out request has an invalid ID token hint or redirect URI.',
+  server_error: 'The local AuthKit failed; its terminal shows the reason.',
 };
 
 function screenHeaders(formTarget?: string): Record<string, string> {
@@ -29,7 +29,7 @@ function screenHeaders(formTarget?: string): Record<string, string> {
     "default-src 'none'",
     "style-src 'self'",
     "img-src 'self'",
-    // Chromium checks the whole redirect chain of a form: it ends at the application's callback.
+    // Chromium checks the form's whole redirect chain, which ends at the application's callback.
     `form-action 'self'${formTarget === undefined ? '' : ` ${toSource(formTarget)}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -52,7 +52,7 @@ function render(view: string, data: object): Promise<string> {
   return ejs.renderFile(`${VIEWS}/${view}.ejs`, data);
 }
 
-/** Responds to an Express request with a screen; `formTarget` is where its form leads in the end. */
+/** Sends a screen as an Express response; `formTarget` is where the redirects of its form end. */
 export async function sendScreen(
   res: Response,
   status: number,
@@ -64,7 +64,7 @@ export async function sendScreen(
   res.status(status).set(screenHeaders(formTarget)).send(html);
 }
 
-/** The same inside oidc-provider. */
+/** Like `sendScreen`, inside oidc-provider. */
 export async function showScreen(
   ctx: KoaContextWithOIDC,
   view: string,
@@ -77,15 +77,15 @@ export async function showScreen(
 
 const describe = (code: string) => ({
   code,
-  sentence: ERRORS[code] ?? 'The request of the application is not valid.',
+  sentence: ERRORS[code] ?? 'The application sent an invalid request.',
 });
 
-/** The error page, for what must not be told to a redirect URI (RFC 6749 §4.1.2.1). */
+/** Sends the error page, for errors that must not reach a redirect URI (RFC 6749 §4.1.2.1). */
 export function sendError(res: Response, status: number, code: string): Promise<void> {
   return sendScreen(res, status, 'error', describe(code));
 }
 
-/** The same inside oidc-provider; `mismatch` only for a redirect URI that is not registered. */
+/** Like `sendError`, inside oidc-provider; `mismatch` is for an unregistered redirect URI only. */
 export function showError(
   ctx: KoaContextWithOIDC,
   code: string,

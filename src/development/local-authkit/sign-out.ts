@@ -1,4 +1,4 @@
-// Signing out of the local AuthKit itself: a page for people, and behind a switch the end_session
+// Signing out of the local AuthKit itself: a page for people and, if switched on, the end_session
 // endpoint that AuthKit does not have (OIDC RP-Initiated Logout 1.0 §2).
 
 import { createLocalJWKSet, errors, jwtVerify } from 'jose';
@@ -8,13 +8,13 @@ import type { Environment } from './environment.ts';
 import { sendError, sendScreen } from './screens.ts';
 import { toPublicJwk } from './signing-keys.ts';
 
-/** Returns the routes of signing out. */
+/** Returns the sign-out routes. */
 export function createSignOut(environment: Environment, provider: () => Provider): Router {
   const router = Router();
 
   router.get('/oauth2/sign-out', async (req, res) => {
     const session = await currentSession(provider(), req, res);
-    return askFirst(environment, res, session?.accountId);
+    return askToConfirm(environment, res, session?.accountId);
   });
 
   router.post('/oauth2/sign-out', async (req, res) => {
@@ -30,9 +30,9 @@ export function createSignOut(environment: Environment, provider: () => Provider
     if (!request) return sendError(res, 400, 'invalid_logout');
     const session = await currentSession(provider(), req, res);
     const isConfirmed = req.method === 'POST' && isOwnPage(req);
-    // Without proof of who is meant, any page could sign people out: ask first (§2).
+    // Without an ID token hint, any page could sign people out: ask for confirmation (§2).
     if (session && session.accountId !== request.sub && !isConfirmed) {
-      return askFirst(environment, res, session.accountId, request.target);
+      return askToConfirm(environment, res, session.accountId, request.target);
     }
     await endCurrentSession(provider(), req, res);
     if (request.target === undefined) return sendScreen(res, 200, 'signed-out', {});
@@ -42,11 +42,11 @@ export function createSignOut(environment: Environment, provider: () => Provider
   return router;
 }
 
-function askFirst(environment: Environment, res: Response, sub?: string, target?: string) {
+function askToConfirm(environment: Environment, res: Response, sub?: string, target?: string) {
   return sendScreen(res, 200, 'sign-out', { person: environment.findPerson(sub) }, target);
 }
 
-/** A form of our own screens; other ports of localhost are the same site but another origin. */
+/** Whether one of our screens sent the form: other ports of localhost are same-site too. */
 function isOwnPage(req: Request): boolean {
   return ['same-origin', 'none', undefined].includes(req.get('sec-fetch-site'));
 }
@@ -64,7 +64,7 @@ async function endCurrentSession(provider: Provider, req: Request, res: Response
   cookies.set(provider.cookieName('session'), null, { signed: true, path: '/oauth2' });
 }
 
-/** Who is meant and where to go then; undefined: a hint or a redirect that is not ours. */
+/** The subject and the redirect target; undefined if the hint or the redirect URI is invalid. */
 async function readRequest(environment: Environment, req: Request) {
   const { searchParams } = new URL(req.url, environment.issuer);
   const hint = searchParams.get('id_token_hint');
@@ -79,7 +79,7 @@ async function readRequest(environment: Environment, req: Request) {
   return { sub, target: target.href };
 }
 
-/** The subject of an ID token of one of our applications; it may have expired (§4). */
+/** Returns the subject of an ID token of one of our applications, even if it has expired (§4). */
 async function verifyHint(environment: Environment, hint: string): Promise<string | undefined> {
   const { issuer, state, applications } = environment;
   const jwks = createLocalJWKSet({ keys: state.signingKeys.map(toPublicJwk) });

@@ -1,5 +1,5 @@
-// The keys that sign tokens. AuthKit publishes RSA keys, each with a certificate and a `kid` made of a
-// prefix and a ULID. The first key in the list signs; every key in the list is published.
+// The keys that sign tokens. AuthKit publishes RSA keys, each with a certificate and a `kid` that
+// consists of a prefix and a ULID. The first key in the list signs; all keys are published.
 
 import { createHash, generateKeyPair, type JsonWebKey } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -10,13 +10,13 @@ export interface SigningKey {
   kid: string;
   /** Private JWK. */
   jwk: JsonWebKey;
-  /** Certificate in DER, base64. */
+  /** DER certificate in base64. */
   x5c: string;
-  /** Published, to be signed with after the next rotation. */
+  /** Published, and used for signing after the next rotation. */
   isNext?: boolean;
 }
 
-/** Makes an RSA key of 2048 bits with AuthKit's form of `kid`. */
+/** Creates a 2048-bit RSA key with a `kid` in AuthKit's format. */
 export async function newSigningKey(): Promise<SigningKey> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   const kid = `sso_oidc_key_pair_${ulid()}`;

@@ -1,5 +1,5 @@
-// The local AuthKit: a real OpenID provider for development and tests that behaves as WorkOS
-// AuthKit does (README.md here says what it imitates). Never for production.
+// The local AuthKit: a real OpenID provider for development and tests that behaves like WorkOS
+// AuthKit (the README.md in this folder lists what it imitates). Never for production.
 // Read next: endpoints in app.ts, the protocol in provider.ts, the screens in interactions.ts.
 
 import type { RequestListener } from 'node:http';
@@ -10,20 +10,20 @@ import { closeAll, listenOnLoopback, portOf } from './listen.ts';
 import { State } from './state-file.ts';
 
 export interface LocalAuthKitOptions {
-  /** Default: the port of the last time, else 4000; a free one when taken; 0: any. Loopback only. */
+  /** Default: the last port used, else 4000; another if it is taken; 0: any. Loopback only. */
   port?: number;
-  /** Keys, grants, sessions and clients last across restarts; absent: in memory only. */
+  /** Keeps keys, grants, sessions and clients across restarts; absent: in memory only. */
   stateFile?: string;
-  /** Of the web applications. */
+  /** Redirect URIs of the web applications. */
   redirectUris: readonly string[];
   postLogoutRedirectUris?: readonly string[];
   /** Advertises and serves end_session_endpoint; default false, as at AuthKit. */
   endSession?: boolean;
-  /** Advertises and serves the revocation of refresh tokens; default true. */
+  /** Advertises and serves revocation_endpoint, for refresh tokens; default true. */
   revocation?: boolean;
-  /** Resource indicators on offer (RFC 8707); default none: `resource` is ignored. */
+  /** Supported resource indicators (RFC 8707); default none: `resource` is ignored. */
   resources?: readonly string[];
-  /** For this long a spent refresh token still returns tokens; default 10. */
+  /** Seconds during which a used refresh token still works; default 10. */
   replaySeconds?: number;
 }
 
@@ -33,8 +33,8 @@ const DEFAULT_PORT = 4000;
 
 /**
  * Starts a local AuthKit on loopback.
- * Errors: LocalAuthKitError `production` where NODE_ENV is production, `state_file` where the file
- * cannot be read.
+ * Errors: LocalAuthKitError `production` if NODE_ENV is production, `state_file` if the file cannot
+ * be read.
  */
 export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   if (process.env['NODE_ENV'] === 'production') {
@@ -44,9 +44,9 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
     );
   }
   const state = await State.open(options.stateFile);
-  // The port is known by listening, and the app needs it in its issuer.
+  // The app needs the port for its issuer, and the port is known only after listening.
   let handle = notYet;
-  // The port is part of the issuer: the one of the last time keeps people signed in.
+  // The port is part of the issuer: reusing the last one keeps people signed in.
   const ports = options.port === undefined ? [state.port, DEFAULT_PORT] : [options.port];
   const wanted = ports.find((port) => port !== undefined);
   const servers = await listenOnLoopback((req, res) => handle(req, res), ports);
@@ -67,7 +67,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
 
   return {
     ...describe(environment),
-    /** The port it would have had, where another program has it: the issuer is then another. */
+    /** The preferred port if another program uses it: the issuer then has another port. */
     takenPort: wanted === 0 || wanted === state.port ? undefined : wanted,
     control,
     async close(): Promise<void> {

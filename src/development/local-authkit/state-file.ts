@@ -1,6 +1,6 @@
-// What the local AuthKit remembers: in memory, and in one file when it has one, so that people
-// stay signed in across restarts. The file holds private keys and secrets of this environment:
-// mode 0600, and git must ignore it.
+// The state of the local AuthKit, in memory and optionally in a file, so that people stay signed in
+// across restarts. The file holds the environment's private keys and secrets: it has mode 0600, and
+// git must ignore it.
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { AdapterPayload } from 'oidc-provider';
@@ -19,7 +19,7 @@ export interface Consent {
   scopes: readonly string[];
 }
 
-/** What one authorization was for. */
+/** The subject, application and consent of one authorization. */
 export interface Authorization {
   consentId: string;
   sub: string;
@@ -30,7 +30,7 @@ export interface Authorization {
 export interface IssuedToken {
   sub: string;
   clientId: string;
-  /** Absent on the token of a machine. */
+  /** Absent for the token of a machine. */
   consentId?: string;
 }
 
@@ -48,12 +48,12 @@ interface Snapshot {
 export class State {
   port: number | undefined;
   signingKeys: SigningKey[];
-  /** Everything oidc-provider keeps, by `Model:id`. */
+  /** The records of oidc-provider, by `Model:id`. */
   readonly records: ExpiringMap<AdapterPayload>;
   readonly consents: ExpiringMap<Consent>;
-  /** By the id of oidc-provider's grant. */
+  /** By the grant id of oidc-provider. */
   readonly authorizations: ExpiringMap<Authorization>;
-  /** By `jti`: access tokens that are neither expired nor revoked. */
+  /** Access tokens that are neither expired nor revoked, by `jti`. */
   readonly issuedTokens: ExpiringMap<IssuedToken>;
   readonly #ids: Map<string, string>;
   readonly #file: string | undefined;
@@ -73,8 +73,8 @@ export class State {
   }
 
   /**
-   * Reads the file, or starts anew where there is none. While another process has the file, its
-   * state is read and not written. Errors: `state_file`.
+   * Reads the file, or starts with a new state if there is none. While another process owns the
+   * file, it is read but not written. Errors: `state_file`.
    */
   static async open(file: string | undefined): Promise<State> {
     if (file === undefined) return new State(undefined, {}, [await newSigningKey()]);
@@ -93,7 +93,7 @@ export class State {
     this.#unlock = undefined;
   }
 
-  /** The id known by this name, made on first use: random, and the same after a restart. */
+  /** The id of this name: random, created on first use, and the same after a restart. */
   id(prefix: string, name: string): string {
     return this.#remember(`${prefix}_${name}`, () => `${prefix}_${ulid()}`);
   }
@@ -102,12 +102,12 @@ export class State {
     return this.#remember(`secret ${name}`, newSecret);
   }
 
-  /** Writes soon, once for all changes of this turn. */
+  /** Schedules one write for all changes of this turn of the event loop. */
   changed(): void {
     if (this.#file !== undefined) this.#pending ??= setImmediate(() => this.save());
   }
 
-  /** Writes now. Rename is atomic: a crash leaves the old file or the new one, never half of it. */
+  /** Writes now. Rename is atomic: a crash leaves the old file or the new one, never a part. */
   save(): void {
     clearImmediate(this.#pending);
     this.#pending = undefined;

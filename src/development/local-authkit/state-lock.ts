@@ -1,11 +1,11 @@
-// One process owns a state file: a second local AuthKit on the same file would undo its changes.
+// Only one process owns a state file: a second local AuthKit would overwrite its changes.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const held = new Set<string>();
 
-/** Returns how to give the file back, or undefined while another local AuthKit has it. */
+/** Returns a function that releases the lock, or undefined while another local AuthKit holds it. */
 export function lock(file: string): (() => void) | undefined {
   const path = `${file}.lock`;
   mkdirSync(dirname(path), { recursive: true });
@@ -18,7 +18,7 @@ export function lock(file: string): (() => void) | undefined {
   };
 }
 
-/** A process that was killed leaves its lock behind; in a container the next has the same id. */
+/** A killed process leaves its lock behind; in a container, the next one has the same pid. */
 function isOwned(path: string): boolean {
   try {
     const owner = Number(readFileSync(path, 'utf8'));

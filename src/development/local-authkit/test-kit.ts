@@ -1,26 +1,26 @@
-// Signs in for tests: presses the buttons of the screens, over HTTP or in a browser that Playwright
-// drives. For tests of an app, test-visitor.ts comes first. Not part of the server.
+// Signs in for tests by pressing the buttons of the screens, over HTTP or in a browser driven by
+// Playwright. To test an app, start with test-visitor.ts. Not part of the server.
 
 import { LocalAuthKitError } from './errors.ts';
 
 export interface SignInChoices {
   /** Name, e-mail address or sub. */
   person: string;
-  /** Name or id; default: the first on the screen. */
+  /** Name or id; default: the first one on the screen. */
   organization?: string;
   /** Default: allow. */
   consent?: 'allow' | 'deny';
-  /** Give the same one again to keep the local AuthKit's session. */
+  /** Pass the same jar again to keep the session at the local AuthKit. */
   jar?: CookieJar;
 }
 
-/** The local AuthKit's cookies: name to value, each sent to every path. */
+/** Cookies, name to value; each is sent to every path. */
 export type CookieJar = Map<string, string>;
 
 /**
- * Walks the screens of the local AuthKit.
- * @returns the URL at the client's callback, with `code` and `state` or `error`; not fetched.
- * Errors: LocalAuthKitError `test_kit` where a page shows no button for the choices.
+ * Goes through the screens of the local AuthKit.
+ * @returns the URL of the client's callback, with `code` and `state` or `error`; it is not fetched.
+ * Errors: LocalAuthKitError `test_kit` if a page has no button for the choices.
  */
 export async function signInOverHttp(authorizationUrl: string | URL, choices: SignInChoices) {
   const jar: CookieJar = choices.jar ?? new Map<string, string>();
@@ -40,12 +40,12 @@ export async function signInOverHttp(authorizationUrl: string | URL, choices: Si
   return url;
 }
 
-/** One request with the cookies of this jar, which keeps those of the response; follows no redirect. */
+/** Sends a request with the jar's cookies and stores those of the response; follows no redirect. */
 export async function request(url: URL, jar: CookieJar, init: RequestInit = {}): Promise<Response> {
   const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
   const headers = new Headers(init.headers);
   headers.set('cookie', cookie);
-  // No connection is kept, so that none is dead after a restart of the local AuthKit.
+  // A kept connection would be dead after a restart of the local AuthKit.
   headers.set('connection', 'close');
   const response = await fetch(url, { ...init, headers, redirect: 'manual' });
   for (const line of response.headers.getSetCookie()) {
@@ -56,7 +56,7 @@ export async function request(url: URL, jar: CookieJar, init: RequestInit = {}):
   return response;
 }
 
-/** A page of Playwright, of whichever of its packages: what is used of it here. */
+/** The methods used here of a Playwright page, from any of its packages. */
 export interface PlaywrightPage {
   url(): string;
   content(): Promise<string>;
@@ -65,9 +65,9 @@ export interface PlaywrightPage {
 }
 
 /**
- * Walks the screens of the local AuthKit in a browser, from the one that the page shows to the app.
- * The jar of the choices is not used: the browser has its own.
- * Errors: LocalAuthKitError `test_kit` where a page shows no button for the choices.
+ * Goes through the screens of the local AuthKit in a browser, from the current one until the
+ * browser is back at the app. Ignores `jar`: the browser has its own cookies.
+ * Errors: LocalAuthKitError `test_kit` if a page has no button for the choices.
  */
 export async function signInWithPlaywright(page: PlaywrightPage, choices: SignInChoices) {
   const { origin } = new URL(page.url());
@@ -83,7 +83,7 @@ export async function signInWithPlaywright(page: PlaywrightPage, choices: SignIn
 const MOST_STEPS = 20;
 const BUTTON = /<button[^>]* name="(\w+)" value="([^"]*)"[^>]*>([^]*?)<\/button>/g;
 
-/** The button of this screen that the choices press. */
+/** Finds the button of this screen that matches the choices. */
 function choose(html: string, { person, organization, consent = 'allow' }: SignInChoices) {
   const wanted: Record<string, string> = {
     person,

@@ -1,24 +1,24 @@
-// Somebody who uses an app in its tests, over HTTP and without a browser: keeps the app's cookies and
-// AuthKit's apart, signs in, comes back for another organization. Not part of the server.
+// A simulated user for the tests of an app, over HTTP and without a browser: keeps the app's and
+// AuthKit's cookies separate, signs in, and switches organizations. Not part of the server.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalAuthKitError } from './errors.ts';
 import { request, signInOverHttp, type CookieJar, type SignInChoices } from './test-kit.ts';
 
 export interface Visitor {
-  /** The app's cookies, to take one away or to hand them to somebody else. */
+  /** The app's cookies; tests may remove one or give them to another visitor. */
   cookies: CookieJar;
-  /** Asks the app as a script of its pages does; redirects are not followed. */
+  /** Sends a request as a script of the app's pages would; follows no redirect. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /**
-   * Signs in; again, with another organization, to switch. `path` is where the app starts it.
+   * Signs in; call it again with another organization to switch. `path` starts the app's sign-in.
    * @returns the app's response at its redirect URI
-   * Errors: LocalAuthKitError `test_kit` where the app starts none, or a screen lacks the choices.
+   * Errors: LocalAuthKitError `test_kit` if the app starts no sign-in or a screen lacks a choice.
    */
   signIn(choices: Omit<SignInChoices, 'jar'> & { path?: string }): Promise<Response>;
 }
 
-/** A visitor of the app at this origin, signed out and with no session at AuthKit. */
+/** Returns a visitor of the app at this origin, without a session there or at AuthKit. */
 export function newVisitor(app: string | URL): Visitor {
   const { origin } = new URL(app);
   const cookies: CookieJar = new Map<string, string>();
@@ -36,7 +36,7 @@ export function newVisitor(app: string | URL): Visitor {
       if (location === null) {
         throw new LocalAuthKitError(
           'test_kit',
-          `${path} responds with ${start.status}, no redirect`,
+          `${path} responded with ${start.status} instead of a redirect`,
         );
       }
       const callback = await signInOverHttp(location, { ...choices, jar: atAuthKit });
@@ -46,7 +46,7 @@ export function newVisitor(app: string | URL): Visitor {
 }
 
 /**
- * Resolves once the app sends people to AuthKit: after its start it looks for the issuer first.
+ * Resolves once the app redirects to AuthKit: after its start, it must discover the issuer first.
  * Errors: LocalAuthKitError `test_kit` after ten seconds.
  */
 export async function untilReady(app: string | URL, path = '/login'): Promise<void> {
@@ -56,5 +56,5 @@ export async function untilReady(app: string | URL, path = '/login'): Promise<vo
     if (response && response.status >= 300 && response.status < 400) return;
     await delay(50);
   }
-  throw new LocalAuthKitError('test_kit', `${path} sends nobody to AuthKit within ten seconds`);
+  throw new LocalAuthKitError('test_kit', `${path} did not redirect to AuthKit within ten seconds`);
 }

@@ -1,5 +1,5 @@
 // UserInfo (OIDC Core §5.3) for AuthKit's access tokens; oidc-provider would refuse any token that
-// has an audience. Its refusal is `{"error":"unauthorized"}`, not RFC 6750's `invalid_token`.
+// has an audience. AuthKit's error is `{"error":"unauthorized"}`, not RFC 6750's `invalid_token`.
 
 import type { RequestHandler } from 'express';
 import { verifyAccessToken } from './access-token.ts';

@@ -103,7 +103,7 @@ describe('the consent of a third-party application', () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Bruno'));
-    expect(browser.page?.body).toContain('asks for access');
+    expect(browser.page?.body).toContain('requests access');
     await browser.follow(await browser.press('Allow'));
     expect(browser.page?.url.pathname).toBe('/profile');
 

@@ -218,7 +218,7 @@ describe('screens over HTTP', () => {
     await browser.open(thirdParty.authorizationUrl({ scope }));
     const consent = await browser.follow(await browser.press('Bruno Okafor'));
     const text = plainText(consent.body);
-    expect(text).toContain('Ledgerly asks for access');
+    expect(text).toContain('Ledgerly requests access');
     expect(text).toContain('Paper Lantern Ltd');
     expect(text).toContain('Read your name');
     expect(text).not.toContain('e-mail address');

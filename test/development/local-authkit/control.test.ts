@@ -134,7 +134,7 @@ describe('tokens and grants of a person', () => {
     const browser = new Browser();
     await browser.open(thirdParty.authorizationUrl());
     const page = await browser.follow(await browser.press(person));
-    expect(plainText(page.body)).toContain('asks for access');
+    expect(plainText(page.body)).toContain('requests access');
   });
 
   it('shortens the lifetime of the access tokens issued next, until reset', async () => {

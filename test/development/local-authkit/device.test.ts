@@ -107,7 +107,7 @@ it('answers expired_token after five minutes, and the page does not take the cod
   passTime(301);
   expect((await poll(started['device_code'])).error).toBe('expired_token');
   const page = await confirmPage(new Browser(), started['verification_uri_complete']);
-  expect(plainText(page.body)).toContain('not valid, no longer valid');
+  expect(plainText(page.body)).toContain('invalid, expired or already used');
 });
 
 it('takes the code in small letters and without its dash, and no other code', async () => {
@@ -115,7 +115,7 @@ it('takes the code in small letters and without its dash, and no other code', as
   const browser = new Browser();
   await browser.open(started['verification_uri'] ?? '');
   const wrong = await browser.press('Continue', { user_code: 'XXXX-XXXX' });
-  expect(plainText(wrong.body)).toContain('not valid, no longer valid');
+  expect(plainText(wrong.body)).toContain('invalid, expired or already used');
   const code = (started['user_code'] ?? '').replace('-', '').toLowerCase();
   const confirm = await browser.press('Continue', { user_code: code });
   expect(plainText(confirm.body)).toContain('Is this your device?');

@@ -50,15 +50,15 @@ const ada = press(/^Ada/);
 const SCREENS: [string, ((page: Page) => Promise<unknown>)[]][] = [
   ['Sign in', [signInAt]],
   ['Choose an organization', [signInAt, press(/^Chiara/)]],
-  ['Ledgerly asks for access', [consentAt, press(/^Bruno/)]],
-  ['This did not work', [unknownAt]],
-  ['This did not work', [unregisteredAt]],
+  ['Ledgerly requests access', [consentAt, press(/^Bruno/)]],
+  ['Something went wrong', [unknownAt]],
+  ['Something went wrong', [unregisteredAt]],
   ['Connect a device', [openDevice]],
   ['Is this your device?', confirmDevice],
   ['Device connected', [...confirmDevice, press('Confirm'), ada]],
   ['Device not connected', [...confirmDevice, press('This is not mine')]],
   ['Sign out of the local AuthKit?', [...confirmDevice, press('Confirm'), ada, signOutAt]],
-  ['Nobody is signed in', [signOutAt]],
+  ['You are not signed in', [signOutAt]],
   [
     'You are signed out of the local AuthKit',
     [...confirmDevice, press('Confirm'), ada, signOutAt, press('Sign out')],
@@ -117,7 +117,7 @@ it('shows the logo of the colour scheme on the consent screen', async () => {
     const page = await newPage(browser, { dark });
     await consentAt(page);
     await press(/^Bruno/)(page);
-    await page.getByRole('heading', { name: 'Ledgerly asks for access' }).waitFor();
+    await page.getByRole('heading', { name: 'Ledgerly requests access' }).waitFor();
     const shown = await page.evaluate<string>('document.querySelector("img").currentSrc');
     expect(shown).toContain(file);
     const width = await page.evaluate('document.querySelector("img").naturalWidth');

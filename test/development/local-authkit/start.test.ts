@@ -89,7 +89,7 @@ describe('start', () => {
     expect((await fetch(`${authkit.issuer}/oauth2/jwks`)).status).toBe(200);
     expect([authkit.takenPort, (await start()).takenPort]).toEqual([port, undefined]);
     const { said } = await runUntilReady(['--port', `${port}`, '--state-file', newFile()]);
-    expect(said.output).toContain(`  (port ${port} is taken, so it has another)\n`);
+    expect(said.output).toContain(`  (port ${port} is taken; using another)\n`);
     squatter.close();
   });
 
