@@ -1,68 +1,73 @@
-// The app as a browser meets it at BASE_URL: directly, or through its proxy.
+// Checks the app as a browser reaches it at BASE_URL, directly or through its proxy.
 import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
 import { FROM_OTHER_HOST } from '../../demo/middleware/own-host.ts';
-import { ask, locationOf, type Answer } from './http.ts';
+import { sendRequest, locationOf, type HttpResponse } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
 
 /**
- * Takes the settings; returns what a request to BASE_URL meets: the proxy, and the start of a
- * sign-in, whose attempt just expires. Without a running app only the settings are compared.
+ * Takes the settings; returns the findings about requests to BASE_URL: the proxy, and the start of
+ * a sign-in, which is left to expire. If the app does not run, it only compares the settings.
  */
 export async function checkApp(config: Config): Promise<Finding[]> {
   const { baseUrl } = config;
   const url = new URL('/healthz', baseUrl);
-  const health = await ask(url);
+  const health = await sendRequest(url);
   if (health.status !== 200) {
     return [compareSettings(config), notReached(config, health, locationOf(health, url))];
   }
   return [await checkProxy(config), await checkSignInStart(config)];
 }
 
-/** BASE_URL against TRUST_PROXY (Express: `trust proxy`; RFC 7239 §8.1 on whom to believe). */
+/** Compares BASE_URL with TRUST_PROXY (Express: `trust proxy`; RFC 7239 §8.1 on trust). */
 function compareSettings({ baseUrl, trustProxy }: Config): Finding {
   const isHttps = baseUrl.protocol === 'https:';
   const isTrusted = trustProxy !== undefined && trustProxy !== false && trustProxy !== 0;
   if (isHttps && !isTrusted) {
-    const found = 'BASE_URL is https, so a proxy ends TLS, but it is not trusted: one rate limit';
-    return warning('proxy', `${found} for all visitors`, 'TRUST_PROXY=1');
+    const found =
+      'BASE_URL is https, but the proxy that ends TLS is not trusted: all visitors share one rate limit';
+    return warning('proxy', found, 'TRUST_PROXY=1');
   }
   if (!isHttps && isTrusted) {
     const found = `TRUST_PROXY is set, but BASE_URL is ${baseUrl.origin}: cookies are not Secure`;
-    return warning('proxy', found, 'BASE_URL=https://<the host people see>, or no TRUST_PROXY');
+    return warning('proxy', found, 'BASE_URL=https://<the public host>, or remove TRUST_PROXY');
   }
   return ok('proxy', isTrusted ? `TRUST_PROXY=${String(trustProxy)}` : 'none');
 }
 
-/** What the app says of the way a request has come; its error pages tell the operator. */
+/** Reads from the app's error pages how its proxy forwards requests. */
 async function checkProxy(config: Config): Promise<Finding> {
   const url = new URL('/doctor-probe', config.baseUrl);
-  const first = locationOf(await ask(url, { headers: NAVIGATION }), url);
+  const first = locationOf(await sendRequest(url, { headers: NAVIGATION }), url);
   if (first?.origin === config.baseUrl.origin) {
-    const found = 'the proxy replaces the Host header, so each page is redirected once in vain';
-    const change = 'proxy: pass Host on as it is (nginx: proxy_set_header Host $http_host;)';
+    const found = 'the proxy replaces the Host header, so every page is needlessly redirected once';
+    const change = 'proxy: forward Host unchanged (nginx: proxy_set_header Host $http_host;)';
     return warning('proxy', found, change);
   }
   url.search = FROM_OTHER_HOST;
-  const page = await ask(url, { headers: NAVIGATION });
+  const page = await sendRequest(url, { headers: NAVIGATION });
   if (!page.text.includes('TRUST_PROXY')) return compareSettings(config);
   const found = 'requests come through a proxy that the app does not trust';
   return problem('proxy', found, 'TRUST_PROXY=1 (the number of proxies), and an https BASE_URL');
 }
 
-function notReached({ baseUrl, port }: Config, { silence, status }: Answer, target?: URL): Finding {
+function notReached(
+  { baseUrl, port }: Config,
+  { failure, status }: HttpResponse,
+  target?: URL,
+): Finding {
   const { origin } = baseUrl;
   if (target && target.origin !== origin) {
-    const found = `${origin} sends on to ${target.origin}`;
+    const found = `${origin} redirects to ${target.origin}`;
     return problem('app', found, `BASE_URL=${target.origin}`);
   }
-  if (silence === undefined && status < 500) {
-    const found = `something else than this app answers at ${origin} (HTTP ${status} for /healthz)`;
-    return problem('app', found, 'BASE_URL: set the origin that leads to this app');
+  if (failure === undefined && status < 500) {
+    const found = `${origin} is not this app (HTTP ${status} for /healthz)`;
+    return problem('app', found, 'BASE_URL: set the origin of this app');
   }
-  const found = `not looked at, ${origin}: ${silence ?? `HTTP ${status} for /healthz`}`;
+  const found = `not checked, ${origin}: ${failure ?? `HTTP ${status} for /healthz`}`;
   const ownPort = Number(baseUrl.port || 80);
   return isLoopbackHttp(baseUrl) && ownPort !== port
     ? warning('app', found, `PORT=${ownPort}, or BASE_URL with port ${port}; then npm start`)
@@ -71,37 +76,38 @@ function notReached({ baseUrl, port }: Config, { silence, status }: Answer, targ
 
 async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> {
   const url = new URL(`/login?${FROM_OTHER_HOST}`, baseUrl);
-  const answer = await ask(url, { headers: NAVIGATION });
-  const target = locationOf(answer, url);
+  const response = await sendRequest(url, { headers: NAVIGATION });
+  const target = locationOf(response, url);
   const redirectUri = target?.searchParams.get('redirect_uri') ?? undefined;
   const expected = new URL('/callback', baseUrl).href;
-  // Another redirect URI, or another own host to send a browser to: it runs with other settings.
+  // A different redirect URI, or a redirect to another host: the app runs with other settings.
   const running = redirectUri ?? target?.href;
   if (running !== undefined && URL.canParse(running) && running !== expected) {
     const { origin } = new URL(running);
-    const found = `the running app has BASE_URL ${origin}, the doctor ${baseUrl.origin}`;
+    const found = `the running app has BASE_URL ${origin}, the doctor has ${baseUrl.origin}`;
     return problem('app', found, `BASE_URL=${origin}, or restart the app`);
   }
   if (redirectUri === undefined) {
-    const found = `GET /login answers HTTP ${answer.status || 'nothing'}, no redirect to AuthKit`;
-    const change = 'restart the app if a setting was changed; its log and its /readyz say why';
+    const reason = response.failure ?? `HTTP ${response.status}`;
+    const found = `GET /login does not redirect to AuthKit: ${reason}`;
+    const change = 'restart the app if a setting has changed; its log and /readyz show the reason';
     return warning('app', found, change);
   }
   const clientId = target?.searchParams.get('client_id');
   if (authKit && clientId !== authKit.clientId) {
-    const found = `the running app has OAUTH_APP_CLIENT_ID ${clientId}, the doctor another`;
-    return warning('app', found, 'restart the app, so that it reads the settings again');
+    const found = `the running app has OAUTH_APP_CLIENT_ID ${clientId}, the doctor has another`;
+    return warning('app', found, 'restart the app to read the settings again');
   }
-  const attempt = answer.headers.getSetCookie().find((cookie) => COOKIE.test(cookie)) ?? '';
-  return isKept(attempt, baseUrl)
-    ? ok('app', `starts sign-ins with ${expected} and a cookie that browsers keep`)
-    : problem('app', 'its cookie does not arrive whole', 'proxy: pass Set-Cookie on as it is');
+  const attempt = response.headers.getSetCookie().find((cookie) => COOKIE.test(cookie)) ?? '';
+  return isAccepted(attempt, baseUrl)
+    ? ok('app', `starts sign-ins with ${expected} and a cookie that browsers accept`)
+    : problem('app', 'its cookie does not arrive unchanged', 'proxy: forward Set-Cookie unchanged');
 }
 
 const COOKIE = /^(?:__Host-)?sign-in-[\w-]+\./;
 
 /** RFC 6265bis §4.1.3.2: `__Host-` needs Secure, this path and no domain, or browsers drop it. */
-function isKept(cookie: string, { protocol }: URL): boolean {
+function isAccepted(cookie: string, { protocol }: URL): boolean {
   if (!/; path=\/(?:;|$)/i.test(cookie)) return false;
   return protocol === 'http:' || (/; secure/i.test(cookie) && !/; domain=/i.test(cookie));
 }

@@ -1,8 +1,8 @@
-// One request to sign in as the app would send it, and what its answer amounts to. It ends before
-// anybody signs in, so it needs no user and leaves no code behind.
-import { ask, locationOf, type Answer } from './http.ts';
+// Sends one authorization request as the app would, and classifies the response. The probe ends
+// before sign-in, so it needs no user and leaves no code behind.
+import { sendRequest, locationOf, type HttpResponse } from './http.ts';
 
-/** What an authorization request says, as far as the doctor changes it. */
+/** The parameters of an authorization request that the doctor varies. */
 export interface Request {
   clientId: string;
   redirectUri: string;
@@ -12,15 +12,15 @@ export interface Request {
 
 export interface Outcome {
   /**
-   * `goes on`: to a sign-in screen. `refused`: by a page, since client or redirect URI are not
-   * trusted. `error`: told at the redirect URI, so both are known. `unclear`: nothing about the
-   * request.
+   * `accepted`: leads to a sign-in screen. `refused`: an error page, because the client or the
+   * redirect URI is not trusted. `error`: an error at the redirect URI, so both are known.
+   * `unclear`: the response says nothing about the request.
    */
-  kind: 'goes on' | 'refused' | 'error' | 'unclear';
-  /** For `error` its code, for `unclear` what came instead. */
+  kind: 'accepted' | 'refused' | 'error' | 'unclear';
+  /** The error code for `error`, the reason for `unclear`. */
   detail: string;
-  /** The words of the answer without what the request said: alike for alike reasons. */
-  looks: string;
+  /** The words of the response without the request's values: equal for equal reasons. */
+  fingerprint: string;
 }
 
 /** Takes the authorization endpoint and a request; sends it (RFC 6749 §4.1.1) and never rejects. */
@@ -34,42 +34,43 @@ export async function probe(endpoint: URL, request: Request): Promise<Outcome> {
     scope,
     state: 'doctor-probe-state',
     nonce: 'doctor-probe-nonce',
-    // S256 of a verifier that is never used: the probe ends before a code is issued.
+    // The S256 challenge of a verifier that is never used: the probe ends before a code is issued.
     code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
     code_challenge_method: 'S256',
     ...(resource !== undefined && { resource }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  return classify(await ask(url), url, request);
+  return classify(await sendRequest(url), url, request);
 }
 
-/**
- * RFC 6749 §4.1.2.1: an untrusted client or redirect URI is told on a page, anything else there.
- */
-function classify(answer: Answer, url: URL, request: Request): Outcome {
-  const { status } = answer;
-  const target = locationOf(answer, url);
-  const looks = wordsOf(`${status} ${target?.href ?? ''} ${visibleText(answer.text)}`, request);
+/** RFC 6749 §4.1.2.1: only an untrusted client or redirect URI is reported on a page. */
+function classify(response: HttpResponse, url: URL, request: Request): Outcome {
+  const { status } = response;
+  const target = locationOf(response, url);
+  const fingerprint = fingerprintOf(
+    `${status} ${target?.href ?? ''} ${visibleText(response.text)}`,
+    request,
+  );
   const error = target?.href.startsWith(`${request.redirectUri}?`)
     ? target.searchParams.get('error')
     : null;
-  if (error !== null && error !== undefined) return { kind: 'error', detail: error, looks };
-  // A check for robots, a limit or an outage answers alike whatever was asked.
+  if (error !== null && error !== undefined) return { kind: 'error', detail: error, fingerprint };
+  // A bot check, a rate limit or an outage responds the same way to every request.
   if (status === 0 || [401, 403, 429].includes(status) || status >= 500) {
-    return { kind: 'unclear', detail: answer.silence ?? `HTTP ${status}`, looks };
+    return { kind: 'unclear', detail: response.failure ?? `HTTP ${status}`, fingerprint };
   }
   const isErrorPage = /invalid|error/i.test(`${target?.hostname ?? ''}${target?.pathname ?? ''}`);
-  return { kind: status >= 400 || isErrorPage ? 'refused' : 'goes on', detail: '', looks };
+  return { kind: status >= 400 || isErrorPage ? 'refused' : 'accepted', detail: '', fingerprint };
 }
 
 const visibleText = (html: string) =>
   html.replaceAll(/<(style|script)\b.*?<\/\1>/gis, ' ').replaceAll(/<[^>]*>/g, ' ');
 
-/** Words only: ids have digits or mixed case, and what the request said differs by intent. */
-function wordsOf(text: string, { clientId, redirectUri }: Request): string {
+/** Keeps only words: ids (digits, mixed case) and the request's own values differ each time. */
+function fingerprintOf(text: string, { clientId, redirectUri }: Request): string {
   const escaped = redirectUri.replaceAll('&', '&amp;');
-  const said = [redirectUri, escaped, encodeURIComponent(redirectUri), clientId];
-  const rest = said.reduce((left, value) => left.replaceAll(value, ' '), text);
+  const sent = [redirectUri, escaped, encodeURIComponent(redirectUri), clientId];
+  const rest = sent.reduce((left, value) => left.replaceAll(value, ' '), text);
   const words = rest.match(/[\w-]+/g) ?? [];
   return words.filter((word) => /^(?:[A-Z]?[a-z_-]+|\d{3})$/.test(word)).join(' ');
 }

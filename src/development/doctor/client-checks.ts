@@ -1,4 +1,4 @@
-// The application as the issuer knows it, found out with probes that need no user.
+// Checks what the issuer knows of the application, with probes that need no user.
 import type { Config } from '../../config/config.ts';
 import { checkCredentials } from './credential-checks.ts';
 import type { Metadata } from './issuer-checks.ts';
@@ -7,8 +7,8 @@ import type { Finding } from './report.ts';
 import { checkScopes } from './scope-checks.ts';
 
 /**
- * Takes the settings and the metadata of a usable issuer; returns what its authorization and token
- * endpoints think of client id, redirect URI, secret and scopes (RFC 6749 §4.1.2.1, §5.2).
+ * Takes the settings and the metadata of a usable issuer; returns whether its authorization and
+ * token endpoints accept the client id, redirect URI, secret and scopes (RFC 6749 §4.1.2.1, §5.2).
  */
 export async function checkClient(
   config: Config,
@@ -23,11 +23,11 @@ export async function checkClient(
     endpoint('authorization_endpoint'),
     credentials.isAuthenticated,
   );
-  const isScopeTold = findings.some(({ check }) => check === 'scopes');
+  const areScopesReported = findings.some(({ check }) => check === 'scopes');
   return [
     ...findings,
-    // An unknown client has no secret that could be wrong, and two problems for one fault mislead.
+    // For an unknown client, a second problem about its secret would mislead.
     ...(findings.includes(UNKNOWN_CLIENT) ? [] : [credentials.finding]),
-    ...(isScopeTold ? [] : [checkScopes(config, metadata)]),
+    ...(areScopesReported ? [] : [checkScopes(config, metadata)]),
   ];
 }

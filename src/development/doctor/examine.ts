@@ -1,4 +1,4 @@
-// The order of the checks: settings, issuer, application, store, the app behind its proxy.
+// Runs the checks in order: settings, issuer, application, store, the app behind its proxy.
 import { ConfigError, parseConfig, type Config } from '../../config/config.ts';
 import { checkApp } from './app-checks.ts';
 import { checkAudience } from './audience-checks.ts';
@@ -9,9 +9,8 @@ import { ok, problem, warning, type Finding } from './report.ts';
 import { checkStore } from './store-checks.ts';
 
 /**
- * Takes the environment and, where there is one, an access token, which is only read. Returns the
- * findings of all checks, in the order in which one builds on another; never rejects for a fault
- * that it looks for.
+ * Takes the environment and optionally an access token, which is only read. Returns the findings of
+ * all checks, each after those it depends on; never rejects because of a fault that it checks for.
  */
 export async function examine(
   env: Record<string, string | undefined>,
@@ -29,7 +28,7 @@ export async function examine(
   }
   return [
     ok('settings', config.production ? 'complete for production' : 'fine for development'),
-    // A missing API_AUDIENCE is told where it is compared.
+    // checkAudience reports a missing API_AUDIENCE.
     ...config.warnings
       .filter((line) => !line.startsWith('API_AUDIENCE:'))
       .map((line) => warning('settings', line)),
@@ -44,10 +43,10 @@ async function checkAuthKit(config: Config, accessToken?: string): Promise<Findi
   if (!authKit)
     return [ok('issuer', 'AUTHKIT_ISSUER is not set: the app starts its local AuthKit')];
   const { findings, metadata } = await checkIssuer(authKit.issuer);
-  const ofClient = metadata ? await checkClient(config, authKit, metadata) : [];
-  // With the environment's client id for the application's, API_AUDIENCE is the one that is right.
+  const clientFindings = metadata ? await checkClient(config, authKit, metadata) : [];
+  // If the environment's client id was set as the application's, API_AUDIENCE is right.
   const isMixedUp =
-    ofClient.includes(UNKNOWN_CLIENT) && config.apiAudience?.includes(authKit.clientId);
+    clientFindings.includes(UNKNOWN_CLIENT) && config.apiAudience?.includes(authKit.clientId);
   const audience = isMixedUp ? [] : [checkAudience(config, authKit.issuer, accessToken)];
-  return [...findings, ...ofClient, ...audience];
+  return [...findings, ...clientFindings, ...audience];
 }

@@ -1,4 +1,4 @@
-// `npm run doctor`: checks what people stumble over, before a user does.
+// `npm run doctor`: finds common mistakes in the setup before a user does.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import dotenv from 'dotenv';
@@ -8,11 +8,11 @@ import { describe } from './report.ts';
 const HELP = `Checks the settings, the issuer, the application, the store and the proxy.
 
   npm run doctor                      reads the environment and .env, as the app does
-  npm run -s doctor -- --json         the findings as bare JSON (-s: without npm's own lines)
+  npm run -s doctor -- --json         prints the findings as JSON (-s hides npm's own output)
   npm run doctor -- --token FILE      compares API_AUDIENCE with the access token in FILE, such as
-                                      one that was sent to your API; it is only read
+                                      one sent to your API; the token is only read
 
-Exit code: 0 without a problem, 1 with one, 2 when called wrongly. No secret is shown.
+Exit code: 0 no problem, 1 a problem, 2 wrong usage. No secret is shown.
 `;
 
 async function main(): Promise<number> {

@@ -1,19 +1,19 @@
-// The application as the issuer knows it: client id and redirect URI. No document of AuthKit says
-// how it reports a wrong one, so its answer is compared with those to a made-up client id and to a
-// made-up redirect URI, and where those are alike, the token endpoint has the last word.
+// Checks that the issuer knows the client id and the redirect URI. AuthKit does not document how it
+// reports a wrong one, so its response is compared with those to a made-up client id and to a
+// made-up redirect URI. If both of these look the same, the token endpoint decides.
 import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
 import { probe, type Outcome, type Request } from './authorization-probe.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
-/** The answers to the request as it is, and with one of its two values made up. */
+/** The outcomes of the real request, and of the request with one made-up value. */
 interface Outcomes {
   real: Outcome;
-  otherClient: Outcome;
-  otherRedirect: Outcome;
+  madeUpClient: Outcome;
+  madeUpRedirect: Outcome;
 }
 
-/** The one finding after which no secret is worth a look. */
+/** After this finding, checking the secret makes no sense. */
 export const UNKNOWN_CLIENT = problem(
   'client id',
   'unknown to the issuer',
@@ -22,8 +22,8 @@ export const UNKNOWN_CLIENT = problem(
 
 /**
  * Takes the settings, the authorization endpoint, and whether the token endpoint accepts the
- * credentials (undefined: not known). Returns what there is to say of client id and redirect URI,
- * and of what else the request is refused for (RFC 6749 §4.1.2.1, RFC 8707 §2).
+ * credentials (undefined: unknown). Returns the findings about client id and redirect URI, and
+ * about other reasons to refuse the request (RFC 6749 §4.1.2.1, RFC 8707 §2).
  */
 export async function checkRegistration(
   { baseUrl, scope, resource }: Config,
@@ -33,40 +33,41 @@ export async function checkRegistration(
 ): Promise<Finding[]> {
   const redirectUri = new URL('/callback', baseUrl).href;
   const request: Request = { clientId, redirectUri, scope, resource };
-  const [real, otherClient, otherRedirect] = await Promise.all([
+  const [real, madeUpClient, madeUpRedirect] = await Promise.all([
     probe(endpoint, request),
     probe(endpoint, { ...request, clientId: 'client_made_up_by_doctor' }),
     probe(endpoint, { ...request, redirectUri: 'https://doctor.invalid/callback' }),
   ]);
-  const outcomes = { real, otherClient, otherRedirect };
+  const outcomes = { real, madeUpClient, madeUpRedirect };
   if (real.kind === 'refused') {
-    const register = howToRegister(redirectUri, endpoint);
-    return refused(redirectUri, register, whichIsUnknown(outcomes, isAuthenticated));
+    const change = howToRegister(redirectUri, endpoint);
+    return refused(redirectUri, change, findUnknown(outcomes, isAuthenticated));
   }
-  if (real.kind === 'goes on') return comparedWithMadeUp(redirectUri, outcomes);
+  if (real.kind === 'accepted') return compareWithMadeUp(redirectUri, outcomes);
   if (real.kind === 'error') {
     return [KNOWN_CLIENT, registered(redirectUri), refusedRequest(real.detail)];
   }
-  const found = `not looked at; the authorization endpoint: ${real.detail}`;
+  const found = `not checked; authorization endpoint: ${real.detail}`;
   return [warning('client id', found, 'run the doctor again later')];
 }
 
 type Unknown = 'client id' | 'redirect URI' | 'one of them';
 
-function whichIsUnknown(outcomes: Outcomes, isAuthenticated: boolean | undefined): Unknown {
-  const { real, otherClient, otherRedirect } = outcomes;
-  // A known client is one for which the two made-up answers differ.
-  if (otherClient.looks !== otherRedirect.looks) {
-    if (real.looks === otherRedirect.looks) return 'redirect URI';
-    if (real.looks === otherClient.looks) return 'client id';
+function findUnknown(outcomes: Outcomes, isAuthenticated: boolean | undefined): Unknown {
+  const { real, madeUpClient, madeUpRedirect } = outcomes;
+  // If the two made-up requests get different pages, the client id is known.
+  if (madeUpClient.fingerprint !== madeUpRedirect.fingerprint) {
+    if (real.fingerprint === madeUpRedirect.fingerprint) return 'redirect URI';
+    if (real.fingerprint === madeUpClient.fingerprint) return 'client id';
   }
-  // Alike: no such client, or pages that never say why. RFC 6749 §5.2: who authenticates is known.
+  // If they look the same, the client is unknown, or the pages never give a reason. A client that
+  // the token endpoint has authenticated is known (RFC 6749 §5.2).
   if (isAuthenticated) return 'redirect URI';
-  const isTold = isAuthenticated === false && !/redirect/i.test(real.looks);
-  return isTold ? 'client id' : 'one of them';
+  const isClientUnknown = isAuthenticated === false && !/redirect/i.test(real.fingerprint);
+  return isClientUnknown ? 'client id' : 'one of them';
 }
 
-/** RFC 6749 §3.1.2.3: simple string comparison, so the whole URI is told, to be copied. */
+/** RFC 6749 §3.1.2.3: simple string comparison, so the message has the whole URI to copy. */
 function howToRegister(redirectUri: string, endpoint: URL): string {
   const where = isLoopbackHttp(endpoint)
     ? `local AuthKit: start it with --redirect-uri ${redirectUri}`
@@ -74,43 +75,45 @@ function howToRegister(redirectUri: string, endpoint: URL): string {
   return `BASE_URL=<the origin whose /callback is registered>, or ${where}`;
 }
 
-function refused(redirectUri: string, register: string, unknown: Unknown): Finding[] {
+function refused(redirectUri: string, change: string, unknown: Unknown): Finding[] {
   switch (unknown) {
     case 'client id':
       return [UNKNOWN_CLIENT];
     case 'redirect URI': {
-      const found = `${redirectUri} is not registered at this application`;
-      return [KNOWN_CLIENT, problem('redirect URI', found, register)];
+      const found = `${redirectUri} is not registered for this application`;
+      return [KNOWN_CLIENT, problem('redirect URI', found, change)];
     }
     case 'one of them': {
       const found = 'AuthKit refuses the client id or the redirect URI and does not say which';
-      return [problem('client id', found, `${UNKNOWN_CLIENT.change}; or ${register}`)];
+      return [problem('client id', found, `${UNKNOWN_CLIENT.change}; or ${change}`)];
     }
     default:
       return unknown satisfies never;
   }
 }
 
-/** An answer that a made-up value gets too proves nothing. */
-function comparedWithMadeUp(redirectUri: string, outcomes: Outcomes): Finding[] {
-  const { real, otherClient, otherRedirect } = outcomes;
+/** If a made-up value gets the same response, the response proves nothing. */
+function compareWithMadeUp(redirectUri: string, outcomes: Outcomes): Finding[] {
+  const { real, madeUpClient, madeUpRedirect } = outcomes;
+  const isClientProven = real.fingerprint !== madeUpClient.fingerprint;
+  const isRedirectProven = real.fingerprint !== madeUpRedirect.fingerprint;
   return [
-    real.looks === otherClient.looks ? notTold('client id') : KNOWN_CLIENT,
-    real.looks === otherRedirect.looks ? notTold('redirect URI') : registered(redirectUri),
+    isClientProven ? KNOWN_CLIENT : notProven('client id'),
+    isRedirectProven ? registered(redirectUri) : notProven('redirect URI'),
   ];
 }
 
-const notTold = (check: string) =>
-  warning(check, `not told: AuthKit lets a made-up ${check} go on to its sign-in too`);
+const notProven = (check: string) =>
+  warning(check, `cannot be checked: AuthKit responds the same way to a made-up ${check}`);
 const KNOWN_CLIENT = ok('client id', 'known to the issuer');
 const registered = (redirectUri: string) => ok('redirect URI', `${redirectUri} is registered`);
 
 function refusedRequest(error: string): Finding {
   const found = `AuthKit refuses the request: ${error}`;
   if (error === 'invalid_scope') {
-    return problem('scopes', found, 'OAUTH_SCOPE: ask only for scopes of this application');
+    return problem('scopes', found, 'OAUTH_SCOPE: request only scopes of this application');
   }
   return error === 'invalid_target'
     ? problem('resource', found, 'OAUTH_RESOURCE: set a resource indicator of this environment')
-    : problem('request', found, 'WorkOS dashboard: is this application one of type OAuth?');
+    : problem('request', found, 'WorkOS dashboard: check that this application is of type OAuth');
 }

@@ -1,20 +1,20 @@
-// What the doctor finds: one line per check, and for a problem the line to change.
+// The doctor's findings: one line per check, and for a problem, the line to change.
 
 export type Status = 'ok' | 'warning' | 'problem';
 
 export interface Finding {
-  /** What was looked at, such as `issuer` or `redirect URI`. */
+  /** The name of the check, such as `issuer` or `redirect URI`. */
   check: string;
   status: Status;
   found: string;
-  /** The line of .env (or the place) to change. Never a secret. */
+  /** The line of .env to change, or where else to make the change. Never a secret. */
   change?: string;
 }
 
-/** All is well: takes what was looked at and what was seen. */
+/** Nothing is wrong: takes the name of the check and what was found. */
 export const ok = (check: string, found: string): Finding => ({ check, status: 'ok', found });
 
-/** It works, or cannot be looked at, but is worth a thought; exit code 0. */
+/** It works but deserves attention, or it cannot be checked; exit code 0. */
 export const warning = (check: string, found: string, change?: string): Finding => ({
   check,
   status: 'warning',
@@ -22,7 +22,7 @@ export const warning = (check: string, found: string, change?: string): Finding 
   ...(change !== undefined && { change }),
 });
 
-/** It does not work; `change` is what to do about it. Exit code 1. */
+/** It does not work; `change` says how to fix it. Exit code 1. */
 export const problem = (check: string, found: string, change: string): Finding => ({
   check,
   status: 'problem',
@@ -30,10 +30,10 @@ export const problem = (check: string, found: string, change: string): Finding =
   change,
 });
 
-/** "1 warning", "2 warnings": takes a count and a noun whose plural ends in s. */
+/** "1 warning", "2 warnings": takes a count and a noun with a regular plural. */
 export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** The report for people: one line a finding, the change below it, and a last line that counts. */
+/** Formats the report: one line per finding, the change below it, and a last line with counts. */
 export function describe(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length));
   const lines = findings.flatMap(({ status, check, found, change }) => [
@@ -45,8 +45,5 @@ export function describe(findings: readonly Finding[]): string {
   return [...lines, '', `${count('ok')} ok, ${rest.join(', ')}`, ''].join('\n');
 }
 
-/**
- * IMPORTANT: an issuer's words are untrusted; a control character in them could rewrite the
- * terminal.
- */
+/** IMPORTANT: text from an issuer is untrusted; a control character could rewrite the terminal. */
 const printable = (text: string) => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 500);

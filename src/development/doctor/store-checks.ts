@@ -1,14 +1,14 @@
-// The session store: Redis, or the file of the embedded one.
+// Checks the session store: Redis, or the file of the embedded store.
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createClient } from 'redis';
 import type { Config } from '../../config/config.ts';
-import { whySilent } from './http.ts';
+import { describeFailure } from './http.ts';
 import { ok, problem, type Finding } from './report.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
-/** Takes the settings; returns whether the store they name can be used. Writes nothing into it. */
+/** Takes the settings; returns whether the configured store can be used. Writes nothing to it. */
 export function checkStore({ redisUrl, sessionDb }: Config): Promise<Finding> {
   return redisUrl === undefined ? checkFile(sessionDb) : checkRedis(redisUrl);
 }
@@ -18,7 +18,7 @@ async function checkRedis(url: string): Promise<Finding> {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    // The second bound is for a server that accepts the connection and then says nothing.
+    // socketTimeout is for a server that accepts the connection and never responds.
     socket: {
       connectTimeout: REDIS_TIMEOUT_MS,
       socketTimeout: REDIS_TIMEOUT_MS,
@@ -30,15 +30,15 @@ async function checkRedis(url: string): Promise<Finding> {
     await client.connect();
     const startedAt = performance.now();
     await client.ping();
-    const found = `${host} answers in ${(performance.now() - startedAt).toFixed(1)} ms`;
+    const found = `${host} responds in ${(performance.now() - startedAt).toFixed(1)} ms`;
     return ok('Redis', found);
   } catch (cause) {
     const change = 'REDIS_URL: set the right user and password';
     if (/WRONGPASS|NOAUTH/.test(String(cause))) {
-      return problem('Redis', `${host} refuses user or password`, change);
+      return problem('Redis', `${host} refuses the user or password`, change);
     }
-    const scheme = 'start it, or REDIS_URL: set its host and port, rediss:// if it speaks TLS';
-    return problem('Redis', `${host}: ${whySilent(cause)}`, scheme);
+    const start = 'start it, or REDIS_URL: set its host and port, with rediss:// if it uses TLS';
+    return problem('Redis', `${host}: ${describeFailure(cause)}`, start);
   } finally {
     if (client.isOpen) client.destroy();
   }
@@ -51,8 +51,8 @@ async function checkFile(file: string): Promise<Finding> {
   );
   if (isFile === false)
     return problem('session file', `${file} is a folder, not a file`, OTHER_FILE);
-  // Before the first start the folder may be missing too: the app makes it. SQLite puts two more
-  // files beside this one while it is in use (https://sqlite.org/wal.html §2.2).
+  // Before the first start, the folder may be missing too: the app creates it. While in use, SQLite
+  // writes two more files next to this one (https://sqlite.org/wal.html §2.2).
   const folder = await nearestFolder(dirname(file));
   if (!(await stat(folder)).isDirectory()) {
     return problem('session file', `${folder} is a file, not a folder`, OTHER_FILE);
@@ -68,10 +68,10 @@ async function checkFile(file: string): Promise<Finding> {
     const change = 'move it aside, or SESSION_DB=<another file>';
     return problem('session file', `${file} is not a database`, change);
   }
-  return ok('session file', isFile ? file : `${file} will be made`);
+  return ok('session file', isFile ? file : `${file} will be created`);
 }
 
-const OTHER_FILE = 'SESSION_DB=<a file this user may write, and its folder>';
+const OTHER_FILE = 'SESSION_DB=<a writable file in a writable folder>';
 
 async function nearestFolder(folder: string): Promise<string> {
   const exists = await stat(folder).then(
@@ -81,9 +81,7 @@ async function nearestFolder(folder: string): Promise<string> {
   return exists || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
-/**
- * A database starts with these bytes (https://sqlite.org/fileformat.html §1.3); a new one is empty.
- */
+/** A database starts with this header (https://sqlite.org/fileformat.html §1.3) or is empty. */
 async function isSqlite(file: string): Promise<boolean> {
   const handle = await open(file, 'r');
   try {

@@ -66,7 +66,7 @@ describe('at the local AuthKit the doctor', () => {
     const { found } = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
     expect(found('app')).toMatchObject({
       status: 'warning',
-      found: `the running app has OAUTH_APP_CLIENT_ID ${app.env['OAUTH_APP_CLIENT_ID']}, the doctor another`,
+      found: `the running app has OAUTH_APP_CLIENT_ID ${app.env['OAUTH_APP_CLIENT_ID']}, the doctor has another`,
       change: expect.stringMatching(/^restart the app/),
     });
   });
@@ -76,7 +76,7 @@ describe('at the local AuthKit the doctor', () => {
     [
       'another kind of key',
       { OAUTH_APP_CLIENT_SECRET: 'sk_test_abc' },
-      /form is not that/,
+      /not look like a client secret/,
       /=<a new/,
     ],
     ['no secret', { OAUTH_APP_CLIENT_SECRET: '' }, /has a secret/, /^OAUTH_APP_CLIENT_SECRET=<one/],
@@ -94,7 +94,7 @@ describe('at the local AuthKit the doctor', () => {
     expect(without.found('credentials')?.found).toBe('accepted as a Public application');
     const withSecret = await find({ OAUTH_APP_CLIENT_ID });
     expect(withSecret.problems).toEqual(['credentials']);
-    expect(withSecret.found('credentials')?.change).toBe('OAUTH_APP_CLIENT_SECRET: leave it out');
+    expect(withSecret.found('credentials')?.change).toBe('OAUTH_APP_CLIENT_SECRET: remove it');
     const { found, problems } = await find({ OAUTH_APP_CLIENT_ID, ...UNREGISTERED });
     expect(problems).toEqual(['redirect URI', 'credentials']);
     expect(found('client id')?.status).toBe('ok');
@@ -110,7 +110,7 @@ describe('at the local AuthKit the doctor', () => {
   });
 
   it.each([
-    ['a scope', { OAUTH_SCOPE: 'openid nonsense' }, 'scopes', /^OAUTH_SCOPE: ask only for/],
+    ['a scope', { OAUTH_SCOPE: 'openid nonsense' }, 'scopes', /^OAUTH_SCOPE: request only/],
     ['a resource', { OAUTH_RESOURCE: 'https://a.example' }, 'resource', /^OAUTH_RESOURCE: /],
   ])('finds %s that is not on offer', async (_, changed, check, change) => {
     const { found, problems, findings } = await find(changed);
@@ -141,7 +141,7 @@ describe('at the local AuthKit the doctor', () => {
     expect(scopes).toMatchObject({
       status: 'problem',
       found:
-        'not supported: profile email offline_access; without a refresh token everybody is sent to sign in again every five minutes',
+        'not supported: profile email offline_access; without a refresh token, users must sign in again every five minutes',
     });
   });
 });

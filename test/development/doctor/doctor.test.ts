@@ -64,7 +64,7 @@ describe('the report', () => {
     expect(found('scopes')).toEqual({
       check: 'scopes',
       status: 'warning',
-      found: 'without offline_access there is no fresh access token after the first',
+      found: 'without offline_access, access tokens cannot be refreshed',
       change: 'OAUTH_SCOPE=openid profile offline_access',
     });
     expect(code).toBe(0);

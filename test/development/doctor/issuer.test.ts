@@ -18,11 +18,16 @@ const withIssuer = (issuer: string) => examined({ ...app.env, AUTHKIT_ISSUER: is
 
 describe('AUTHKIT_ISSUER', () => {
   it.each([
-    ['an unknown host', () => 'https://nowhere.invalid', /not known/, /=https:.*authkit\.app/],
+    [
+      'an unknown host',
+      () => 'https://nowhere.invalid',
+      /host name is unknown/,
+      /=https:.*authkit\.app/,
+    ],
     [
       'no server there',
       async () => `http://localhost:${await freePort()}`,
-      /listens/,
+      /is listening/,
       /npm run au/,
     ],
     ['no TLS there', () => app.authKit.issuer.replace('http', 'https'), /TLS/, /^AUTHKIT_ISSUER=/],
@@ -41,14 +46,14 @@ describe('AUTHKIT_ISSUER', () => {
     [
       'another name of it',
       () => app.authKit.issuer.replace('localhost', '127.0.0.1'),
-      /set to http:\/\/127\..* calls itself http:\/\/localhost/,
+      /set to http:\/\/127\..* metadata names http:\/\/localhost/,
       /^AUTHKIT_ISSUER=http:\/\/localhost:\d+$/,
     ],
     [
       'a host that sends on',
       () =>
         servers.serve((_req, res) => res.writeHead(301, { location: 'https://a.example/b' }).end()),
-      /sends on to https:\/\/a\.example/,
+      /redirects to https:\/\/a\.example/,
       /^AUTHKIT_ISSUER=https:\/\/a\.example$/,
     ],
     [
@@ -84,7 +89,7 @@ describe('the metadata', () => {
     ['no token endpoint', 'token_endpoint', undefined, 'metadata', /token_endpoint/],
     ['a token endpoint that is no URL', 'token_endpoint', 7, 'metadata', /token_endpoint/],
     ['no RS256', 'id_token_signing_alg_values_supported', ['ES256'], 'metadata', /RS256/],
-    ['keys that are no URL', 'jwks_uri', 'keys', 'keys', /no URL/],
+    ['keys that are no URL', 'jwks_uri', 'keys', 'keys', /not a URL/],
   ])('with %s is found', async (_, member, value, check, said) => {
     const issuer = await servers.serve(bentMetadata(app, (metadata) => (metadata[member] = value)));
     const { found, problems } = await withIssuer(issuer);
@@ -96,9 +101,9 @@ describe('the metadata', () => {
 
 describe('the keys', () => {
   it.each([
-    ['none', '{"keys":[]}', /holds no RSA signing key/],
-    ['of another kind only', '{"keys":[{"kty":"EC","kid":"a"}]}', /holds no RSA signing key/],
-    ['a page', '<h1>Blocked</h1>', /holds no RSA signing key \(HTTP 200\)/],
+    ['none', '{"keys":[]}', /has no RSA signing key/],
+    ['of another kind only', '{"keys":[{"kty":"EC","kid":"a"}]}', /has no RSA signing key/],
+    ['a page', '<h1>Blocked</h1>', /has no RSA signing key \(HTTP 200\)/],
   ])('are found to be %s', async (_, body, said) => {
     const keys = await servers.serve((_req, res) => res.end(body));
     const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
@@ -112,7 +117,7 @@ describe('the keys', () => {
     const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
     expect((await withIssuer(issuer)).found('keys')).toMatchObject({
       status: 'problem',
-      found: `${keys}: nothing listens there`,
+      found: `${keys}: nothing is listening there`,
       change: expect.stringContaining('firewall'),
     });
   });

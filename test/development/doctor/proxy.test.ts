@@ -31,7 +31,7 @@ describe('BASE_URL', () => {
     const { found, problems } = await find({ BASE_URL: `http://localhost:${port}`, PORT: port });
     expect(found('app')).toMatchObject({
       status: 'warning',
-      found: expect.stringContaining('nothing listens there'),
+      found: expect.stringContaining('nothing is listening there'),
       change: expect.stringContaining('npm start'),
     });
     expect(problems).toEqual(['redirect URI']);
@@ -47,13 +47,13 @@ describe('BASE_URL', () => {
 
   it.each([
     ['a proxy without the app', 502, {}, 'warning', /HTTP 502/, /npm start/],
-    ['another program', 404, {}, 'problem', /something else.*HTTP 404/, /^BASE_URL: /],
+    ['another program', 404, {}, 'problem', /is not this app.*HTTP 404/, /^BASE_URL: /],
     [
       'a host that sends on',
       308,
       { location: 'https://www.example.com/healthz' },
       'problem',
-      /sends on to https:\/\/www\.example\.com$/,
+      /redirects to https:\/\/www\.example\.com$/,
       /^BASE_URL=https:\/\/www\.example\.com$/,
     ],
   ])('is found to lead to %s', async (_, code, headers, status, said, change) => {
@@ -71,7 +71,7 @@ describe('BASE_URL', () => {
     const { found } = await find({ BASE_URL: proxy });
     expect(found('app')).toMatchObject({
       status: 'problem',
-      found: `the running app has BASE_URL ${app.url}, the doctor ${proxy}`,
+      found: `the running app has BASE_URL ${app.url}, the doctor has ${proxy}`,
       change: `BASE_URL=${app.url}, or restart the app`,
     });
   });
@@ -150,8 +150,8 @@ describe('through a proxy that ends TLS', () => {
     expect(found('app')).toEqual({
       check: 'app',
       status: 'problem',
-      found: 'its cookie does not arrive whole',
-      change: 'proxy: pass Set-Cookie on as it is',
+      found: 'its cookie does not arrive unchanged',
+      change: 'proxy: forward Set-Cookie unchanged',
     });
     expect(code).toBe(1);
   });
@@ -162,7 +162,7 @@ describe('through a proxy that ends TLS', () => {
     expect(found('app')).toMatchObject({
       status: 'warning',
       found: expect.stringContaining(
-        'its certificate is not trusted; NODE_EXTRA_CA_CERTS adds one',
+        'its certificate is not trusted; add its CA with NODE_EXTRA_CA_CERTS',
       ),
     });
   });

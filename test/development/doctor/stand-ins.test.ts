@@ -141,7 +141,7 @@ describe('at an AuthKit that leaves it open the doctor', () => {
     const { found, problems } = await find({ ...ONE_PAGE, signIn: page(status, 'Not now') });
     expect(found('client id')).toMatchObject({
       status: 'warning',
-      found: `not looked at; the authorization endpoint: HTTP ${status}`,
+      found: `not checked; authorization endpoint: HTTP ${status}`,
     });
     expect(problems).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('at an AuthKit that leaves it open the doctor', () => {
     const { found } = await examined({ ...app.env, AUTHKIT_ISSUER: issuer });
     expect(found('credentials')).toMatchObject({
       status: 'warning',
-      found: expect.stringContaining('the token endpoint: HTTP 500'),
+      found: expect.stringContaining('token endpoint: HTTP 500'),
     });
     expect(found('client id')?.status).toBe('ok');
   });

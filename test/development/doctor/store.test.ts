@@ -39,7 +39,7 @@ describe('the session file', () => {
     const { found, problems } = await find({
       SESSION_DB: join(folder, 'new', 'er', 'sessions.db'),
     });
-    expect(found('session file')?.found).toMatch(/will be made$/);
+    expect(found('session file')?.found).toMatch(/will be created$/);
     expect(problems).toEqual([]);
   });
 
@@ -72,10 +72,15 @@ describe('Redis', () => {
     [
       'another port',
       async () => ({ REDIS_URL: `redis://localhost:${await freePort()}` }),
-      /listens/,
+      /is listening/,
       /port/,
     ],
-    ['an unknown host', () => ({ REDIS_URL: 'redis://nowhere.invalid' }), /not known/, /host/],
+    [
+      'an unknown host',
+      () => ({ REDIS_URL: 'redis://nowhere.invalid' }),
+      /host name is unknown/,
+      /host/,
+    ],
     [
       'TLS that it has not',
       () => ({ REDIS_URL: at('').REDIS_URL.replace('redis', 'rediss') }),
