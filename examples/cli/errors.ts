@@ -1,4 +1,4 @@
-// Every way a command ends other than well, each with an exit code that scripts can rely on.
+// Every way in which a command can fail, each with an exit code that scripts can rely on.
 
 import { ClientError, ResponseBodyError } from 'openid-client';
 
@@ -14,7 +14,7 @@ export class CliError extends Error {
   }
 }
 
-/** Takes whatever was thrown; returns a sentence and an exit code, without tokens or a stack. */
+/** Takes any thrown value; returns a sentence and an exit code, without tokens or a stack trace. */
 export function describeFailure(error: unknown): { sentence: string; exitCode: number } {
   if (error instanceof CliError) {
     return { sentence: error.message, exitCode: exitCodes[error.code] };
@@ -24,7 +24,7 @@ export function describeFailure(error: unknown): { sentence: string; exitCode: n
     return { sentence: `AuthKit refused the request (${error.error}).`, exitCode };
   }
   if (error instanceof ClientError) {
-    return { sentence: `AuthKit did not answer as expected (${error.code}).`, exitCode };
+    return { sentence: `AuthKit sent an unexpected response (${error.code}).`, exitCode };
   }
   if (error instanceof TypeError && error.message === 'fetch failed') {
     return { sentence: 'AuthKit could not be reached.', exitCode };

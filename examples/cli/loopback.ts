@@ -1,4 +1,4 @@
-// Where the browser brings the answer: a server on loopback that lives for one sign-in.
+// Receives the authorization response: a loopback server that runs for one sign-in.
 // RFC 8252: https://www.rfc-editor.org/rfc/rfc8252
 
 import { EventEmitter, once } from 'node:events';
@@ -8,34 +8,34 @@ import { CliError } from './errors.ts';
 
 export interface Callback {
   url: URL;
-  /** Tells the person in the browser how it ended. */
-  answer: (sentence: string) => Promise<void>;
+  /** Shows the user in the browser how the sign-in ended. */
+  respond: (sentence: string) => Promise<void>;
 }
 
 const waitMs = 5 * 60_000;
 
 /**
- * Listens on a free port of 127.0.0.1: an address rather than `localhost`, which could resolve to
- * another interface (section 8.3), and any port, as section 7.3 asks AuthKit to accept.
+ * Listens on a free port of 127.0.0.1: `localhost` could resolve to another interface (section
+ * 8.3), and AuthKit must accept any port (section 7.3).
  */
 export async function listenForCallback(state: string) {
   const events = new EventEmitter<{ callback: [Callback] }>();
   let redirectUri = 'http://127.0.0.1/callback';
   const server = createServer((req, res) => {
     const path = req.url ?? '/';
-    // The code is exchanged with this very address, port included (RFC 6749 §4.1.3).
+    // The code must be exchanged with exactly this redirect URI, port included (RFC 6749 §4.1.3).
     const url = new URL(path.startsWith('//') ? '/' : path, redirectUri);
-    // Any page can send the browser here: what does not know the state ends nothing (RFC 9700 §4.7).
+    // Any page can send the browser here: a request without our state is ignored (RFC 9700 §4.7).
     if (
       req.method !== 'GET' ||
       url.pathname !== '/callback' ||
       url.searchParams.get('state') !== state
     ) {
-      void page(res, 404, 'There is nothing here.');
+      void page(res, 404, 'This page does not exist.');
       return;
     }
-    const answer = (sentence: string) => page(res, 200, sentence);
-    events.emit('callback', { url, answer });
+    const respond = (sentence: string) => page(res, 200, sentence);
+    events.emit('callback', { url, respond });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -44,11 +44,11 @@ export async function listenForCallback(state: string) {
   redirectUri = `http://127.0.0.1:${port}/callback`;
   return {
     redirectUri,
-    /** The first answer with our state; throws CliError `not_completed` after five minutes. */
+    /** The first response with our state; throws CliError `not_completed` after five minutes. */
     async callback(): Promise<Callback> {
       const signal = AbortSignal.timeout(waitMs);
       const [callback] = await once(events, 'callback', { signal }).catch((cause: unknown) => {
-        throw new CliError('not_completed', 'Nobody signed in for 5 minutes. Try again.', {
+        throw new CliError('not_completed', 'No sign-in within 5 minutes. Try again.', {
           cause,
         });
       });
@@ -56,7 +56,7 @@ export async function listenForCallback(state: string) {
     },
     close() {
       server.close();
-      server.closeAllConnections(); // browsers open spare ones, which would keep this program alive
+      server.closeAllConnections(); // spare connections of the browser would keep this program alive
     },
   };
 }
@@ -66,7 +66,7 @@ async function page(res: ServerResponse, status: number, sentence: string): Prom
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
     'content-security-policy': "default-src 'none'",
-    // The address of this page has the code in it.
+    // The URL of this page contains the code.
     'referrer-policy': 'no-referrer',
     connection: 'close',
   });

@@ -1,8 +1,8 @@
-// A command-line tool as a Public application of AuthKit. Read: settings.ts (help) -> here ->
-// sign-in.ts -> loopback.ts -> session.ts -> token-file.ts.
+// A command-line tool as a Public application of AuthKit. Reading order: settings.ts (help),
+// main.ts, sign-in.ts, loopback.ts, session.ts, token-file.ts.
 
 import { CliError, describeFailure } from './errors.ts';
-import { connect, endSession, freshTokens, keep } from './session.ts';
+import { connect, endSession, freshTokens, storeTokens } from './session.ts';
 import { help, readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { signInWithBrowser, signInWithDevice } from './sign-in.ts';
@@ -10,7 +10,7 @@ import type { Scope } from './sign-in.ts';
 import { TokenFile } from './token-file.ts';
 import type { StoredTokens } from './token-file.ts';
 
-// Line by line without what could rewrite the terminal: addresses, codes and names are sent by others.
+// URLs, codes and names come from others: control characters in them could rewrite the terminal.
 const say = (text: string) =>
   void process.stdout.write(`${text.split('\n').map(printable).join('\n')}\n`);
 
@@ -36,7 +36,7 @@ async function login(settings: Settings, file: TokenFile): Promise<void> {
     : await signInWithBrowser(config, scope, process.env['BROWSER'], say);
   const claims = tokens.claims();
   const name = [claims?.['name'], claims?.['email'], claims?.sub].find((one) => Boolean(one));
-  await keep(file, tokens, printable(name));
+  await storeTokens(file, tokens, printable(name));
   say(`Signed in as ${printable(name)}.`);
 }
 
@@ -44,14 +44,15 @@ async function whoami(settings: Settings, file: TokenFile): Promise<void> {
   let tokens = await freshTokens(settings, file);
   let response = await callApi(settings, tokens);
   if (response.status === 401) {
-    // Withdrawn keys, or clocks that differ: one new token may do.
+    // The key may have been withdrawn, or the clocks differ: retry once with a new token.
     tokens = await freshTokens(settings, file, tokens.accessToken);
     response = await callApi(settings, tokens);
   }
   if (response.status === 401) {
-    throw new CliError('not_signed_in', 'The API does not accept your sign-in: run login again.');
+    throw new CliError('not_signed_in', 'The API refuses your access token: run login again.');
   }
-  if (!response.ok) throw new CliError('failed', `The API answered ${response.status}.`);
+  if (!response.ok)
+    throw new CliError('failed', `The API responded with status ${response.status}.`);
   const me = readCaller(await response.json());
   if (settings.json) {
     say(JSON.stringify(me, null, 2));
@@ -68,11 +69,11 @@ async function callApi({ api }: Settings, { accessToken }: StoredTokens): Promis
   try {
     return await fetch(new URL('/api/me', api), {
       headers: { authorization: `Bearer ${accessToken}` },
-      redirect: 'error', // the token is for this API, not for where it may point to
+      redirect: 'error', // the token is for this API, not for the target of a redirect
       signal: AbortSignal.timeout(10_000),
     });
   } catch (cause) {
-    throw new CliError('failed', `The API at ${api.origin} did not answer.`, { cause });
+    throw new CliError('failed', `The API at ${api.origin} did not respond.`, { cause });
   }
 }
 
@@ -85,11 +86,11 @@ interface Caller {
 
 function readCaller(body: unknown): Caller {
   const isCaller = typeof body === 'object' && body !== null && 'sub' in body && 'scopes' in body;
-  if (!isCaller) throw new CliError('failed', 'The API answered something else.');
+  if (!isCaller) throw new CliError('failed', 'The API sent an unexpected response.');
   return body as Caller;
 }
 
-/** Without what could rewrite the terminal: names are chosen by others. */
+/** Removes control characters, which could rewrite the terminal. */
 function printable(text: unknown): string {
   return String(text).replaceAll(/[\p{Cc}\p{Cf}]/gu, '');
 }

@@ -1,4 +1,4 @@
-// The sign-in that is kept: used, refreshed before it expires, and ended.
+// The stored sign-in: use it, refresh it before it expires, and end it.
 
 import * as oauth from 'openid-client';
 import { CliError } from './errors.ts';
@@ -6,32 +6,32 @@ import type { Settings } from './settings.ts';
 import type { Tokens } from './sign-in.ts';
 import type { StoredTokens, TokenFile } from './token-file.ts';
 
-/** Discovery as a Public application: no secret, so the token endpoint asks for PKCE instead. */
+/** Discovery as a Public application: without a secret, the token endpoint requires PKCE. */
 export function connect({ issuer, clientId }: Settings): Promise<oauth.Configuration> {
-  // settings.ts lets http through on loopback only.
+  // settings.ts allows http on loopback only.
   const execute = issuer.protocol === 'http:' ? [oauth.allowInsecureRequests] : [];
   return oauth.discovery(issuer, clientId, undefined, oauth.None(), { execute, timeout: 10 });
 }
 
-/** Keeps what the token endpoint answered. */
-export async function keep(file: TokenFile, tokens: Tokens, name: string): Promise<void> {
+/** Stores the tokens of a token response. */
+export async function storeTokens(file: TokenFile, tokens: Tokens, name: string): Promise<void> {
   await file.locked(() => file.write(toStored(tokens, name)));
 }
 
-/** The tokens, refreshed when they expire within half a minute or when `refused` was no good. */
+/** Returns the tokens, refreshed if they expire within 30 seconds or the API has refused them. */
 export async function freshTokens(
   settings: Settings,
   file: TokenFile,
   refused?: string,
 ): Promise<StoredTokens> {
-  const isGood = ({ expiresAt, accessToken }: StoredTokens) =>
+  const isUsable = ({ expiresAt, accessToken }: StoredTokens) =>
     expiresAt - 30_000 > Date.now() && accessToken !== refused;
-  const held = await file.read();
-  if (held === undefined) throw new CliError('not_signed_in', 'Not signed in: run login first.');
-  if (isGood(held)) return held;
+  const stored = await file.read();
+  if (stored === undefined) throw new CliError('not_signed_in', 'Not signed in: run login first.');
+  if (isUsable(stored)) return stored;
   return file.locked(async () => {
-    const current = await file.read(); // another run may have refreshed, or signed out
-    if (current !== undefined && isGood(current)) return current;
+    const current = await file.read(); // another run may have refreshed or signed out
+    if (current !== undefined && isUsable(current)) return current;
     const renewed = current && (await refresh(settings, current));
     if (current === undefined || renewed === undefined) {
       if (current !== undefined) await file.remove();
@@ -42,34 +42,36 @@ export async function freshTokens(
   });
 }
 
-/** Ends the sign-in here and, where AuthKit offers it, there; returns a sentence on how it went. */
+/**
+ * Ends the sign-in here and, if AuthKit supports it, at AuthKit; returns a sentence for the user.
+ */
 export async function endSession(settings: Settings, file: TokenFile): Promise<string> {
-  // Under the lock, so that a refresh under way cannot write the tokens back.
+  // Takes the lock, so that a concurrent refresh cannot write the tokens back.
   return file.locked(async () => {
     const tokens = await file.read();
-    if (tokens === undefined) return 'Nobody was signed in.';
+    if (tokens === undefined) return 'You were not signed in.';
     await file.remove();
     return revoke(settings, tokens);
   });
 }
 
-/** RFC 7009. A copy of the access token works on until it expires, minutes later. */
+/** RFC 7009. A copied access token still works until it expires, minutes later. */
 async function revoke(settings: Settings, { refreshToken }: StoredTokens): Promise<string> {
   if (refreshToken === undefined) return 'Signed out.';
   try {
     const config = await connect(settings);
     if (config.serverMetadata().revocation_endpoint === undefined) {
-      return 'Signed out here. AuthKit offers no revocation, so the sign-in runs out there by itself.';
+      return 'Signed out here. AuthKit offers no revocation, so the refresh token stays valid there until it expires.';
     }
     await oauth.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' });
-    return 'Signed out, and revoked at AuthKit.';
+    return 'Signed out, and tokens revoked at AuthKit.';
   } catch (cause) {
-    const message = 'Signed out here, but AuthKit could not be asked to revoke the sign-in.';
+    const message = 'Signed out here, but the tokens could not be revoked at AuthKit.';
     throw new CliError('failed', message, { cause });
   }
 }
 
-/** RFC 6749 section 6; undefined when the sign-in is over. A failure that may pass is thrown. */
+/** RFC 6749 section 6; returns undefined if the sign-in has ended and throws any other failure. */
 async function refresh(settings: Settings, { refreshToken, name }: StoredTokens) {
   if (refreshToken === undefined) return undefined;
   const { resource } = settings;
@@ -77,7 +79,7 @@ async function refresh(settings: Settings, { refreshToken, name }: StoredTokens)
     const config = await connect(settings);
     const parameters = resource === undefined ? {} : { resource };
     const renewed = toStored(await oauth.refreshTokenGrant(config, refreshToken, parameters), name);
-    // An answer without a refresh token means: keep the one you have.
+    // If the token response has no refresh token, the current one stays valid.
     return { ...renewed, refreshToken: renewed.refreshToken ?? refreshToken };
   } catch (error) {
     if (error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant')

@@ -1,4 +1,5 @@
-// Flags before environment before defaults; the defaults fit `npm start` with its local AuthKit.
+// Flags override the environment, which overrides the defaults; the defaults are for `npm start`
+// with its local AuthKit.
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -8,21 +9,21 @@ import { CliError } from './errors.ts';
 export const help = `Usage: cli <command> [options]
 
 Commands
-  login            Sign in with the browser of this machine
-  login --device   Sign in with a browser on any other device
+  login            Sign in with the browser on this machine
+  login --device   Sign in with a browser on another device
   whoami           Ask the API who you are
-  logout           Sign out: revoke the sign-in where AuthKit offers it, and forget it here
+  logout           Sign out: revoke the tokens if AuthKit supports it, and delete them here
 
 Options
-  --issuer <url>     AuthKit's address           AUTHKIT_ISSUER   http://localhost:4000
-  --client-id <id>   Id of the application       CLI_CLIENT_ID    printed by npm start
-  --api <url>        Address of the API          API_URL          http://localhost:3000
+  --issuer <url>     URL of AuthKit              AUTHKIT_ISSUER   http://localhost:4000
+  --client-id <id>   Client id                   CLI_CLIENT_ID    printed by npm start
+  --api <url>        URL of the API              API_URL          http://localhost:3000
   --resource <uri>   Resource indicator, if the environment has one   OAUTH_RESOURCE
-  --tokens <file>    Where the sign-in is kept   CLI_TOKEN_FILE   ~/.config/authkit-cli/tokens.json
-  --json             whoami: print what the API answered
-  --help             This text
+  --tokens <file>    File for the tokens         CLI_TOKEN_FILE   ~/.config/authkit-cli/tokens.json
+  --json             whoami: print the API's response as JSON
+  --help             Show this help
 
-BROWSER names another command to open pages with.
+Set BROWSER to open pages with another command.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not signed in, 4 sign-in not completed.
 `;
 
@@ -48,7 +49,7 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** Takes the arguments behind the program's name; undefined asks for the help text. */
+/** Takes the arguments after the program's name; returns undefined if help is wanted. */
 export function readSettings(args: string[], env: NodeJS.ProcessEnv): Settings | undefined {
   const { values, positionals } = parse(args);
   const [command, ...others] = positionals;
@@ -83,7 +84,7 @@ function parse(args: string[]) {
   }
 }
 
-// Both are sent tokens: in the clear only where nobody is on the way (RFC 8252 §8.3).
+// Both URLs receive tokens: plain http is safe only on loopback (RFC 8252 §8.3).
 function safeUrl(value: string, name: string): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isLoopback = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url?.hostname ?? '');

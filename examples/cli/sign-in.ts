@@ -1,5 +1,5 @@
-// The two ways to sign in from a terminal. No secret: whoever has this program has all that is in
-// it (RFC 8252 section 8.5), so PKCE and the redirect URI protect the code instead.
+// The two ways to sign in from a terminal. There is no client secret, because anyone can extract it
+// from a distributed program (RFC 8252 section 8.5); PKCE and the redirect URI protect the code.
 
 import { spawn } from 'node:child_process';
 import * as oauth from 'openid-client';
@@ -9,10 +9,12 @@ import { listenForCallback } from './loopback.ts';
 export type Tokens = oauth.TokenEndpointResponse & oauth.TokenEndpointResponseHelpers;
 type Say = (line: string) => void;
 
-/** `resource`, where there is one, is asked for here and on each refresh: else `aud` falls back. */
+/**
+ * `resource`, if set, is sent here and on each refresh: otherwise `aud` falls back to the default.
+ */
 export type Scope = { scope: string; resource?: string };
 
-/** Authorization code flow in the system's browser, never in a window of our own (section 8.12). */
+/** Authorization code flow in the system's browser, never in an embedded one (section 8.12). */
 export async function signInWithBrowser(
   config: oauth.Configuration,
   scope: Scope,
@@ -32,25 +34,25 @@ export async function signInWithBrowser(
       state: expectedState,
       nonce: expectedNonce,
     });
-    say(`Sign in with your browser. If none opens, visit:\n\n  ${url.href}\n`);
-    const answered = loopback.callback();
+    say(`Sign in with your browser. If it does not open, visit:\n\n  ${url.href}\n`);
+    const pendingCallback = loopback.callback();
     openBrowser(url, browser);
-    const { url: callback, answer } = await answered;
+    const { url: callback, respond } = await pendingCallback;
     const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true };
     const tokens = await oauth
       .authorizationCodeGrant(config, callback, checks)
       .catch(async (error: unknown) => {
-        await answer('The sign-in did not work. Go back to the terminal.');
-        throw refusal(error);
+        await respond('Sign-in failed. Go back to the terminal.');
+        throw toCliError(error);
       });
-    await answer('You are signed in. You can close this page and go back to the terminal.');
+    await respond('You are signed in. You can close this page and go back to the terminal.');
     return tokens;
   } finally {
     loopback.close();
   }
 }
 
-/** Device authorization, for machines without a browser. RFC 8628 sections 3.1 to 3.5. */
+/** Device authorization, for machines without a browser (RFC 8628 sections 3.1 to 3.5). */
 export async function signInWithDevice(
   config: oauth.Configuration,
   scope: Scope,
@@ -61,33 +63,35 @@ export async function signInWithDevice(
   say(`On any device, open   ${device.verification_uri}`);
   say(`and enter the code    ${device.user_code}`);
   if (device.verification_uri_complete !== undefined) {
-    say(`or open at once       ${device.verification_uri_complete}`);
+    say(`or open directly      ${device.verification_uri_complete}`);
   }
-  say(`\nWaiting for you, for ${minutes} minutes at most. Ctrl+C ends it.`);
+  say(`\nWaiting for you, at most ${minutes} minutes. Press Ctrl+C to cancel.`);
   const signal = AbortSignal.timeout(device.expires_in * 1000);
   try {
     return await oauth.pollDeviceAuthorizationGrant(config, device, undefined, { signal });
   } catch (error) {
-    throw signal.aborted ? expired(error) : refusal(error);
+    throw signal.aborted ? expired(error) : toCliError(error);
   }
 }
 
-function refusal(error: unknown): unknown {
+function toCliError(error: unknown): unknown {
   const code = error instanceof Error && 'error' in error ? error.error : undefined;
   if (code === 'expired_token') return expired(error);
   if (code !== 'access_denied') return error;
-  return new CliError('not_completed', 'You denied access; nobody is signed in.', { cause: error });
+  return new CliError('not_completed', 'You denied access; you are not signed in.', {
+    cause: error,
+  });
 }
 
 function expired(cause: unknown): CliError {
   return new CliError('not_completed', 'The code has expired. Start again.', { cause });
 }
 
-// Without a shell in between, in which the & of the address would be a command.
+// Not through a shell: an & in the URL would start a command.
 function openBrowser(url: URL, browser: string | undefined): void {
   const [command, ...args] = browser ? [browser] : (openers[process.platform] ?? ['xdg-open']);
   const child = spawn(command ?? '', [...args, url.href], { stdio: 'ignore', detached: true });
-  child.once('error', () => {}); // the address is on the terminal
+  child.once('error', () => {}); // the terminal shows the URL
   child.unref();
 }
 

@@ -1,5 +1,5 @@
-// The sign-in of this user, in a file that only they can read. Replace it with the keychain of the
-// system where you ship to people: there other programs of the same user are kept out as well.
+// Stores the tokens in a file that only the user can read. If you ship to users, replace it with
+// the system's keychain, which also keeps out other programs of the same user.
 
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { CliError } from './errors.ts';
 export interface StoredTokens {
   issuer: string;
   clientId: string;
-  /** What to call the person who signed in. */
+  /** The display name of the user who signed in. */
   name: string;
   accessToken: string;
   /** Milliseconds since the epoch. */
@@ -18,7 +18,7 @@ export interface StoredTokens {
   refreshToken: string | undefined;
 }
 
-/** A run that was killed with the lock in its hands stops the others for this long. */
+/** A run that was killed while holding the lock blocks the others for this long. */
 const staleAfterMs = 60_000;
 
 export class TokenFile {
@@ -26,7 +26,7 @@ export class TokenFile {
   readonly #issuer: string;
   readonly #clientId: string;
 
-  /** Tokens of another issuer or application in the same file count as none. */
+  /** Ignores tokens of another issuer or application in the same file. */
   constructor(path: string, issuer: URL, clientId: string) {
     this.#path = path;
     this.#issuer = issuer.href;
@@ -36,17 +36,17 @@ export class TokenFile {
   async read(): Promise<StoredTokens | undefined> {
     const text = await readFile(this.#path, 'utf8').catch(ignoreMissing);
     const tokens = text === undefined ? undefined : parseTokens(text);
-    const isOurs = tokens?.issuer === this.#issuer && tokens.clientId === this.#clientId;
-    return isOurs ? tokens : undefined;
+    const isMatch = tokens?.issuer === this.#issuer && tokens.clientId === this.#clientId;
+    return isMatch ? tokens : undefined;
   }
 
-  /** Replaces the file in one step, so that a run that is killed leaves the old or the new one. */
+  /** Replaces the file atomically: a killed run leaves either the old file or the new one. */
   async write(tokens: Omit<StoredTokens, 'issuer' | 'clientId'>): Promise<void> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
     const temporary = `${this.#path}.${randomUUID()}`;
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await chmod(temporary, 0o600); // whatever the umask
+      await chmod(temporary, 0o600); // regardless of the umask
       await file.writeFile(
         JSON.stringify({ issuer: this.#issuer, clientId: this.#clientId, ...tokens }),
       );
@@ -62,14 +62,14 @@ export class TokenFile {
   }
 
   /**
-   * Runs `work` while no other run does. A refresh token can be spent once (RFC 9700 §2.2.2): two
-   * runs that spend the same one at once may lose the sign-in.
+   * Runs `work` while no other run holds the lock. A refresh token can be used once (RFC 9700
+   * §2.2.2): two runs that use the same one at once may end the sign-in.
    */
   async locked<T>(work: () => Promise<T>): Promise<T> {
     const lock = `${this.#path}.lock`;
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
     for (let waited = 0; !(await take(lock)); waited += 50) {
-      if (waited > staleAfterMs) throw new CliError('failed', `Another run holds ${lock}.`);
+      if (waited > staleAfterMs) throw new CliError('failed', `Another run is holding ${lock}.`);
       await removeIfStale(lock);
       await pause(50);
     }
@@ -104,7 +104,7 @@ function parseTokens(text: string): StoredTokens | undefined {
     if (!issuer || !clientId || !accessToken || !expiresAt) return undefined;
     return { issuer, clientId, name: name ?? '', accessToken, expiresAt, refreshToken };
   } catch {
-    return undefined; // cut or edited by hand: as good as none, the next sign-in replaces it
+    return undefined; // truncated or edited by hand: the next sign-in replaces it
   }
 }
 

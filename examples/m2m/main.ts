@@ -1,5 +1,5 @@
-// A machine calls the API for itself, without a user (RFC 6749 section 4.4). Take the id and secret
-// from a machine-to-machine application at AuthKit; never ship the secret to users.
+// A machine calls the API on its own behalf, without a user (RFC 6749 section 4.4). Use the id and
+// secret of a machine-to-machine application at AuthKit; never ship the secret to users.
 
 import * as oauth from 'openid-client';
 
@@ -15,8 +15,8 @@ const config = await oauth.discovery(
   // Plain http is for the local AuthKit only.
   { execute: issuer.hostname === 'localhost' ? [oauth.allowInsecureRequests] : [] },
 );
-// No refresh token comes with it: ask again shortly before `expiresIn()` is over.
+// There is no refresh token: request a new access token shortly before it expires (`expiresIn()`).
 const tokens = await oauth.clientCredentialsGrant(config);
 const url = new URL('/api/me', api);
-const answer = await oauth.fetchProtectedResource(config, tokens.access_token, url, 'GET');
-process.stdout.write(`${JSON.stringify(await answer.json(), null, 2)}\n`);
+const response = await oauth.fetchProtectedResource(config, tokens.access_token, url, 'GET');
+process.stdout.write(`${JSON.stringify(await response.json(), null, 2)}\n`);

@@ -100,11 +100,11 @@ describe('login with the browser', () => {
     const [, address = ''] = await cli.saw(/^ {2}(http\S+)$/m);
     const query = new URL(address).searchParams;
     await page.goto(`${query.get('redirect_uri')}?error=access_denied&state=${query.get('state')}`);
-    await page.getByText('did not work').waitFor();
+    await page.getByText('Sign-in failed').waitFor();
     const { code, stderr } = await cli.ended;
     expect({ code, stderr }).toEqual({
       code: 4,
-      stderr: 'You denied access; nobody is signed in.\n',
+      stderr: 'You denied access; you are not signed in.\n',
     });
   });
 });
@@ -130,7 +130,7 @@ describe('login --device', () => {
 
   test('ends when the person says that the device is not theirs', async () => {
     const cli = run('login', '--device');
-    const [, url = ''] = await cli.saw(/or open at once {7}(http\S+)/);
+    const [, url = ''] = await cli.saw(/or open directly {6}(http\S+)/);
     await page.goto(url);
     await page.getByRole('button', { name: 'Continue' }).click();
     await page.getByRole('button', { name: 'This is not mine' }).click();
@@ -138,7 +138,7 @@ describe('login --device', () => {
     const { code, stderr } = await cli.ended;
     expect({ code, stderr }).toEqual({
       code: 4,
-      stderr: 'You denied access; nobody is signed in.\n',
+      stderr: 'You denied access; you are not signed in.\n',
     });
   });
 
@@ -228,11 +228,11 @@ describe('logout', () => {
     await login('Ada Lindqvist');
     const before = world.authkit.control.requests().revocation;
     const { code, stdout } = await run('logout').ended;
-    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Signed out, and revoked at AuthKit.\n' });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Signed out, and tokens revoked at AuthKit.\n' });
     expect(world.authkit.control.requests().revocation - before).toBe(1);
     await expect(stored()).rejects.toThrow('ENOENT');
     expect((await run('whoami').ended).code).toBe(3);
-    expect((await run('logout').ended).stdout).toBe('Nobody was signed in.\n');
+    expect((await run('logout').ended).stdout).toBe('You were not signed in.\n');
   });
 
   test('says what it could not do where AuthKit does not', async () => {
