@@ -15,8 +15,8 @@ export interface Callback {
 const waitMs = 5 * 60_000;
 
 /**
- * Listens on a free port of 127.0.0.1: `localhost` could resolve to another interface (section
- * 8.3), and AuthKit must accept any port (section 7.3).
+ * Listens on a free port of 127.0.0.1: `localhost` could resolve to another interface
+ * (section 8.3), and AuthKit must accept any port (section 7.3).
  */
 export async function listenForCallback(state: string) {
   const events = new EventEmitter<{ callback: [Callback] }>();
@@ -56,7 +56,7 @@ export async function listenForCallback(state: string) {
     },
     close() {
       server.close();
-      server.closeAllConnections(); // spare connections of the browser would keep this program alive
+      server.closeAllConnections(); // spare connections would keep this program alive
     },
   };
 }

@@ -42,9 +42,7 @@ export async function freshTokens(
   });
 }
 
-/**
- * Ends the sign-in here and, if AuthKit supports it, at AuthKit; returns a sentence for the user.
- */
+/** Ends the sign-in here and, if supported, at AuthKit; returns a sentence for the user. */
 export async function endSession(settings: Settings, file: TokenFile): Promise<string> {
   // Takes the lock, so that a concurrent refresh cannot write the tokens back.
   return file.locked(async () => {
@@ -61,7 +59,7 @@ async function revoke(settings: Settings, { refreshToken }: StoredTokens): Promi
   try {
     const config = await connect(settings);
     if (config.serverMetadata().revocation_endpoint === undefined) {
-      return 'Signed out here. AuthKit offers no revocation, so the refresh token stays valid there until it expires.';
+      return 'Signed out here. AuthKit offers no revocation, so the refresh token works until it expires.';
     }
     await oauth.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' });
     return 'Signed out, and tokens revoked at AuthKit.';

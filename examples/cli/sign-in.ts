@@ -9,9 +9,7 @@ import { listenForCallback } from './loopback.ts';
 export type Tokens = oauth.TokenEndpointResponse & oauth.TokenEndpointResponseHelpers;
 type Say = (line: string) => void;
 
-/**
- * `resource`, if set, is sent here and on each refresh: otherwise `aud` falls back to the default.
- */
+/** `resource`, if set, must be sent on each refresh too, or AuthKit uses its default `aud`. */
 export type Scope = { scope: string; resource?: string };
 
 /** Authorization code flow in the system's browser, never in an embedded one (section 8.12). */

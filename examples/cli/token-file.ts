@@ -62,8 +62,8 @@ export class TokenFile {
   }
 
   /**
-   * Runs `work` while no other run holds the lock. A refresh token can be used once (RFC 9700
-   * §2.2.2): two runs that use the same one at once may end the sign-in.
+   * Runs `work` while no other run holds the lock. A refresh token works only once (RFC 9700 §2.2.2):
+   * two runs that use the same one may lose the sign-in.
    */
   async locked<T>(work: () => Promise<T>): Promise<T> {
     const lock = `${this.#path}.lock`;

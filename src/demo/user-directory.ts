@@ -11,7 +11,7 @@ export interface UserDirectory {
   find(issuer: string, sub: string): Promise<User | null>;
 }
 
-const KEPT_MS = 365 * 86_400_000;
+const RETENTION_MS = 365 * 86_400_000;
 
 const keyOf = (issuer: string, sub: string) => hash('sha256', `${issuer}\n${sub}`, 'base64url');
 
@@ -22,7 +22,7 @@ export function createUserDirectory(entries: Entries, secrets: readonly string[]
     async upsert({ orgId: _perSession, ...user }) {
       const key = keyOf(user.issuer, user.sub);
       const sealed = sealer.seal(JSON.stringify(user), key).toString('base64url');
-      await entries.write(`directory:${key}`, sealed, Date.now() + KEPT_MS);
+      await entries.write(`directory:${key}`, sealed, Date.now() + RETENTION_MS);
     },
     async find(issuer, sub) {
       const key = keyOf(issuer, sub);

@@ -228,7 +228,10 @@ describe('logout', () => {
     await login('Ada Lindqvist');
     const before = world.authkit.control.requests().revocation;
     const { code, stdout } = await run('logout').ended;
-    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Signed out, and tokens revoked at AuthKit.\n' });
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: 'Signed out, and tokens revoked at AuthKit.\n',
+    });
     expect(world.authkit.control.requests().revocation - before).toBe(1);
     await expect(stored()).rejects.toThrow('ENOENT');
     expect((await run('whoami').ended).code).toBe(3);

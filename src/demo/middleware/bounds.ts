@@ -3,9 +3,9 @@
 import type { RequestHandler } from 'express';
 import { PageError } from '../errors.ts';
 
-const LONGEST_URL = 8_192;
+const MAX_URL_LENGTH = 8_192;
 
 /** Refuses a URL longer than 8 kB. @throws PageError `url_too_long` */
 export const boundUrl: RequestHandler = (req, _res, next) => {
-  next(req.originalUrl.length > LONGEST_URL ? new PageError('url_too_long') : undefined);
+  next(req.originalUrl.length > MAX_URL_LENGTH ? new PageError('url_too_long') : undefined);
 };

@@ -15,7 +15,7 @@ declare module 'express-session' {
   }
 }
 
-const LONGEST = 2_000;
+const MAX_LENGTH = 2_000;
 
 /** GET /draft and POST /draft: the only routes of the demo that use `req.session`. */
 export function draftRoutes(auth: Auth, baseUrl: URL): Router {
@@ -28,7 +28,7 @@ export function draftRoutes(auth: Auth, baseUrl: URL): Router {
     const isSaved = draft !== '' && req.query['draft'] === 'kept';
     const isDiscarded = draft === '' && req.query['draft'] === 'discarded';
     const notice = isSaved ? 'Draft saved.' : isDiscarded ? 'Draft discarded.' : undefined;
-    res.render('draft', { draft, longest: LONGEST, notice });
+    res.render('draft', { draft, longest: MAX_LENGTH, notice });
   });
 
   router.post(
@@ -57,7 +57,7 @@ function draftIn({ body }: Request): string {
   if (typeof draft !== 'string') throw new PageError('request_invalid');
   // A form sends each line break as two characters, but the page's maxlength counts it as one.
   const text = draft.replaceAll('\r\n', '\n');
-  if (text.length > LONGEST) throw new PageError('body_too_large');
+  if (text.length > MAX_LENGTH) throw new PageError('body_too_large');
   return text.trim() === '' ? '' : text;
 }
 

@@ -5,7 +5,7 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
 const TIMEOUT_MS = 5_000;
-const LONGEST_TEXT = 512 * 1024;
+const MAX_TEXT_LENGTH = 512 * 1024;
 
 export interface HttpResponse {
   /** 0 if there was no response; `failure` then says why. */
@@ -52,7 +52,7 @@ async function read(response: IncomingMessage): Promise<HttpResponse> {
   let text = '';
   for await (const chunk of response.setEncoding('utf8')) {
     text += String(chunk);
-    if (text.length > LONGEST_TEXT) break;
+    if (text.length > MAX_TEXT_LENGTH) break;
   }
   const headers = new Headers();
   for (const [name, values = []] of Object.entries(response.headersDistinct)) {

@@ -4,7 +4,7 @@ import { isLoopbackHttp } from '../../auth/index.ts';
 import { sendRequest, locationOf, type HttpResponse } from './http.ts';
 import { counted, ok, problem, warning, type Finding } from './report.ts';
 
-const NEEDED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'];
+const REQUIRED_MEMBERS = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'];
 const SKEW_TOLERATED_S = 30;
 const SKEW_WORTH_A_WARNING_S = 5;
 
@@ -42,7 +42,7 @@ export async function checkIssuer(
     checkClock(response),
   ];
   // Without its endpoints, the application cannot be checked.
-  const isUsable = !NEEDED.some((name) => !URL.canParse(String(metadata[name])));
+  const isUsable = !REQUIRED_MEMBERS.some((name) => !URL.canParse(String(metadata[name])));
   return isUsable ? { findings, metadata } : { findings };
 }
 
@@ -84,7 +84,7 @@ function noConfiguration(issuer: URL, { failure, status }: HttpResponse, target?
 }
 
 function checkMetadata(metadata: Metadata): Finding {
-  const missing = NEEDED.filter((name) => typeof metadata[name] !== 'string');
+  const missing = REQUIRED_MEMBERS.filter((name) => typeof metadata[name] !== 'string');
   if (missing.length > 0) {
     return problem('metadata', `missing ${missing.join(', ')}`, NOT_AUTHKIT);
   }

@@ -44,8 +44,8 @@ export function createAdapterFactory(
         if (payload.consumed && model !== 'RefreshToken') {
           throw new InvalidGrant({ detail: 'used by another request' });
         }
-        const spent = { ...payload, consumed: payload.consumed ?? Date.now() };
-        records.set(key(id), spent, RETENTION_SECONDS);
+        const used = { ...payload, consumed: payload.consumed ?? Date.now() };
+        records.set(key(id), used, RETENTION_SECONDS);
       },
       async destroy(id) {
         records.delete(key(id));

@@ -21,7 +21,7 @@ const PARAMETERS = new Set([
 /** The supported values of `prompt`; any other value is ignored. */
 const PROMPTS = new Set(['login', 'none']);
 
-function knownPrompts(value: string): string {
+function supportedPrompts(value: string): string {
   return value
     .split(' ')
     .filter((prompt) => PROMPTS.has(prompt))
@@ -29,7 +29,7 @@ function knownPrompts(value: string): string {
 }
 
 /** Replaces a mode other than `query`, so that its error is sent by query, not in that mode. */
-function knownMode(name: string, value: string): string {
+function normalizeMode(name: string, value: string): string {
   return name === 'response_mode' && value !== 'query' ? 'unsupported' : value;
 }
 
@@ -38,7 +38,7 @@ export const keepDocumentedParameters: RequestHandler = (req, _res, next) => {
   const { pathname, searchParams } = new URL(req.url, 'http://localhost');
   const kept = new URLSearchParams();
   for (const [name, value] of searchParams) {
-    const known = name === 'prompt' ? knownPrompts(value) : knownMode(name, value);
+    const known = name === 'prompt' ? supportedPrompts(value) : normalizeMode(name, value);
     if (PARAMETERS.has(name) && known !== '') kept.append(name, known);
   }
   req.url = `${pathname}?${kept.toString()}`;

@@ -36,7 +36,7 @@ export interface Environment extends Switches {
   findApplication(clientId: string | undefined): Application | undefined;
 }
 
-type Fixed = Omit<
+type EnvironmentOptions = Omit<
   Environment,
   'clientId' | 'people' | 'applications' | 'findPerson' | 'findApplication' | 'accessTokenSeconds'
 >;
@@ -44,12 +44,12 @@ type Fixed = Omit<
 /** AuthKit's access tokens are valid for five minutes. */
 export const ACCESS_TOKEN_SECONDS = 300;
 
-export function createEnvironment(fixed: Fixed): Environment {
-  const people = createPeople(fixed.state);
-  const applications = createApplications(fixed.state);
+export function createEnvironment(options: EnvironmentOptions): Environment {
+  const people = createPeople(options.state);
+  const applications = createApplications(options.state);
   return {
-    ...fixed,
-    clientId: fixed.state.id('client', 'environment'),
+    ...options,
+    clientId: options.state.id('client', 'environment'),
     people,
     applications,
     accessTokenSeconds: ACCESS_TOKEN_SECONDS,

@@ -8,10 +8,10 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { RedirectMismatch } from './redirect-mismatch.ts';
 
 // The compiler does not copy the views to dist.
-const BESIDE = new URL('views', import.meta.url);
-const IN_SOURCES = new URL(BESIDE.href.replace(/\/dist\/(?!.*\/dist\/)/, '/src/'));
+const BESIDE_THIS_FILE = new URL('views', import.meta.url);
+const IN_SRC = new URL(BESIDE_THIS_FILE.href.replace(/\/dist\/(?!.*\/dist\/)/, '/src/'));
 /** The folder of the views, whether this file runs from src or from dist. */
-export const VIEWS = fileURLToPath(existsSync(BESIDE) ? BESIDE : IN_SOURCES);
+export const VIEWS = fileURLToPath(existsSync(BESIDE_THIS_FILE) ? BESIDE_THIS_FILE : IN_SRC);
 
 /** The text of the error page for each error code. */
 const ERRORS: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ function screenHeaders(formTarget?: string): Record<string, string> {
     "style-src 'self'",
     "img-src 'self'",
     // Chromium checks the form's whole redirect chain, which ends at the application's callback.
-    `form-action 'self'${formTarget === undefined ? '' : ` ${toSource(formTarget)}`}`,
+    `form-action 'self'${formTarget === undefined ? '' : ` ${toCspSource(formTarget)}`}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ];
@@ -43,7 +43,7 @@ function screenHeaders(formTarget?: string): Record<string, string> {
   };
 }
 
-function toSource(uri: string): string {
+function toCspSource(uri: string): string {
   const { origin, protocol } = new URL(uri);
   return origin === 'null' ? protocol : origin;
 }

@@ -45,10 +45,10 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   }
   const state = await State.open(options.stateFile);
   // The app needs the port for its issuer, and the port is known only after listening.
-  let handle = notYet;
+  let handle = notReady;
   // The port is part of the issuer: reusing the last one keeps people signed in.
   const ports = options.port === undefined ? [state.port, DEFAULT_PORT] : [options.port];
-  const wanted = ports.find((port) => port !== undefined);
+  const preferred = ports.find((port) => port !== undefined);
   const servers = await listenOnLoopback((req, res) => handle(req, res), ports);
   state.port = portOf(servers);
   const environment = createEnvironment({
@@ -68,7 +68,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   return {
     ...describe(environment),
     /** The preferred port if another program uses it: the issuer then has another port. */
-    takenPort: wanted === 0 || wanted === state.port ? undefined : wanted,
+    takenPort: preferred === 0 || preferred === state.port ? undefined : preferred,
     control,
     async close(): Promise<void> {
       await closeAll(servers);
@@ -77,7 +77,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   };
 }
 
-const notYet: RequestListener = (_req, res) => {
+const notReady: RequestListener = (_req, res) => {
   res.writeHead(503).end();
 };
 

@@ -27,7 +27,7 @@ export async function signInOverHttp(authorizationUrl: string | URL, choices: Si
   const { origin } = new URL(authorizationUrl);
   let url = new URL(authorizationUrl);
   let form: URLSearchParams | undefined;
-  for (let step = 0; step < MOST_STEPS && url.origin === origin; step += 1) {
+  for (let step = 0; step < MAX_STEPS && url.origin === origin; step += 1) {
     const response = await request(url, jar, form ? { method: 'POST', body: form } : {});
     const location = response.headers.get('location');
     form = undefined;
@@ -71,7 +71,7 @@ export interface PlaywrightPage {
  */
 export async function signInWithPlaywright(page: PlaywrightPage, choices: SignInChoices) {
   const { origin } = new URL(page.url());
-  for (let step = 0; step < MOST_STEPS; step += 1) {
+  for (let step = 0; step < MAX_STEPS; step += 1) {
     const at = page.url();
     if (new URL(at).origin !== origin) return;
     const { name, value } = choose(await page.content(), choices);
@@ -80,7 +80,7 @@ export async function signInWithPlaywright(page: PlaywrightPage, choices: SignIn
   }
 }
 
-const MOST_STEPS = 20;
+const MAX_STEPS = 20;
 const BUTTON = /<button[^>]* name="(\w+)" value="([^"]*)"[^>]*>([^]*?)<\/button>/g;
 
 /** Finds the button of this screen that matches the choices. */
