@@ -1,5 +1,5 @@
-// What breaks in production, done to real processes under load: nobody is signed out, and no request
-// stays without an answer.
+// Production outages, done to real processes under load: every user stays signed in, and every
+// request gets a response.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser } from '../support/browser/browser.ts';
 import {
@@ -26,7 +26,7 @@ let browsers: Browser[];
 const profile = () => `${fleet.url}/profile`;
 const statusOf = async (path: string, headers = {}) =>
   (await fetch(`${fleet.url}${path}`, { headers })).status;
-/** Whether every instance says this of itself. */
+/** Whether every instance reports this status at /readyz. */
 async function areReady(status: number): Promise<boolean> {
   const urls = fleet.instances.map(({ port }) => `http://localhost:${port}/readyz`);
   const answers = await Promise.all(urls.map((url) => fetch(url)));
@@ -35,12 +35,12 @@ async function areReady(status: number): Promise<boolean> {
 const statuses = (answers: Answered[]) =>
   [...new Set(answers.map(({ status }) => status))].toSorted((one, other) => one - other);
 
-async function expectEverybodySignedIn(): Promise<void> {
+async function expectAllSignedIn(): Promise<void> {
   const pages = await Promise.all(browsers.map((browser) => browser.get(profile())));
   expect(countByStatus(pages)).toEqual({ 200: browsers.length });
 }
 
-/** An access token of another application, as it calls the API. */
+/** An access token of another application, for calls to the API. */
 async function accessToken(): Promise<string> {
   const { issuer, applications } = fleet.authKit;
   const { clientId, clientSecrets } = applications.firstParty;
@@ -59,10 +59,10 @@ afterAll(async () => {
   await fleet.close();
   await redis.close();
 });
-afterEach(expectEverybodySignedIn);
+afterEach(expectAllSignedIn);
 
 describe('under load', () => {
-  it('Redis stops and starts again: a fast 503 meanwhile, public pages and the API go on', async () => {
+  it('responds with a fast 503 while Redis is down, and keeps serving public pages and the API', async () => {
     const headers = { authorization: `Bearer ${await accessToken()}` };
     const answers = await underLoad(browsers, profile(), async () => {
       await redis.stop();
@@ -80,7 +80,7 @@ describe('under load', () => {
     expect(slowest(answers, 503)).toBeLessThan(2_500);
   });
 
-  it('Redis is silent for a while: the first wait a second, the others not at all', async () => {
+  it('lets only the first requests wait for a silent Redis, and responds to the rest at once', async () => {
     const answers = await underLoad(browsers, profile(), async () => {
       redis.pause();
       await until(() => areReady(503));
@@ -95,9 +95,9 @@ describe('under load', () => {
     expect(slowest(answers, 503)).toBeLessThan(2_500);
   });
 
-  it('Redis goes while AuthKit answers: the new tokens are kept until it is back', async () => {
+  it('keeps refreshed tokens while Redis is down, and saves them when it is back', async () => {
     const [browser] = browsers;
-    if (!browser) throw new Error('nobody is signed in');
+    if (!browser) throw new Error('no browser is signed in');
     await fleet.pass(4.5 * MINUTES);
     const { control } = fleet.authKit;
     control.reset();
@@ -108,15 +108,15 @@ describe('under load', () => {
     expect((await inFlight).status).toBe(503);
     await redis.start();
     await until(async () => (await visit(browser, fleet, 1, '/profile')).status === 200);
-    // The token that was spent is never sent again.
+    // The spent refresh token is never sent again.
     expect(control.requests().token).toBe(1);
   });
 
-  it('instances restart with rotated secrets, at expiry: nobody notices', async () => {
+  it('keeps every user signed in while instances restart with rotated secrets as tokens expire', async () => {
     fleet.authKit.control.reset();
     await fleet.pass(5 * MINUTES);
     const answers = await underLoad(browsers, profile(), async () => {
-      // First all must be able to open what the first of them seals with the new one.
+      // Every instance must know the new secret before any of them seals with it.
       for (const secrets of [`${OLD},${NEW}`, `${NEW},${OLD}`]) {
         for (const index of [0, 1]) await fleet.replace(index, { SESSION_SECRET: secrets });
       }

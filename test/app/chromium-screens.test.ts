@@ -1,5 +1,5 @@
-// Every screen of one journey through the app and the local AuthKit, in light, dark and narrow: axe
-// finds nothing, nothing is cut off, and the policy of the page blocks nothing of its own.
+// Every screen of one journey through the app and the local AuthKit, in light, dark and narrow
+// windows: axe finds no violation, nothing is cut off, and no page's CSP blocks its own content.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
@@ -19,7 +19,7 @@ const press = (name: string | RegExp) => (page: Page) =>
   page.getByRole('button', { name }).first().click();
 const open = (path: string) => (page: Page) => page.goto(`${app.url}${path}`);
 
-/** How each screen is reached from the one before, and its heading. */
+/** The step from the previous screen to each screen, and its heading. */
 const journey: [(page: Page) => Promise<unknown>, string | RegExp][] = [
   [open('/'), 'Help for the Harbor Forum community'],
   [open('/draft'), 'Your draft'],
@@ -47,30 +47,35 @@ describe.each([
   ['dark', { dark: true }],
   ['narrow', { narrow: true }],
   ['dark and narrow', { dark: true, narrow: true }],
-])('%s', (_name, options) => {
-  it('every screen of the journey is in order', { timeout: 90_000 }, async () => {
-    // Consent is asked for once; each journey begins without any.
-    for (const { sub } of app.authKit.people) app.authKit.control.endGrant({ sub });
-    const page = await newPage(chromium, options);
-    const blocked: string[] = [];
-    page.on('console', (message) => {
-      if (message.text().includes('Content Security Policy')) blocked.push(message.text());
-    });
-    for (const [go, heading] of journey) {
-      await go(page);
-      const name = String(heading);
-      await page.getByRole('heading', { level: 1, name: heading }).waitFor();
-      expect(await axeViolations(page), name).toEqual([]);
-      expect(await page.evaluate('document.documentElement.scrollWidth'), name).toBeLessThanOrEqual(
-        page.viewportSize()?.width ?? 0,
-      );
-      const background = await page.evaluate<string>(
-        'getComputedStyle(document.body).backgroundColor',
-      );
-      const [red = 0] = (/\d+/.exec(background) ?? []).map(Number);
-      expect(red < 128, `${name} is dark`).toBe('dark' in options);
-    }
-    expect(blocked).toEqual([]);
-    await page.context().close();
-  });
+])('in a %s window', (_name, options) => {
+  it(
+    'shows every screen without a fault in accessibility, layout, colors or CSP',
+    { timeout: 90_000 },
+    async () => {
+      // AuthKit asks for consent once; each journey starts without it.
+      for (const { sub } of app.authKit.people) app.authKit.control.endGrant({ sub });
+      const page = await newPage(chromium, options);
+      const blocked: string[] = [];
+      page.on('console', (message) => {
+        if (message.text().includes('Content Security Policy')) blocked.push(message.text());
+      });
+      for (const [go, heading] of journey) {
+        await go(page);
+        const name = String(heading);
+        await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+        expect(await axeViolations(page), name).toEqual([]);
+        expect(
+          await page.evaluate('document.documentElement.scrollWidth'),
+          name,
+        ).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
+        const background = await page.evaluate<string>(
+          'getComputedStyle(document.body).backgroundColor',
+        );
+        const [red = 0] = (/\d+/.exec(background) ?? []).map(Number);
+        expect(red < 128, `${name} is dark`).toBe('dark' in options);
+      }
+      expect(blocked).toEqual([]);
+      await page.context().close();
+    },
+  );
 });

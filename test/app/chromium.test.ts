@@ -1,4 +1,4 @@
-// In a real headless Chromium, by clicks: what a person meets from the home page to the sign-out.
+// The journey from the home page to sign-out, by clicks in a real headless Chromium.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type Kind, type TestApp } from '../support/app/app.ts';
@@ -13,7 +13,7 @@ afterAll(() => chromium.close());
 const press = (page: Page, name: string | RegExp) =>
   page.getByRole('button', { name }).first().click();
 
-/** From the home page to signed in, as a person clicks. */
+/** Clicks from the home page through sign-in. */
 async function signIn(page: Page, app: TestApp, person: RegExp, kind: Kind = 'firstParty') {
   await page.goto(app.url);
   await page.getByRole('main').getByRole('link', { name: 'Sign in' }).click();
@@ -31,7 +31,7 @@ describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('as a %s applicat
   afterAll(() => app.close());
 
   it.each([/^Ada/, /^Bruno/, /^Chiara/])(
-    '%s signs in by clicks and sees who it is',
+    'signs in %s by clicks and shows their profile',
     async (person) => {
       const page = await newPage(chromium);
       await signIn(page, app, person, kind);
@@ -47,14 +47,14 @@ describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('as a %s applicat
   );
 });
 
-describe('a person', () => {
+describe('a user', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
   });
   afterAll(() => app.close());
 
-  it('switches the organization', async () => {
+  it('switches organizations', async () => {
     const page = await newPage(chromium);
     await signIn(page, app, /^Chiara/);
     const id = () => page.locator('dd code').innerText();
@@ -67,7 +67,7 @@ describe('a person', () => {
     await page.context().close();
   });
 
-  it.each(['first', 'second'])('signs in with two tabs, the %s one first', async (order) => {
+  it.each(['first', 'second'])('signs in with two tabs, the %s tab first', async (order) => {
     const one = await newPage(chromium);
     const two = await one.context().newPage();
     await one.goto(`${app.url}/profile`);
@@ -79,7 +79,7 @@ describe('a person', () => {
     await one.context().close();
   });
 
-  it('goes back and forward after a sign-in and stays signed in', async () => {
+  it('stays signed in when going back and forward after sign-in', async () => {
     const page = await newPage(chromium);
     const callbacks: string[] = [];
     page.on('request', (request) => {
@@ -96,7 +96,7 @@ describe('a person', () => {
     await page.context().close();
   });
 
-  it('signs out, and signs in as someone else', async () => {
+  it('signs out and signs in as another user', async () => {
     const page = await newPage(chromium);
     await signIn(page, app, /^Bruno/);
     await press(page, 'Sign out');
@@ -109,7 +109,7 @@ describe('a person', () => {
     await page.context().close();
   });
 
-  it('needs no script and no mouse', async () => {
+  it('needs neither scripts nor a mouse', async () => {
     const context = await chromium.newContext({ javaScriptEnabled: false });
     const page = await context.newPage();
     await page.goto(`${app.url}/profile`);
@@ -122,7 +122,7 @@ describe('a person', () => {
     await context.close();
   });
 
-  it('gets cookies that no script and no other site can use', async () => {
+  it('gets cookies that neither scripts nor other sites can use', async () => {
     const page = await newPage(chromium);
     await signIn(page, app, /^Bruno/);
     const cookies = await page.context().cookies(app.url);
@@ -135,7 +135,7 @@ describe('a person', () => {
     await page.context().close();
   });
 
-  it('is not signed out by a form on another site', async () => {
+  it('stays signed in when a form on another site posts to /logout', async () => {
     const page = await newPage(chromium);
     await signIn(page, app, /^Bruno/);
     const form = `<form method="post" action="${app.url}/logout"><button>Win</button></form>`;
@@ -151,7 +151,7 @@ describe('a person', () => {
   });
 });
 
-it('"Sign out" leads on to an advertised end_session endpoint, which the CSP allows', async () => {
+it('"Sign out" leads to an advertised end_session endpoint, which the CSP allows', async () => {
   const app = await startTestApp({ authKit: { endSession: true } });
   const page = await newPage(chromium);
   await signIn(page, app, /^Bruno/);

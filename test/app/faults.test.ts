@@ -1,6 +1,6 @@
-// What breaks around the app, seen from a browser: the disk, the file of sessions, the clock, the
-// process itself. The stores alone are in store/processes.test.ts, an issuer that is away at the
-// start in auth/discovery.test.ts, responses that are none in auth/hostile-responses.test.ts.
+// Faults around the app, seen from a browser: the disk, the session file, the clock, the process.
+// store/processes.test.ts tests the stores alone, auth/discovery.test.ts an issuer that is
+// unreachable at start, auth/hostile-responses.test.ts malformed responses.
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,8 +50,8 @@ async function signIn(browser = new Browser()): Promise<Page> {
   return browser.open(`${url}/login?return_to=/profile`);
 }
 
-describe('a disk that is full', () => {
-  it('refuses new sign-ins with a page, keeps who is signed in, and has room again', async () => {
+describe('a full disk', () => {
+  it('refuses new sign-ins with a page, keeps existing sessions, and ends once there is room', async () => {
     const server = await start(settings, { shell: 'ulimit -f 700;' });
     const early = new Browser();
     expect((await signIn(early)).status).toBe(200);
@@ -76,8 +76,8 @@ describe('a disk that is full', () => {
 
 const file = () => String(settings['SESSION_DB']);
 
-describe('a session file', () => {
-  it('that cannot be written stops the start with one sentence and exit code 1', async () => {
+describe('the session file', () => {
+  it('stops the start with one sentence and exit code 1 when it is read-only', async () => {
     await (await openEmbeddedStore({ file: file() })).close();
     const isRoot = process.getuid?.() === 0;
     if (isRoot) await chown(folder, 65_534, 65_534);
@@ -89,7 +89,7 @@ describe('a session file', () => {
     expect(server.output).not.toMatch(/^ +at /m);
   });
 
-  it('that is damaged stops the start, is kept byte for byte, and opens afresh once moved', async () => {
+  it('stops the start when it is damaged, stays byte for byte, and is created anew once moved', async () => {
     const damaged = 'not a database, but somebody may want it back '.repeat(500);
     await writeFile(file(), damaged);
     const server = launchServer(settings);
@@ -102,7 +102,7 @@ describe('a session file', () => {
     expect((await signIn()).status).toBe(200);
   });
 
-  it('that is damaged while it is in use gives pages that say so, not a crash', async () => {
+  it('causes 503 pages, not a crash, when it is damaged while in use', async () => {
     const first = await start(settings);
     const browser = new Browser();
     for (let count = 0; count < 20; count += 1) await signIn(browser);
@@ -120,7 +120,7 @@ describe('a session file', () => {
 });
 
 describe('SIGKILL in the middle of many requests', () => {
-  it('signs nobody out', async () => {
+  it('keeps every user signed in', async () => {
     const server = await start(settings);
     const browsers = Array.from({ length: 10 }, () => new Browser());
     for (const browser of browsers) expect((await signIn(browser)).status).toBe(200);
@@ -137,17 +137,17 @@ describe('SIGKILL in the middle of many requests', () => {
   });
 });
 
-describe('a clock that is wrong', () => {
+describe('a server clock', () => {
   it.each([
     ['5 minutes behind', -300_000, 'This server’s clock is 300 seconds behind AuthKit’s.'],
     ['2 hours ahead', 7_200_000, 'This server’s clock is 7200 seconds ahead of AuthKit’s.'],
-  ])('%s is named with its size, in the log and on the page', async (_case, skew, sentence) => {
+  ])('%s is reported with its offset in the log and on the page', async (_case, skew, sentence) => {
     const fleet = await startFleet({ count: 1, skew: [skew] });
     const browser = new Browser();
     await browser.open(`${fleet.url}/profile`);
     const page = await browser.follow(await browser.press('Ada'));
     expect([page.status, codeOn(page)]).toEqual([502, 'clock_skew']);
-    // A request may cross the edge of a second.
+    // A request may cross a second boundary.
     const said = plainText(page.body).replaceAll(/(\d+)(?= seconds (?:behind|ahead))/g, (seconds) =>
       String(Math.round(Number(seconds) / 10) * 10),
     );
@@ -158,7 +158,7 @@ describe('a clock that is wrong', () => {
     await fleet.close();
   });
 
-  it('by 20 seconds is no matter', async () => {
+  it('20 seconds behind is accepted', async () => {
     const fleet = await startFleet({ count: 1, skew: [-20_000] });
     const browser = new Browser();
     await browser.open(`${fleet.url}/profile`);
@@ -167,7 +167,7 @@ describe('a clock that is wrong', () => {
   });
 });
 
-describe('the keys of the issuer', () => {
+describe('signing keys that become unreachable', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ env: issuer.env });
@@ -176,7 +176,7 @@ describe('the keys of the issuer', () => {
   afterEach(() => issuer.faults.clear());
   const visit = () => new Browser().open(`${app.url}/login?return_to=/profile`);
 
-  it('away later: sign-ins go on with those that were had, for minutes, then 503 until they are back', async () => {
+  it('stay in use from memory for minutes, then sign-in responds with 503 until they are back', async () => {
     expect((await visit()).status).toBe(200);
     issuer.faults.set('/oauth2/jwks', (req) => void req.socket.destroy());
     expect((await visit()).status).toBe(200);

@@ -1,5 +1,5 @@
-// Whatever comes: every route with every method, and paths, queries, headers, cookies and bodies that
-// no browser sends. No 500, no leak, no hang; and neither memory nor store grows with what was refused.
+// Every route with every method, and paths, queries, headers, cookies and bodies that no browser
+// sends: no 500, no leak, no hang, and neither memory nor store grows with refused requests.
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { statSync } from 'node:fs';
@@ -51,14 +51,14 @@ interface Answer {
   body: string;
 }
 
-/** One request as it stands; undefined where node itself would not send it. */
+/** Sends one request unchanged; undefined if Node itself refuses to send it. */
 async function send({ method, path, headers, body }: Sent): Promise<Answer | undefined> {
   return new Promise((resolve, reject) => {
     try {
       const options = { port: app.port, method, path, agent: false, timeout: 10_000 };
       const length = ['content-length', String(Buffer.byteLength(body))];
       const req = request({ ...options, headers: ['host', 'localhost', ...headers, ...length] });
-      req.on('timeout', () => req.destroy(new Error(`no answer to ${method} ${path}`)));
+      req.on('timeout', () => req.destroy(new Error(`no response to ${method} ${path}`)));
       req.on('error', (error: NodeJS.ErrnoException) =>
         error.code?.startsWith('E') || error.code?.startsWith('HPE_')
           ? resolve(undefined)
@@ -93,20 +93,23 @@ async function survives(sent: Sent): Promise<void> {
   }
 }
 
-describe('no 500, no leak and no hang', () => {
-  it.each(PATHS)('for any method at %s, with and without a session', async (at) => {
-    for (const method of METHODS) {
-      for (const headers of [[], ['cookie', cookie], ['authorization', bearer]]) {
-        // Signing out would end the session that the others use.
-        if (method === 'POST' && headers[0] === 'cookie') continue;
-        for (const accept of ['text/html', 'application/json']) {
-          await survives({ method, path: at, headers: [...headers, 'accept', accept], body: '' });
+describe('the app', () => {
+  it.each(PATHS)(
+    'responds to every method at %s without a 500, leak or hang, with and without a session',
+    async (at) => {
+      for (const method of METHODS) {
+        for (const headers of [[], ['cookie', cookie], ['authorization', bearer]]) {
+          // Signing out would end the session that the other requests use.
+          if (method === 'POST' && headers[0] === 'cookie') continue;
+          for (const accept of ['text/html', 'application/json']) {
+            await survives({ method, path: at, headers: [...headers, 'accept', accept], body: '' });
+          }
         }
       }
-    }
-  });
+    },
+  );
 
-  it('for a thousand requests that fast-check makes up', async () => {
+  it('responds to random requests from fast-check without a 500, leak or hang', async () => {
     await fc.assert(
       fc.asyncProperty(strangeRequest, async (each) => {
         const headers = each.headers.map((value, at) => {
@@ -122,7 +125,7 @@ describe('no 500, no leak and no hang', () => {
     expect(app.log.filter(({ level }) => level === 'error')).toEqual([]);
   }, 120_000);
 
-  it('for bytes that are no HTTP, sent raw', async () => {
+  it('responds to raw bytes that are not HTTP without a 500 or leak', async () => {
     const raw = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }),
       fc
@@ -144,7 +147,7 @@ describe('no 500, no leak and no hang', () => {
   }, 120_000);
 });
 
-/** What comes back; the connection is closed by us where it is not by the app. */
+/** The raw response; the client closes its side after sending, so that this always ends. */
 async function sendRaw(bytes: string): Promise<string> {
   const socket = connect(app.port, 'localhost');
   socket.on('error', () => undefined);
@@ -200,12 +203,12 @@ const abandoned = (count: number) =>
     expect(answer?.status).toBe(302);
   });
 
-describe('ten thousand times', () => {
+describe('memory and store', () => {
   it.each([
     ['malformed requests', malformed],
-    ['sign-ins that nobody finishes', abandoned],
+    ['abandoned sign-ins', abandoned],
   ])(
-    '%s leave memory and store as they were',
+    'do not grow with ten thousand %s',
     async (_what, work) => {
       await app.restart({ LOG_LEVEL: 'silent' });
       await heapAfter(() => work(2_000));
@@ -213,7 +216,7 @@ describe('ten thousand times', () => {
       const before = await heapAfter(() => work(2_000));
       const after = await heapAfter(() => work(10_000));
       expect(storeSize()).toBe(store);
-      // 12,000 more: at a kilobyte each that would be 12 MB.
+      // 10,000 more requests: at a kilobyte each they would take 10 MB.
       expect(after - before).toBeLessThan(5_000_000);
       expect(await whoIs(user, app)).toBe('Nora Test');
     },
