@@ -1,4 +1,4 @@
-// Where the keys come from, how often they are asked for, and what an outage changes.
+// Where the issuer's keys come from, how often they are fetched, and what an outage changes.
 
 import { generateKeyPairSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
@@ -42,7 +42,7 @@ const status = async (token: string, path = '/me') =>
   (await callWith(api.url + path, token)).status;
 const fetches = (path: string) => api.issuer.hits.get(path) ?? 0;
 
-/** Tokens that outlive what a test does with the clock. */
+/** A token that outlives every clock change in these tests. */
 const longLived = (header = {}, key?: SigningKey) =>
   api.issuer.sign({ exp: Math.floor(Date.now() / 1000) + 86_400 }, header, key);
 const statusesOf = (...tokens: string[]) => Promise.all(tokens.map((token) => status(token)));
@@ -50,8 +50,8 @@ const ahead = () => setClock(clockOffset() + 2 * hour);
 const back = () => setClock(clockOffset() - 2 * hour);
 const withUnknownKid = () => longLived({ kid: crypto.randomUUID() });
 
-describe('rotation', () => {
-  test('a key published before it is used fails no request', async () => {
+describe('key rotation', () => {
+  test('fails no request when a key is published before its first use', async () => {
     expect(await status(await api.issuer.sign())).toBe(200);
     api.issuer.published.push(spare.jwk);
     expect(await status(await api.issuer.sign())).toBe(200);
@@ -62,7 +62,7 @@ describe('rotation', () => {
     expect(fetches(jwks)).toBe(2);
   });
 
-  test('an unannounced key is accepted after ten seconds, even under attack', async () => {
+  test('accepts an unannounced key after ten seconds, even under attack', async () => {
     expect(await status(await withUnknownKid())).toBe(401);
     api.issuer.published = [spare.jwk];
     api.issuer.key = spare;
@@ -72,7 +72,7 @@ describe('rotation', () => {
     expect(await status(token)).toBe(200);
   });
 
-  test('a key that leaves takes the tokens it signed along, remembered ones included', async () => {
+  test('refuses the tokens of a removed key, remembered ones included', async () => {
     const old = await longLived();
     expect(await status(old, '/remembered')).toBe(200);
     api.issuer.published = [spare.jwk];
@@ -82,7 +82,7 @@ describe('rotation', () => {
     expect(api.remembered.size).toBe(0);
   });
 
-  test('a withdrawn key is noticed although every token is remembered', async () => {
+  test('notices a withdrawn key although every token is remembered', async () => {
     const old = await longLived();
     expect(await status(old, '/remembered')).toBe(200);
     api.issuer.published = [spare.jwk];
@@ -92,7 +92,7 @@ describe('rotation', () => {
     await vi.waitFor(async () => expect(await status(old, '/remembered')).toBe(401));
   });
 
-  test('a key with the same id but another modulus is another key', async () => {
+  test('treats a key with the same id but another modulus as another key', async () => {
     const old = await longLived();
     expect(await status(old, '/remembered')).toBe(200);
     api.issuer.published = [{ ...spare.jwk, kid: api.issuer.key.kid }];
@@ -102,7 +102,7 @@ describe('rotation', () => {
 });
 
 describe('a JWKS', () => {
-  test('that lists one key twice serves as if it were there once', async () => {
+  test('counts a key once when it lists it twice', async () => {
     api.issuer.published = [api.issuer.key.jwk, api.issuer.key.jwk];
     const tokens = [await longLived(), await longLived({ kid: undefined })];
     expect(await statusesOf(...tokens)).toEqual([200, 200]);
@@ -112,7 +112,7 @@ describe('a JWKS', () => {
     expect([fetches(jwks), api.keys.keyGeneration]).toEqual([2, 0]);
   });
 
-  test('with two keys under one id accepts what either signed, and nothing else', async () => {
+  test('with two keys of the same id verifies tokens of either, and no others', async () => {
     const { kid, jwk } = api.issuer.key;
     api.issuer.published = [{ ...spare.jwk, kid }, jwk];
     const stranger = await makeKey();
@@ -125,7 +125,7 @@ describe('a JWKS', () => {
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('with fifty other keys before ours serves alike', async () => {
+  test('verifies tokens when fifty other keys precede ours', async () => {
     const others = Array.from({ length: 50 }, (_, i) => ({ ...spare.jwk, kid: `other-${i}` }));
     api.issuer.published = [...others, api.issuer.key.jwk];
     const tokens = [await longLived(), await longLived({ kid: undefined })];
@@ -133,7 +133,7 @@ describe('a JWKS', () => {
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('whose keys have no id serves tokens that name none', async () => {
+  test('verifies tokens without a kid when its keys have no id', async () => {
     const { kid: _kid, alg: _alg, use: _use, ...bare } = api.issuer.key.jwk;
     api.issuer.published = [bare];
     expect(await status(await longLived({ kid: undefined }))).toBe(200);
@@ -143,7 +143,7 @@ describe('a JWKS', () => {
     expect(await status(await longLived({ kid: undefined }))).toBe(401);
   });
 
-  test('that becomes empty withdraws all keys, and is no fault of a token', async () => {
+  test('withdraws all keys when it becomes empty, and causes 503 rather than 401', async () => {
     const old = await longLived();
     expect([await status(old), await status(old, '/remembered')]).toEqual([200, 200]);
     api.issuer.published = [];
@@ -157,10 +157,10 @@ describe('a JWKS', () => {
   });
 });
 
-describe('a wall clock that is set two hours ahead and back again', () => {
+describe('a wall clock set two hours ahead and back again', () => {
   afterEach(() => setClock(0));
 
-  test('costs no fetch, and leaves rotation and refresh as they were', async () => {
+  test('causes no fetch, and changes neither rotation nor refresh', async () => {
     const old = await longLived();
     expect(await status(old)).toBe(200);
     ahead();
@@ -178,7 +178,7 @@ describe('a wall clock that is set two hours ahead and back again', () => {
     await vi.waitFor(() => expect(fetches(jwks)).toBe(4));
   });
 
-  test('neither ends the bridge over an outage nor makes it longer', async () => {
+  test('neither shortens nor extends the use of cached keys in an outage', async () => {
     const token = await longLived();
     ahead();
     expect(await status(token)).toBe(200);
@@ -198,8 +198,8 @@ describe('a wall clock that is set two hours ahead and back again', () => {
   });
 });
 
-describe('the cost of keys', () => {
-  test('200 tokens with random kids cost the issuer a handful of fetches', async () => {
+describe('fetching keys', () => {
+  test('takes two fetches for 200 tokens with random kids', async () => {
     const tokens = await Promise.all(
       Array.from({ length: 200 }, () => api.issuer.sign({}, { kid: crypto.randomUUID() })),
     );
@@ -209,33 +209,36 @@ describe('the cost of keys', () => {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, as an attacker would
       expect(await status(token)).toBe(401);
     }
-    // The first load, and one for all the ids that it did not have.
+    // The first load, and one more for all unknown ids together.
     expect([fetches(discovery), fetches(jwks)]).toEqual([1, 2]);
   });
 
   test.each([
     ['a random kid', withUnknownKid],
     ['no kid and a wrong signature', () => longLived({ kid: undefined }, spare)],
-  ])('a token with %s each second costs a fetch in ten seconds', async (_name, make) => {
-    expect(await status(await longLived())).toBe(200);
-    const started = performance.now();
-    for (let seconds = 0; seconds < 60; seconds += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other, as time passes
-      expect(await status(await make())).toBe(401);
-      if (seconds < 59) passTime(second);
-    }
-    const unknown = fetches(jwks) - 1;
-    expect(unknown).toBeGreaterThan(4);
-    expect(unknown).toBeLessThanOrEqual(1 + (performance.now() - started) / (10 * second));
-  });
+  ])(
+    'takes at most one fetch in ten seconds for a token each second with %s',
+    async (_name, make) => {
+      expect(await status(await longLived())).toBe(200);
+      const started = performance.now();
+      for (let seconds = 0; seconds < 60; seconds += 1) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other, as time passes
+        expect(await status(await make())).toBe(401);
+        if (seconds < 59) passTime(second);
+      }
+      const unknown = fetches(jwks) - 1;
+      expect(unknown).toBeGreaterThan(4);
+      expect(unknown).toBeLessThanOrEqual(1 + (performance.now() - started) / (10 * second));
+    },
+  );
 
-  test('a wrong signature by a known key id costs none', async () => {
+  test('takes none for a wrong signature under a known key id', async () => {
     expect(await status(await longLived())).toBe(200);
     expect(await status(await longLived({ kid: api.issuer.key.kid }, spare))).toBe(401);
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('unknown key ids cost no fetch beyond the retries of an outage', async () => {
+  test('takes none for unknown key ids beyond the retries of an outage', async () => {
     expect(await status(await longLived())).toBe(200);
     api.issuer.setDown(true);
     const started = performance.now();
@@ -248,20 +251,20 @@ describe('the cost of keys', () => {
     expect(fetches(jwks) + fetches(discovery)).toBeLessThanOrEqual(2 + 1 + retries);
   });
 
-  test('100 first requests share one discovery and one fetch of keys', async () => {
+  test('takes one discovery and one JWKS request for 100 first calls', async () => {
     const token = await api.issuer.sign();
     await Promise.all(Array.from({ length: 100 }, () => status(token)));
     expect([fetches(discovery), fetches(jwks)]).toEqual([1, 1]);
   });
 
-  test('malformed tokens and missing ones cost none', async () => {
+  test('takes none for malformed or missing tokens', async () => {
     await Promise.all([status('opaque'), status('a.b'), status('')]);
     expect(fetches(discovery)).toBe(0);
   });
 });
 
-describe('an outage', () => {
-  test('before the keys were ever had is a 503 with Retry-After, never a 401', async () => {
+describe('an outage of the issuer', () => {
+  test('gives 503 with Retry-After, never 401, before the first keys', async () => {
     api.issuer.setDown(true);
     const {
       status: got,
@@ -280,7 +283,7 @@ describe('an outage', () => {
     expect(await api.keys.check()).toBe('ready');
   });
 
-  test('is bridged by the keys already had for an hour, and no longer', async () => {
+  test('leaves the cached keys in use for an hour, and no longer', async () => {
     const token = await longLived();
     expect(await status(token)).toBe(200);
     expect(await status(token, '/remembered')).toBe(200);
@@ -298,17 +301,17 @@ describe('an outage', () => {
     expect([await status(token), await status(token, '/remembered')]).toEqual([200, 200]);
   });
 
-  test('makes a token with an unknown key a 503: whether it is good cannot be told', async () => {
+  test('gives 503 for a token with an unknown key, which cannot be judged', async () => {
     expect(await status(await api.issuer.sign())).toBe(200);
     api.issuer.setDown(true);
     const token = await api.issuer.sign({}, {}, spare);
     const statuses = [];
-    // oxlint-disable-next-line no-await-in-loop -- more often than the allowance
+    // oxlint-disable-next-line no-await-in-loop -- more calls than key fetches are allowed
     for (let i = 0; i < 6; i += 1) statuses.push(await status(token));
     expect(statuses).toEqual([503, 503, 503, 503, 503, 503]);
   });
 
-  test('under load gives no wrong answer', async () => {
+  test('gives no wrong verdict under load', async () => {
     const bad = await api.issuer.sign({ aud: 'elsewhere' });
     const token = await longLived();
     expect(await status(token)).toBe(200);
@@ -320,7 +323,7 @@ describe('an outage', () => {
     expect(new Set(statuses.filter((_, i) => i % 2 === 1))).toEqual(new Set([401]));
   });
 
-  test('does not make requests wait once it is known', async () => {
+  test('delays no request once it is known', async () => {
     const token = await longLived();
     expect(await status(token)).toBe(200);
     shortenDeadlines();
@@ -335,61 +338,64 @@ describe('an outage', () => {
   });
 });
 
-describe('an issuer that answers oddly is an outage', () => {
+describe('a faulty issuer', () => {
   const big = JSON.stringify({ keys: [], padding: 'x'.repeat(300 * 1024) });
   const oddities: [string, string, RequestListener][] = [
-    ['an error of the keys', jwks, (_req, res) => json(res, { error: 'server_error' }, 500)],
-    ['a redirect of the keys', jwks, (_req, res) => res.writeHead(302, { location: '/x' }).end()],
+    ['an error for the JWKS', jwks, (_req, res) => json(res, { error: 'server_error' }, 500)],
+    ['a redirect of the JWKS', jwks, (_req, res) => res.writeHead(302, { location: '/x' }).end()],
     [
       'a redirect of discovery',
       discovery,
       (_req, res) => res.writeHead(307, { location: '/x' }).end(),
     ],
-    ['keys that are HTML', jwks, (_req, res) => res.end('<!doctype html>')],
-    ['keys that are a list', jwks, (_req, res) => json(res, [])],
-    ['keys without keys', jwks, (_req, res) => json(res, { keys: null })],
-    ['an empty list of keys', jwks, (_req, res) => json(res, { keys: [] })],
-    ['keys of which none is usable', jwks, (_req, res) => json(res, { keys: [{ kty: 'oct' }] })],
-    ['keys beyond the bound', jwks, (_req, res) => res.end(big)],
-    ['keys that never come', jwks, () => {}],
-    ['keys that drip', jwks, (_req, res) => void res.write('{"keys":[')],
+    ['a JWKS that is HTML', jwks, (_req, res) => res.end('<!doctype html>')],
+    ['a JWKS that is a list', jwks, (_req, res) => json(res, [])],
+    ['a JWKS without keys', jwks, (_req, res) => json(res, { keys: null })],
+    ['an empty JWKS', jwks, (_req, res) => json(res, { keys: [] })],
+    ['a JWKS without a usable key', jwks, (_req, res) => json(res, { keys: [{ kty: 'oct' }] })],
+    ['a JWKS over the size limit', jwks, (_req, res) => res.end(big)],
+    ['a JWKS that never arrives', jwks, () => {}],
+    ['a JWKS that stalls', jwks, (_req, res) => void res.write('{"keys":[')],
     [
-      'keys that are cut off',
+      'a truncated JWKS',
       jwks,
       (_req, res) => res.writeHead(200, { 'content-length': 99 }).end('{"keys"'),
     ],
-    ['discovery without keys', discovery, (_req, res) => json(res, { issuer: api.issuer.url })],
+    ['discovery without jwks_uri', discovery, (_req, res) => json(res, { issuer: api.issuer.url })],
     [
-      'discovery of another issuer',
+      'discovery that names another issuer',
       discovery,
       (_req, res) =>
         json(res, { issuer: 'https://evil.example', jwks_uri: `${api.issuer.url}${jwks}` }),
     ],
     [
-      'keys in the clear on another host',
+      'a JWKS over plain http on another host',
       discovery,
       (_req, res) => json(res, { issuer: api.issuer.url, jwks_uri: 'http://keys.example/jwks' }),
     ],
   ];
-  test.each(oddities)('%s: 503 in time, and good again after it', async (_name, path, listener) => {
-    const token = await longLived();
-    shortenDeadlines();
-    api.issuer.answer(path, listener);
-    const started = performance.now();
-    expect(await status(token)).toBe(503);
-    expect(performance.now() - started).toBeLessThan(2000);
-    expect(fetches(path)).toBe(1);
-    expect(api.events).toContainEqual({
-      event: 'keys_unreachable',
-      reason: expect.stringMatching(/^(unreachable|bad_response|issuer_mismatch|insecure_url): /),
-    });
-    restoreDeadlines();
-    api.issuer.answer(path, undefined);
-    passTime(6 * second);
-    expect(await status(token)).toBe(200);
-  });
+  test.each(oddities)(
+    'with %s gives 503 in time, and works again afterwards',
+    async (_name, path, listener) => {
+      const token = await longLived();
+      shortenDeadlines();
+      api.issuer.answer(path, listener);
+      const started = performance.now();
+      expect(await status(token)).toBe(503);
+      expect(performance.now() - started).toBeLessThan(2000);
+      expect(fetches(path)).toBe(1);
+      expect(api.events).toContainEqual({
+        event: 'keys_unreachable',
+        reason: expect.stringMatching(/^(unreachable|bad_response|issuer_mismatch|insecure_url): /),
+      });
+      restoreDeadlines();
+      api.issuer.answer(path, undefined);
+      passTime(6 * second);
+      expect(await status(token)).toBe(200);
+    },
+  );
 
-  test('names the configured and the advertised issuer side by side', async () => {
+  test('is logged with the configured and the advertised issuer side by side', async () => {
     const advertised = `${api.issuer.url}/tenant`;
     api.issuer.answer(discovery, (_req, res) => json(res, { issuer: advertised }));
     await status(await api.issuer.sign());
@@ -397,7 +403,7 @@ describe('an issuer that answers oddly is an outage', () => {
     expect(text).toContain(`configured as ${api.issuer.url}/ but its metadata names ${advertised}`);
   });
 
-  test('keys that cannot sign access tokens are passed over', async () => {
+  test('may publish keys that cannot sign access tokens, which are skipped', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
     const published = [
       { kty: 'oct', kid: 'oct', k: 'c2VjcmV0' },
@@ -424,7 +430,7 @@ describe('an issuer that answers oddly is an outage', () => {
   });
 });
 
-test('the issuer is asked by the fetch that was handed in', async () => {
+test('Issuer fetches with the fetch function it is given', async () => {
   const asked: string[] = [];
   const issuer = new Issuer(api.issuer.url, {
     fetch: (input, init) => {

@@ -35,7 +35,7 @@ describe('a good access token', () => {
     });
   });
 
-  test.each(['bearer ', 'BEARER ', 'Bearer   '])('passes behind "%s"', async (scheme) => {
+  test.each(['bearer ', 'BEARER ', 'Bearer   '])('passes after the scheme "%s"', async (scheme) => {
     const headers = [['Authorization', scheme + (await api.issuer.sign())]] as const;
     expect((await call(`${api.url}/me`, { headers })).status).toBe(200);
   });
@@ -54,7 +54,7 @@ describe('a good access token', () => {
     expect((await callWith(`${api.url}/me`, token)).status).toBe(200);
   });
 
-  test('passes until a few seconds after its expiry, for clocks that differ', async () => {
+  test('passes until a few seconds after its expiry, to allow for clock skew', async () => {
     const [lately, before] = await Promise.all(
       [-2, -6].map((seconds) => api.issuer.sign({ exp: nowPlus(seconds) })),
     );
@@ -63,7 +63,7 @@ describe('a good access token', () => {
   });
 
   test.each([{ client_id: 'client_job' }, { client_id: undefined }])(
-    'of a machine says so: %o',
+    'of a machine sets isMachine: %o',
     async (claims) => {
       const token = await api.issuer.sign({ sub: 'client_job', sid: undefined, ...claims });
       const { body } = await callWith(`${api.url}/me`, token);
@@ -72,7 +72,7 @@ describe('a good access token', () => {
     },
   );
 
-  test('is remembered without the token being in memory, and not beyond its expiry', async () => {
+  test('is remembered until its expiry, without the token itself in memory', async () => {
     const token = await api.issuer.sign({ exp: nowPlus(2) });
     await callWith(`${api.url}/remembered`, token);
     const dump = JSON.stringify(api.remembered.dump());
@@ -82,7 +82,7 @@ describe('a good access token', () => {
     expect(entry?.ttl).toBeLessThanOrEqual(2000);
   });
 
-  test('that was remembered is served without verifying again', async () => {
+  test('passes without a second verification once it is remembered', async () => {
     const token = await api.issuer.sign();
     const first = await callWith(`${api.url}/remembered`, token);
     const size = api.remembered.size;
@@ -91,7 +91,7 @@ describe('a good access token', () => {
     expect(api.remembered.size).toBe(size);
   });
 
-  test('cannot be changed by a handler for the requests after it', async () => {
+  test('cannot be changed by a handler for later requests', async () => {
     await callWith(`${api.url}/remembered`, await api.issuer.sign());
     const [first] = api.remembered.values();
     expect(() => Object.assign(first ?? {}, { sub: 'someone else' })).toThrow(TypeError);
@@ -109,7 +109,7 @@ describe('an ID token', () => {
     sid: undefined,
   };
   const idTokens: [string, Record<string, unknown>][] = [
-    ['as AuthKit makes it', {}],
+    ['as AuthKit issues it', {}],
     ['with a nonce', { nonce: 'n' }],
     ['with a nonce and every claim of an access token', { nonce: 'n', jti: 'j', scope: 'openid' }],
     ['with at_hash and a jti', { at_hash: 'h', jti: 'j' }],
@@ -117,10 +117,10 @@ describe('an ID token', () => {
     ['with a jti', { jti: 'j' }],
     ['with a jti and a session', { jti: 'j', sid: 'session_01' }],
     ['with a jti, an organization and a role', { jti: 'j', org_id: 'org_1', role: 'admin' }],
-    ['with a jti, for several', { jti: 'j', aud: ['client_app', audience] }],
-    ['with a consent and when somebody signed in', { sid: 'app_consent_01', auth_time: 1 }],
+    ['with a jti and two audiences', { jti: 'j', aud: ['client_app', audience] }],
+    ['with a consent and auth_time', { sid: 'app_consent_01', auth_time: 1 }],
   ];
-  test.each(idTokens)('%s is refused where its audience is accepted', async (_name, claims) => {
+  test.each(idTokens)('%s is refused although its audience is accepted', async (_name, claims) => {
     const token = await api.issuer.sign({ ...idToken, ...claims });
     for (const path of ['/any-audience', '/own-application']) {
       // oxlint-disable-next-line no-await-in-loop -- each call is judged by the event it leaves
@@ -132,7 +132,7 @@ describe('an ID token', () => {
   });
 
   const ofOwnApplication: [string, Record<string, unknown>, object][] = [
-    ['with all that AuthKit may ever add', { jti: 'j', sid: 'app_consent_01' }, {}],
+    ['with every claim that AuthKit may add', { jti: 'j', sid: 'app_consent_01' }, {}],
     ['that looks like a machine', { jti: 'j', sub: 'client_app' }, {}],
     ['with auth_time', { scope: 'openid', auth_time: 1 }, {}],
     ['with acr', { client_id: 'client_app', acr: '1' }, {}],
@@ -141,7 +141,7 @@ describe('an ID token', () => {
     ['under the typ of an access token', { nonce: 'n' }, { typ: 'at+jwt' }],
   ];
   test.each(ofOwnApplication)(
-    'of the own application, %s, is refused',
+    "of the API's own application %s is refused",
     async (_name, claims, header) => {
       const token = await api.issuer.sign({ ...idToken, ...claims }, header);
       expect((await callWith(`${api.url}/own-application`, token)).status).toBe(401);
@@ -157,13 +157,16 @@ describe('an ID token', () => {
     ['the environment as audience', { client_id: undefined, scope: undefined }, {}],
     ['claims of a template', { auth_time: 1, amr: ['pwd'], email: 'ada@example.com' }, {}],
   ];
-  test.each(accessTokens)('is told from an access token by %s', async (_name, claims, header) => {
-    const token = await api.issuer.sign(claims, header);
-    expect((await callWith(`${api.url}/own-application`, token)).status).toBe(200);
-  });
+  test.each(accessTokens)(
+    'is distinguished from an access token by %s',
+    async (_name, claims, header) => {
+      const token = await api.issuer.sign(claims, header);
+      expect((await callWith(`${api.url}/own-application`, token)).status).toBe(200);
+    },
+  );
 
   test.each([{ jti: 'j' }, { jti: 'j', org_id: 'org_1' }])(
-    'is told from an older token of a machine, which has no scope and no client_id: %o',
+    "is distinguished from a machine's older token without scope and client_id: %o",
     async (claims) => {
       const older = { client_id: undefined, scope: undefined, sid: undefined, ...claims };
       const token = await api.issuer.sign({ ...older, sub: 'client_job' });
@@ -171,14 +174,14 @@ describe('an ID token', () => {
     },
   );
 
-  test('is told apart from an access token for the same audience', async () => {
+  test('is distinguished from an access token for the same audience', async () => {
     const token = await api.issuer.sign({ aud: 'client_app' });
     expect((await callWith(`${api.url}/any-audience`, token)).status).toBe(200);
   });
 });
 
-describe('a token that allows less', () => {
-  test('gets 403 with the scopes that are needed', async () => {
+describe('a token without the required rights', () => {
+  test('gets 403 with the required scopes', async () => {
     const { status, challenge, body } = await callWith(
       `${api.url}/scopes`,
       await api.issuer.sign(),
@@ -198,13 +201,13 @@ describe('a token that allows less', () => {
     ['org_2', '/organization', 200],
     ['org_2', '/organization/1', 403],
     ['org_1', '/organization/1', 200],
-  ])('of organization %s at %s gets %i', async (org_id, path, status) => {
+  ])('for organization %s at %s gets %i', async (org_id, path, status) => {
     const answer = await callWith(api.url + path, await api.issuer.sign({ org_id }));
     expect(answer.status).toBe(status);
     if (status === 403) expect(answer.challenge).toContain('error="insufficient_scope"');
   });
 
-  test('of an application that is not on the list is refused', async () => {
+  test('of an application outside clientIds is refused', async () => {
     const foreign = await api.issuer.sign({ client_id: 'client_other' });
     expect((await callWith(`${api.url}/few-clients`, foreign)).status).toBe(401);
     const unnamed = await api.issuer.sign({ client_id: undefined });
@@ -212,24 +215,27 @@ describe('a token that allows less', () => {
     expect((await callWith(`${api.url}/few-clients`, await api.issuer.sign())).status).toBe(200);
   });
 
-  test('does not pass a guard that was mounted without requireAccessToken', async () => {
+  test('gets 401 from a guard mounted without requireAccessToken', async () => {
     expect((await callWith(`${api.url}/unguarded`, await api.issuer.sign())).status).toBe(401);
   });
 });
 
 test.each(['http://authkit.example', 'ftp://127.0.0.1', 'authkit.example', 'javascript:alert(1)'])(
-  'the issuer %s is refused at start',
+  'Issuer refuses the URL %s at start',
   (url) => {
     expect(() => new Issuer(url)).toThrow(/must be https/);
   },
 );
 
-test.each([[[]], [''], [['client_1', '']]])('the audience %j is refused at start', (named) => {
-  const issuer = new Issuer('https://authkit.example');
-  expect(() => requireAccessToken({ issuer, audience: named })).toThrow(TypeError);
-});
+test.each([[[]], [''], [['client_1', '']]])(
+  'requireAccessToken refuses the audience %j at start',
+  (named) => {
+    const issuer = new Issuer('https://authkit.example');
+    expect(() => requireAccessToken({ issuer, audience: named })).toThrow(TypeError);
+  },
+);
 
-test('the scopes of an API are in its RFC 9728 document', async () => {
+test('protectedResourceMetadata lists the scopes of the API (RFC 9728)', async () => {
   const resource = 'https://api.example.com';
   const issuer = new Issuer('https://authkit.example');
   const app = newApp();
@@ -245,7 +251,7 @@ test('the scopes of an API are in its RFC 9728 document', async () => {
   await running.close();
 });
 
-test('a resource that ends in a slash has a document for itself and each URL below', async () => {
+test('protectedResourceMetadata serves a resource that ends in a slash and each URL below it', async () => {
   const resource = 'https://api.example.com/mcp/';
   const issuer = new Issuer('https://authkit.example');
   const running = await serve(newApp().use(protectedResourceMetadata({ resource, issuer })));
@@ -259,7 +265,7 @@ test('a resource that ends in a slash has a document for itself and each URL bel
   await running.close();
 });
 
-describe('a challenge names the document of the URL that was called', () => {
+describe('the challenge to a call', () => {
   const origin = 'https://api.example.com';
   const document = `${origin}/.well-known/oauth-protected-resource`;
   let running: Running;
@@ -283,7 +289,7 @@ describe('a challenge names the document of the URL that was called', () => {
     ['/a\\b', '/a/b'],
     ['/%22%0d%0a', '/%22%0d%0a'],
     ['/', '/'],
-  ])('%s: that of %s', async (target, path) => {
+  ])('of %s names the metadata document of %s', async (target, path) => {
     const { challenge } = await call(running.url, { path: target });
     expect(challenge?.split('resource_metadata=').at(-1)).toBe(`"${document}${path}"`);
   });
