@@ -1,4 +1,4 @@
-// Faults planted into the application's settings, found at the local AuthKit.
+// The doctor finds planted faults in the application's settings at the local AuthKit.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settingsFor, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { bentMetadata, createServers, examined } from '../../support/app/doctor.ts';
@@ -23,7 +23,7 @@ const WRONG_SECRET: Env = { OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) };
 const find = (changed: Env) => examined({ ...app.env, ...changed });
 
 describe('at the local AuthKit the doctor', () => {
-  it('names OAUTH_APP_CLIENT_ID for an unknown client id, and nothing beside it', async () => {
+  it('names only OAUTH_APP_CLIENT_ID for an unknown client id', async () => {
     for (const more of [{}, UNREGISTERED, WRONG_SECRET, { OAUTH_APP_CLIENT_SECRET: '' }]) {
       const { found, problems } = await find({ ...UNKNOWN, ...more });
       expect(problems).toEqual(['client id']);
@@ -51,17 +51,17 @@ describe('at the local AuthKit the doctor', () => {
     expect(problems).toEqual(['redirect URI', 'credentials']);
   });
 
-  it('finds the environment’s client id where the application’s belongs', async () => {
+  it('finds the environment’s client id in place of the application’s', async () => {
     const { problems, findings } = await find({
       OAUTH_APP_CLIENT_ID: app.authKit.environmentClientId,
     });
     expect(problems).toEqual(['client id']);
-    // API_AUDIENCE is right: nothing sends whoever reads this to that line.
+    // API_AUDIENCE is right: no warning may point to it.
     const warnings = findings.filter(({ status }) => status === 'warning');
     expect(warnings.filter(({ check }) => check !== 'app')).toEqual([]);
   });
 
-  it('says to restart the app where it runs with the client id of before', async () => {
+  it('says to restart an app that runs with the previous client id', async () => {
     const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
     const { found } = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
     expect(found('app')).toMatchObject({
@@ -87,7 +87,7 @@ describe('at the local AuthKit the doctor', () => {
     expect(problems).toEqual(['credentials']);
   });
 
-  it('accepts a Public application without a secret, and finds one that it has not', async () => {
+  it('accepts a Public application without a secret, and finds a secret it must not have', async () => {
     const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
     const without = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
     expect(without.problems).toEqual([]);
@@ -100,7 +100,7 @@ describe('at the local AuthKit the doctor', () => {
     expect(found('client id')?.status).toBe('ok');
   });
 
-  it('finds the client id of a machine, which has no redirect URI', async () => {
+  it('finds that a machine application has no redirect URI', async () => {
     const { clientId, clientSecret } = app.authKit.applications.machine;
     const { problems } = await find({
       OAUTH_APP_CLIENT_ID: clientId,
@@ -112,14 +112,14 @@ describe('at the local AuthKit the doctor', () => {
   it.each([
     ['a scope', { OAUTH_SCOPE: 'openid nonsense' }, 'scopes', /^OAUTH_SCOPE: request only/],
     ['a resource', { OAUTH_RESOURCE: 'https://a.example' }, 'resource', /^OAUTH_RESOURCE: /],
-  ])('finds %s that is not on offer', async (_, changed, check, change) => {
+  ])('finds %s that AuthKit does not offer', async (_, changed, check, change) => {
     const { found, problems, findings } = await find(changed);
     expect(found(check)?.change).toMatch(change);
     expect(problems).toEqual([check]);
     expect(findings.filter((finding) => finding.check === check)).toHaveLength(1);
   });
 
-  it('warns of scopes that bring no refresh token, or only some people', async () => {
+  it('warns of scopes that bring no refresh token or that only some users get', async () => {
     const without = (await find({ OAUTH_SCOPE: 'openid' })).found('scopes');
     expect(without).toMatchObject({
       status: 'warning',
@@ -133,7 +133,7 @@ describe('at the local AuthKit the doctor', () => {
     });
   });
 
-  it('finds a built-in scope that the issuer has not', async () => {
+  it('finds a built-in scope that the issuer does not support', async () => {
     const issuer = await servers.serve(
       bentMetadata(app, (metadata) => (metadata['scopes_supported'] = ['openid'])),
     );

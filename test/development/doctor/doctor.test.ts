@@ -1,5 +1,5 @@
 // `npm run doctor` as a whole: its report, --json, exit codes, settings, and API_AUDIENCE against a
-// real token. Each planted fault is found, and the line to change is named.
+// real token. It finds each planted fault and names the line to change.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ const CHECKS =
   'settings,issuer,metadata,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
 
 describe('the report', () => {
-  it('finds nothing wrong with an app that works, and exits with 0', async () => {
+  it('shows no problem for a working app, and exits with 0', async () => {
     const { code, out } = await runDoctor(app.env);
     expect(
       out
@@ -50,7 +50,7 @@ describe('the report', () => {
     expect(code).toBe(0);
   });
 
-  it('has the change below a problem, and exits with 1', async () => {
+  it('shows the change below each problem, and exits with 1', async () => {
     const { code, out } = await runDoctor({ ...app.env, OAUTH_APP_CLIENT_SECRET: 'a'.repeat(64) });
     expect(out).toMatch(
       /^problem {2}credentials {3}the secret is refused\n +-> OAUTH_APP_CLIENT_SE/m,
@@ -70,7 +70,7 @@ describe('the report', () => {
     expect(code).toBe(0);
   });
 
-  it('counts one of a thing in the singular', () => {
+  it('uses the singular for one', () => {
     const [fine, odd, bad] = [ok('a', 'b'), warning('a', 'b'), problem('a', 'b', 'c')];
     expect(report([fine, odd, bad])).toContain('\n1 ok, 1 warning, 1 problem\n');
     expect(report([odd, odd, bad, bad])).toContain('\n0 ok, 2 warnings, 2 problems\n');
@@ -81,13 +81,13 @@ describe('the report', () => {
     ]);
   });
 
-  it('lets no words of others rewrite the terminal', () => {
+  it('strips control characters of foreign text, which could rewrite the terminal', () => {
     const lines = report([problem('issuer', 'it is \u001b[2Jfine\r', 'set\u202e it\nok  all')]);
     expect(lines).toContain('it is [2Jfine\n');
     expect(lines).toContain('-> set itok  all\n');
   });
 
-  it('explains itself, and exits with 2 when called wrongly', async () => {
+  it('shows help, and exits with 2 on wrong usage', async () => {
     expect((await runDoctor(app.env, '--help')).out).toContain('npm run doctor');
     expect((await runDoctor(app.env, '--nonsense')).code).toBe(2);
     expect((await runDoctor(app.env, '--token', join(folder, 'none'))).code).toBe(2);
@@ -104,14 +104,14 @@ describe('the settings', () => {
       'client id of',
     ],
     ['a path in BASE_URL', { BASE_URL: 'https://a.example/x' }, 'BASE_URL is not an', 'host and'],
-  ])('are told one by one where they are wrong: %s', async (_, changed, said, change) => {
+  ])('are reported where they are wrong: %s', async (_, changed, said, change) => {
     const { findings } = await examined({ ...app.env, ...changed });
     expect(findings).toEqual([
       problem('settings', expect.stringContaining(said), expect.stringContaining(change)),
     ]);
   });
 
-  it('are told all at once', async () => {
+  it('are reported all at once', async () => {
     const { found, findings } = await examined({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
     expect(found('settings')?.change).toMatch(/^PORT: set /);
     expect(findings.map(({ status }) => status)).toEqual(['problem', 'problem']);
@@ -127,7 +127,7 @@ describe('the settings', () => {
 describe('API_AUDIENCE', () => {
   const other = { API_AUDIENCE: 'client_other' };
 
-  it('fits a real access token', async () => {
+  it('is checked against a real access token', async () => {
     const { found } = await examined(app.env, tokens['access_token']);
     expect(found('audience')).toMatchObject({
       status: 'ok',
@@ -141,13 +141,18 @@ describe('API_AUDIENCE', () => {
   });
 
   it.each([
-    ['of another audience', other, () => tokens['access_token'], /^API_AUDIENCE=client_/],
+    ['for another audience', other, () => tokens['access_token'], /^API_AUDIENCE=client_/],
     ['that is an ID token', {}, () => tokens['id_token'], /access token/],
     ['that is an ID token with a jti', {}, () => unsigned(idTokenWithJti()), /access token/],
     ['that is a refresh token', {}, () => tokens['refresh_token'], /access token/],
-    ['without audience', {}, () => unsigned({ iss: app.authKit.issuer, jti: 'a' }), /access token/],
+    [
+      'without an audience',
+      {},
+      () => unsigned({ iss: app.authKit.issuer, jti: 'a' }),
+      /access token/,
+    ],
     ['of another issuer', {}, () => unsigned({ iss: 'https://a.example' }), /^AUTHKIT_ISSUER=/],
-  ])('is told from a token %s', async (_, changed, token, change) => {
+  ])('is a problem with a token %s', async (_, changed, token, change) => {
     const { found } = await examined({ ...app.env, ...changed }, token());
     expect(found('audience')?.status).toBe('problem');
     expect(found('audience')?.change).toMatch(change);
@@ -156,7 +161,7 @@ describe('API_AUDIENCE', () => {
   it.each([
     ['missing', () => ''],
     ['the application’s client id', () => app.env['OAUTH_APP_CLIENT_ID'] ?? ''],
-  ])('is warned about once where it is %s', async (_, audience) => {
+  ])('gives one warning when it is %s', async (_, audience) => {
     const { findings } = await examined({ ...app.env, API_AUDIENCE: audience() });
     const lines = findings.filter((line) => JSON.stringify(line).includes('API_AUDIENCE'));
     expect(lines).toEqual([
@@ -169,7 +174,7 @@ describe('API_AUDIENCE', () => {
     ]);
   });
 
-  it('is warned about also while the issuer is away', async () => {
+  it('gives the warning while the issuer is unreachable, too', async () => {
     const away = { AUTHKIT_ISSUER: `http://localhost:${await freePort()}`, API_AUDIENCE: '' };
     expect((await examined({ ...app.env, ...away })).found('audience')?.status).toBe('warning');
   });

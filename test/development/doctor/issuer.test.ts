@@ -1,4 +1,4 @@
-// Faults planted into AUTHKIT_ISSUER and into what the issuer answers.
+// The doctor finds planted faults in AUTHKIT_ISSUER and in the issuer's responses.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { bentMetadata, createServers, examined, runDoctor } from '../../support/app/doctor.ts';
@@ -25,12 +25,17 @@ describe('AUTHKIT_ISSUER', () => {
       /=https:.*authkit\.app/,
     ],
     [
-      'no server there',
+      'a port without a server',
       async () => `http://localhost:${await freePort()}`,
       /is listening/,
       /npm run au/,
     ],
-    ['no TLS there', () => app.authKit.issuer.replace('http', 'https'), /TLS/, /^AUTHKIT_ISSUER=/],
+    [
+      'https for a server without TLS',
+      () => app.authKit.issuer.replace('http', 'https'),
+      /TLS/,
+      /^AUTHKIT_ISSUER=/,
+    ],
     [
       'a path',
       () => `${app.authKit.issuer}/oauth2`,
@@ -38,19 +43,19 @@ describe('AUTHKIT_ISSUER', () => {
       /^AUTHKIT_ISSUER=http:\/\/localhost:\d+$/,
     ],
     [
-      'a path where the origin has nothing either',
+      'a path on an origin without metadata',
       async () => `${await servers.serve((_req, res) => res.writeHead(404).end())}/oauth2`,
       /path \/oauth2 is wrong/,
       /^AUTHKIT_ISSUER: set .* without a path$/,
     ],
     [
-      'another name of it',
+      'another name of the issuer',
       () => app.authKit.issuer.replace('localhost', '127.0.0.1'),
       /set to http:\/\/127\..* metadata names http:\/\/localhost/,
       /^AUTHKIT_ISSUER=http:\/\/localhost:\d+$/,
     ],
     [
-      'a host that sends on',
+      'a host that redirects',
       () =>
         servers.serve((_req, res) => res.writeHead(301, { location: 'https://a.example/b' }).end()),
       /redirects to https:\/\/a\.example/,
@@ -62,7 +67,7 @@ describe('AUTHKIT_ISSUER', () => {
       /no OpenID configuration/,
       /^AUTHKIT_ISSUER/,
     ],
-  ])('is found with %s, as the only problem', async (_, issuer, said, change) => {
+  ])('is the only problem when set to %s', async (_, issuer, said, change) => {
     const { found, problems } = await withIssuer(await issuer());
     expect(found('issuer')?.found).toMatch(said);
     expect(found('issuer')?.change).toMatch(change);
@@ -73,7 +78,7 @@ describe('AUTHKIT_ISSUER', () => {
     expect((await withIssuer(`${app.authKit.issuer}/`)).problems).toEqual([]);
   });
 
-  it('is told apart from a custom domain by what the metadata says', async () => {
+  it('is compared with the issuer in the metadata, for a custom domain', async () => {
     const own = await servers.serve(
       bentMetadata(app, (metadata) => (metadata['issuer'] = 'https://auth.example.com\u001b[2J')),
     );
@@ -87,10 +92,10 @@ describe('AUTHKIT_ISSUER', () => {
 describe('the metadata', () => {
   it.each([
     ['no token endpoint', 'token_endpoint', undefined, 'metadata', /token_endpoint/],
-    ['a token endpoint that is no URL', 'token_endpoint', 7, 'metadata', /token_endpoint/],
+    ['a token endpoint that is not a URL', 'token_endpoint', 7, 'metadata', /token_endpoint/],
     ['no RS256', 'id_token_signing_alg_values_supported', ['ES256'], 'metadata', /RS256/],
-    ['keys that are no URL', 'jwks_uri', 'keys', 'keys', /not a URL/],
-  ])('with %s is found', async (_, member, value, check, said) => {
+    ['a jwks_uri that is not a URL', 'jwks_uri', 'keys', 'keys', /not a URL/],
+  ])('with %s is a problem', async (_, member, value, check, said) => {
     const issuer = await servers.serve(bentMetadata(app, (metadata) => (metadata[member] = value)));
     const { found, problems } = await withIssuer(issuer);
     expect(found(check)?.found).toMatch(said);
@@ -99,12 +104,16 @@ describe('the metadata', () => {
   });
 });
 
-describe('the keys', () => {
+describe('a JWKS', () => {
   it.each([
-    ['none', '{"keys":[]}', /has no RSA signing key/],
-    ['of another kind only', '{"keys":[{"kty":"EC","kid":"a"}]}', /has no RSA signing key/],
-    ['a page', '<h1>Blocked</h1>', /has no RSA signing key \(HTTP 200\)/],
-  ])('are found to be %s', async (_, body, said) => {
+    ['without keys', '{"keys":[]}', /has no RSA signing key/],
+    [
+      'with keys of another type only',
+      '{"keys":[{"kty":"EC","kid":"a"}]}',
+      /has no RSA signing key/,
+    ],
+    ['that is a page', '<h1>Blocked</h1>', /has no RSA signing key \(HTTP 200\)/],
+  ])('%s is a problem', async (_, body, said) => {
     const keys = await servers.serve((_req, res) => res.end(body));
     const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
     const { found, problems } = await withIssuer(issuer);
@@ -112,7 +121,7 @@ describe('the keys', () => {
     expect(problems).toEqual(['keys']);
   });
 
-  it('are found to be out of reach', async () => {
+  it('that is unreachable is a problem', async () => {
     const keys = `http://localhost:${await freePort()}`;
     const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
     expect((await withIssuer(issuer)).found('keys')).toMatchObject({
@@ -123,13 +132,13 @@ describe('the keys', () => {
   });
 });
 
-describe('the clock', () => {
+describe('a clock', () => {
   it.each([
-    ['two minutes ahead', -120, 'problem', /12\d s ahead of/],
-    ['two minutes behind', 120, 'problem', /1[12]\d s behind/],
-    ['some seconds ahead', -15, 'warning', /1\d s ahead of/],
-    ['right', 0, 'ok', /\d s (ahead of|behind)/],
-  ])('is found to be %s', async (_, seconds, status, said) => {
+    ['two minutes ahead', 'problem', -120, /12\d s ahead of/],
+    ['two minutes behind', 'problem', 120, /1[12]\d s behind/],
+    ['some seconds ahead', 'warning', -15, /1\d s ahead of/],
+    ['in time', 'ok', 0, /\d s (ahead of|behind)/],
+  ])('%s has status "%s"', async (_, status, seconds, said) => {
     const date = new Date(Date.now() + seconds * 1000);
     const issuer = await servers.serve(bentMetadata(app, () => undefined, date));
     const clock = (await withIssuer(issuer)).found('clock');

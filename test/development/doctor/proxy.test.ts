@@ -1,4 +1,4 @@
-// Faults planted into BASE_URL, TRUST_PROXY and the proxy in front of the app.
+// The doctor finds planted faults in BASE_URL, TRUST_PROXY and the proxy in front of the app.
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:https';
@@ -26,7 +26,7 @@ afterAll(async () => {
 const find = (changed: Record<string, string>) => examined({ ...app.env, ...changed });
 
 describe('BASE_URL', () => {
-  it('leads to nothing while the app is not started', async () => {
+  it('gives a warning while the app is not running', async () => {
     const port = `${await freePort()}`;
     const { found, problems } = await find({ BASE_URL: `http://localhost:${port}`, PORT: port });
     expect(found('app')).toMatchObject({
@@ -37,7 +37,7 @@ describe('BASE_URL', () => {
     expect(problems).toEqual(['redirect URI']);
   });
 
-  it('is found to have another port than PORT', async () => {
+  it('is compared with PORT', async () => {
     const [port, other] = [await freePort(), await freePort()];
     const { found } = await find({ BASE_URL: `http://localhost:${port}`, PORT: `${other}` });
     expect(found('app')?.change).toMatch(
@@ -49,14 +49,14 @@ describe('BASE_URL', () => {
     ['a proxy without the app', 502, {}, 'warning', /HTTP 502/, /npm start/],
     ['another program', 404, {}, 'problem', /is not this app.*HTTP 404/, /^BASE_URL: /],
     [
-      'a host that sends on',
+      'a host that redirects',
       308,
       { location: 'https://www.example.com/healthz' },
       'problem',
       /redirects to https:\/\/www\.example\.com$/,
       /^BASE_URL=https:\/\/www\.example\.com$/,
     ],
-  ])('is found to lead to %s', async (_, code, headers, status, said, change) => {
+  ])('is reported when it leads to %s', async (_, code, headers, status, said, change) => {
     const base = await servers.serve((_req, res) => res.writeHead(code, { ...headers }).end());
     const { found } = await find({ BASE_URL: base });
     expect(found('app')).toMatchObject({ status, found: expect.stringMatching(said) });
@@ -64,9 +64,9 @@ describe('BASE_URL', () => {
   });
 
   it.each([
-    ['hands on', {}],
+    ['forwards', {}],
     ['replaces', { headers: { host: 'app.internal:3000' } }],
-  ])('is found to differ from that of the running app, whose proxy %s Host', async (_, detour) => {
+  ])('is compared with that of the running app when the proxy %s Host', async (_, detour) => {
     const proxy = await servers.serve(proxyTo(() => app.port, detour));
     const { found } = await find({ BASE_URL: proxy });
     expect(found('app')).toMatchObject({
@@ -86,11 +86,11 @@ describe('BASE_URL', () => {
   });
 });
 
-describe('through a proxy that ends TLS', () => {
+describe('a proxy that terminates TLS', () => {
   const FORWARDED = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' };
   let behind: TestApp | undefined;
 
-  /** The app behind this proxy, as the doctor sees it. */
+  /** Runs the doctor against the app behind this proxy. */
   async function look(detour: Parameters<typeof proxyTo>[1], env: Record<string, string> = {}) {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const cert = new X509Certificate(selfSignedCertificate(privateKey, 'localhost')).toString();
@@ -111,14 +111,14 @@ describe('through a proxy that ends TLS', () => {
     }
   }
 
-  it('nothing is wrong where it is trusted', async () => {
+  it('is no problem when the app trusts it', async () => {
     const { code, found } = await look({ headers: FORWARDED }, { TRUST_PROXY: '1' });
     expect(found('proxy')).toEqual({ check: 'proxy', status: 'ok', found: 'TRUST_PROXY=1' });
     expect(found('app')).toMatchObject({ status: 'ok', found: expect.stringContaining('cookie') });
     expect(code).toBe(0);
   });
 
-  it('it is found not to be trusted', async () => {
+  it('is a problem when the app does not trust it', async () => {
     const { code, found } = await look({ headers: FORWARDED });
     expect(found('proxy')).toMatchObject({
       status: 'problem',
@@ -128,7 +128,7 @@ describe('through a proxy that ends TLS', () => {
     expect(code).toBe(1);
   });
 
-  it('it is found to replace Host', async () => {
+  it('gives a warning when it replaces Host', async () => {
     const headers = { ...FORWARDED, host: 'app.internal:3000' };
     const { code, found } = await look({ headers }, { TRUST_PROXY: '1' });
     expect(found('proxy')).toMatchObject({
@@ -145,7 +145,7 @@ describe('through a proxy that ends TLS', () => {
     ['makes insecure', (cookie: string) => cookie.replace(/; secure/i, '')],
     ['moves', (cookie: string) => cookie.replace(/; path=\//i, '; Path=/app')],
     ['widens', (cookie: string) => `${cookie}; Domain=example.com`],
-  ])('it is found to be one that %s cookies', async (_, cookie) => {
+  ])('is a problem when it %s cookies', async (_, cookie) => {
     const { code, found } = await look({ headers: FORWARDED, cookie }, { TRUST_PROXY: '1' });
     expect(found('app')).toEqual({
       check: 'app',
@@ -156,7 +156,7 @@ describe('through a proxy that ends TLS', () => {
     expect(code).toBe(1);
   });
 
-  it('a certificate that this machine does not trust is named', async () => {
+  it('gives a warning when this machine does not trust its certificate', async () => {
     const env = { TRUST_PROXY: '1', NODE_EXTRA_CA_CERTS: '' };
     const { found } = await look({ headers: FORWARDED }, env);
     expect(found('app')).toMatchObject({

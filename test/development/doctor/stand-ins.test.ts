@@ -1,5 +1,5 @@
-// How AuthKit reports an unknown client id or redirect URI is not documented: the doctor tells them
-// apart at stand-ins that do it in different ways, and says so where it cannot.
+// AuthKit does not document how it reports an unknown client id or redirect URI: the doctor
+// distinguishes the two at stand-ins that report them in different ways, or says that it cannot.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -22,7 +22,7 @@ const UNKNOWN: Env = { OAUTH_APP_CLIENT_ID: 'client_unknown' };
 const UNREGISTERED: Env = { BASE_URL: 'http://localhost:1' };
 const WRONG_SECRET: Env = { OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) };
 
-/** How an authorization endpoint answers; each request has an id of its own. */
+/** The response of an authorization endpoint; each request has its own id. */
 type Answer = { status: number; location?: string; body?: string };
 interface Manner {
   unknownClient: (id: string, said: string) => Answer;
@@ -40,7 +40,7 @@ const away = (path: string) => (id: string) => ({
 });
 const signIn = (id: string) => ({ status: 302, location: `https://x.example/?session=${id}` });
 
-/** Pages of its own elsewhere, as the other authorization server of WorkOS has them. */
+/** Redirects to error pages elsewhere, as the other authorization server of WorkOS does. */
 const ELSEWHERE: Manner = {
   unknownClient: away('client-id-invalid'),
   unknownRedirect: away('redirect-uri-invalid'),
@@ -69,7 +69,7 @@ const FOUND_PAGES: Manner = {
 
 let requests = 0;
 
-/** The app's AuthKit, but for its authorization endpoint; the token endpoint stays the real one. */
+/** The app's AuthKit with another authorization endpoint; the token endpoint stays the real one. */
 async function standIn({ unknownClient, unknownRedirect, signIn: goOn }: Manner) {
   const metadata = bentMetadata(app, (all) => {
     all['authorization_endpoint'] = `${String(all['issuer'])}/oauth2/authorize`;
@@ -93,7 +93,7 @@ async function standIn({ unknownClient, unknownRedirect, signIn: goOn }: Manner)
 }
 
 describe.each([
-  ['with pages elsewhere', ELSEWHERE],
+  ['with error pages elsewhere', ELSEWHERE],
   ['with a page for each fault', OWN_PAGES],
   ['with the same page for both', ONE_PAGE],
 ])('at an AuthKit %s the doctor', (_, manner) => {
@@ -112,21 +112,24 @@ describe.each([
 const find = async (manner: Manner, changed: Env = {}) =>
   examined({ ...(await standIn(manner)), ...changed });
 
-describe('at an AuthKit that leaves it open the doctor', () => {
-  it('names both settings rather than the wrong one', async () => {
+describe('at an AuthKit that does not name the fault the doctor', () => {
+  it('names both settings rather than the wrong one alone', async () => {
     const { found, problems } = await find(SAYS_EITHER, { ...UNREGISTERED, ...WRONG_SECRET });
     expect(problems).toEqual(['client id', 'credentials']);
     expect(found('client id')?.change).toMatch(/OAUTH_APP_CLIENT_ID=.*BASE_URL=/);
   });
 
-  it('names the one that the right secret leaves', async () => {
+  it('names the redirect URI when the secret is right', async () => {
     expect((await find(SAYS_EITHER, UNREGISTERED)).problems).toEqual(['redirect URI']);
   });
 
   it.each([
-    ['that goes on to sign-in whoever asks', { unknownClient: signIn, unknownRedirect: signIn }],
-    ['whose pages are no errors', FOUND_PAGES],
-  ])('takes nothing for known %s', async (_, manner) => {
+    [
+      'that proceeds to sign-in for every client',
+      { unknownClient: signIn, unknownRedirect: signIn },
+    ],
+    ['whose error pages have status 200', FOUND_PAGES],
+  ])('warns instead of accepting at one %s', async (_, manner) => {
     const wrong = await find({ ...FOUND_PAGES, ...manner }, UNKNOWN);
     expect(wrong.found('client id')).toMatchObject({ status: 'warning' });
     const redirect = await find({ ...FOUND_PAGES, ...manner }, UNREGISTERED);
@@ -134,10 +137,10 @@ describe('at an AuthKit that leaves it open the doctor', () => {
   });
 
   it.each([
-    ['a check for robots', 403],
-    ['a limit', 429],
+    ['a bot check', 403],
+    ['a rate limit', 429],
     ['an outage', 503],
-  ])('says that %s keeps it from looking', async (_, status) => {
+  ])('reports that %s prevents the check', async (_, status) => {
     const { found, problems } = await find({ ...ONE_PAGE, signIn: page(status, 'Not now') });
     expect(found('client id')).toMatchObject({
       status: 'warning',
@@ -146,7 +149,7 @@ describe('at an AuthKit that leaves it open the doctor', () => {
     expect(problems).toEqual([]);
   });
 
-  it('says so when the token endpoint fails', async () => {
+  it('reports a failing token endpoint', async () => {
     const failing = await servers.serve((_req, res) => res.writeHead(500).end());
     const issuer = await servers.serve(
       bentMetadata(app, (metadata) => (metadata['token_endpoint'] = failing)),

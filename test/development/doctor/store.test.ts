@@ -1,4 +1,4 @@
-// Faults planted into the session store: the file of the embedded one, and Redis.
+// The doctor finds planted faults in the session store: the embedded store's file, and Redis.
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createSilentServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,9 +25,14 @@ const find = (changed: Record<string, string>) => examined({ ...app.env, ...chan
 describe('the session file', () => {
   it.each([
     ['a folder', '', /is a folder/, /^SESSION_DB=/],
-    ['below a file', 'text/sessions.db', /text is a file, not a folder/, /^SESSION_DB=/],
-    ['no database', 'text', /text is not a database/, /move it aside/],
-  ])('is found to be %s', async (_, name, said, change) => {
+    [
+      'in a file instead of a folder',
+      'text/sessions.db',
+      /text is a file, not a folder/,
+      /^SESSION_DB=/,
+    ],
+    ['not a database', 'text', /text is not a database/, /move it aside/],
+  ])('is a problem when it is %s', async (_, name, said, change) => {
     await writeFile(join(folder, 'text'), 'This is text, and more than sixteen bytes.');
     const { found, problems } = await find({ SESSION_DB: join(folder, name) });
     expect(found('session file')?.found).toMatch(said);
@@ -35,7 +40,7 @@ describe('the session file', () => {
     expect(problems).toEqual(['session file']);
   });
 
-  it('need not be there yet, nor its folder', async () => {
+  it('is no problem when neither it nor its folder exists yet', async () => {
     const { found, problems } = await find({
       SESSION_DB: join(folder, 'new', 'er', 'sessions.db'),
     });
@@ -43,12 +48,17 @@ describe('the session file', () => {
     expect(problems).toEqual([]);
   });
 
-  it.runIf(process.getuid?.() !== 0)('is found to be out of reach of this user', async () => {
-    const file = join(folder, 'locked.db');
-    await writeFile(file, '');
-    await chmod(file, 0o400);
-    expect((await find({ SESSION_DB: file })).found('session file')?.found).toMatch(/not writable/);
-  });
+  it.runIf(process.getuid?.() !== 0)(
+    'is a problem when it is read-only for this user',
+    async () => {
+      const file = join(folder, 'locked.db');
+      await writeFile(file, '');
+      await chmod(file, 0o400);
+      expect((await find({ SESSION_DB: file })).found('session file')?.found).toMatch(
+        /not writable/,
+      );
+    },
+  );
 });
 
 describe('Redis', () => {
@@ -61,7 +71,7 @@ describe('Redis', () => {
 
   const at = (userinfo: string) => ({ REDIS_URL: redis.url.replace('//', `//${userinfo}`) });
 
-  it('answers', async () => {
+  it('is ok when it responds', async () => {
     const { found } = await find(at(':right-password-of-redis@'));
     expect(found('Redis')).toMatchObject({ status: 'ok', found: expect.stringMatching(/\d ms$/) });
   });
@@ -70,7 +80,7 @@ describe('Redis', () => {
     ['a wrong password', () => at(':wrong-password-of-redis@'), /refuses/, /password$/],
     ['no password', () => at(''), /refuses/, /password$/],
     [
-      'another port',
+      'the wrong port',
       async () => ({ REDIS_URL: `redis://localhost:${await freePort()}` }),
       /is listening/,
       /port/,
@@ -82,12 +92,12 @@ describe('Redis', () => {
       /host/,
     ],
     [
-      'TLS that it has not',
+      'TLS although it has none',
       () => ({ REDIS_URL: at('').REDIS_URL.replace('redis', 'rediss') }),
       /./,
       /TLS/,
     ],
-  ])('is found with %s', async (_, changed, said, change) => {
+  ])('is a problem with %s', async (_, changed, said, change) => {
     const { found, problems } = await find(await changed());
     expect(found('Redis')?.found).toMatch(said);
     expect(found('Redis')?.change).toMatch(/REDIS_URL/);
@@ -95,7 +105,7 @@ describe('Redis', () => {
     expect(problems).toEqual(['Redis']);
   });
 
-  it('is given up after some seconds of silence', async () => {
+  it('is a problem after some seconds of silence', async () => {
     const silent = createSilentServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const address = silent.address();

@@ -1,4 +1,4 @@
-// The local AuthKit's documents and its authorization endpoint, over HTTP.
+// The local AuthKit's metadata documents and its authorization endpoint, over HTTP.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -32,8 +32,8 @@ async function getJson(path: string, issuer = authkit.issuer): Promise<Record<st
   return JSON.parse(await response.text());
 }
 
-/** What a client is told at its redirect URI without any screen. */
-async function answerTo(url: URL): Promise<Record<string, string>> {
+/** The authorization response that the client gets when no screen is shown. */
+async function responseWithoutScreen(url: URL): Promise<Record<string, string>> {
   const response = await fetch(url, { redirect: 'manual' });
   const location = new URL(response.headers.get('location') ?? 'about:blank');
   expect(`${location.origin}${location.pathname}`).toBe(REDIRECT_URI);
@@ -75,13 +75,13 @@ describe('discovery', () => {
   it.each([
     ['/.well-known/openid-configuration', openid],
     ['/.well-known/oauth-authorization-server', oauth],
-  ])('%s has exactly the members of a live AuthKit, and revocation', async (path, members) => {
+  ])('%s has exactly the members of a live AuthKit, plus revocation', async (path, members) => {
     const document = await getJson(path);
     expect(Object.keys(document).toSorted()).toEqual([...members, ...revocation].toSorted());
     expect(document['issuer']).toBe(authkit.issuer);
   });
 
-  it('says what each of the two documents says about grants and PKCE', async () => {
+  it('names grants and PKCE in each document as AuthKit does', async () => {
     const device = 'urn:ietf:params:oauth:grant-type:device_code';
     const grants = ['authorization_code', 'client_credentials', 'refresh_token', device];
     const document = await getJson('/.well-known/openid-configuration');
@@ -92,7 +92,7 @@ describe('discovery', () => {
     expect(other['response_modes_supported']).toEqual(['query']);
   });
 
-  it('follows the switches: no revocation, an end_session endpoint', async () => {
+  it('follows the options to leave out revocation and to add an end_session endpoint', async () => {
     const switches = { revocation: false, endSession: true };
     const other = await startLocalAuthKit({ port: 0, redirectUris: [], ...switches });
     const document = await getJson('/.well-known/openid-configuration', other.issuer);
@@ -104,14 +104,14 @@ describe('discovery', () => {
     await other.close();
   });
 
-  it('answers 404 at the paths it does not advertise', async () => {
+  it('gives 404 at the paths it does not advertise', async () => {
     for (const path of ['/oauth2/logout', '/oauth2/register', '/oauth2/par', '/me', '/request']) {
       expect([path, (await fetch(authkit.issuer + path)).status]).toEqual([path, 404]);
     }
   });
 });
 
-describe('authorization', () => {
+describe('the authorization endpoint', () => {
   it('returns code and state and nothing else', async () => {
     const back = await signInOverHttp(firstParty.authorizationUrl(), { person: 'Ada Lindqvist' });
     expect([...back.searchParams.keys()]).toEqual(['code', 'state']);
@@ -126,20 +126,20 @@ describe('authorization', () => {
 
   it.each([
     ['an unknown scope', { scope: 'openid posts:burn' }, 'invalid_scope'],
-    ['a resource that is not on offer', { resource: 'https://other.example' }, 'invalid_target'],
+    ['an unknown resource', { resource: 'https://other.example' }, 'invalid_target'],
     ['another response type', { response_type: 'none' }, 'unsupported_response_type'],
     ['another response mode', { response_mode: 'form_post' }, 'unsupported_response_mode'],
     ['PKCE with plain', { code_challenge_method: 'plain' }, 'invalid_request'],
     ['prompt=none without a session', { prompt: 'none' }, 'login_required'],
-  ])('answers %s at the redirect URI', async (_, parameters, error) => {
-    const answer = await answerTo(firstParty.authorizationUrl(parameters));
-    expect(answer).toEqual({ error, error_description: expect.anything(), state: 'the-state' });
+  ])('reports %s at the redirect URI', async (_, parameters, error) => {
+    const response = await responseWithoutScreen(firstParty.authorizationUrl(parameters));
+    expect(response).toEqual({ error, error_description: expect.anything(), state: 'the-state' });
   });
 
-  it('demands PKCE of a Public application only', async () => {
+  it('requires PKCE of a Public application only', async () => {
     const without = { code_challenge: '', code_challenge_method: '' };
-    const answer = await answerTo(publicApp.authorizationUrl(without));
-    expect(answer['error']).toBe('invalid_request');
+    const response = await responseWithoutScreen(publicApp.authorizationUrl(without));
+    expect(response['error']).toBe('invalid_request');
     const back = await signInOverHttp(firstParty.authorizationUrl(without), { person: 'Ada' });
     expect(back.searchParams.has('code')).toBe(true);
   });
@@ -156,7 +156,7 @@ describe('authorization', () => {
     ],
     ['a query', { redirect_uri: `${REDIRECT_URI}?a=b` }, 'invalid_redirect_uri'],
     ['no redirect URI', { redirect_uri: '' }, 'invalid_request'],
-  ])('shows a page of its own for %s', async (_, parameters, code) => {
+  ])('shows an error page, without a redirect, for %s', async (_, parameters, code) => {
     const response = await fetch(firstParty.authorizationUrl(parameters), { redirect: 'manual' });
     expect(response.status).toBe(400);
     expect(response.headers.get('location')).toBeNull();
@@ -174,8 +174,8 @@ describe('authorization', () => {
   });
 });
 
-describe('screens over HTTP', () => {
-  it('asks nobody twice while the session lasts, and everybody with prompt=login', async () => {
+describe('the local AuthKit', () => {
+  it('asks once while its session lasts, and again with prompt=login', async () => {
     const browser = new Browser();
     await browser.open(firstParty.authorizationUrl());
     await browser.press('Ada Lindqvist').then((page) => browser.get(page.location ?? ''));
@@ -185,7 +185,7 @@ describe('screens over HTTP', () => {
     expect(plainText(again.body)).toContain('choose who you are');
   });
 
-  it('lets another person sign in over the session of the first', async () => {
+  it('lets a second user sign in over the session of the first', async () => {
     const jar: CookieJar = new Map();
     await signInOverHttp(firstParty.authorizationUrl(), { person: 'Ada Lindqvist', jar });
     const url = firstParty.authorizationUrl({ prompt: 'login' });
@@ -196,12 +196,12 @@ describe('screens over HTTP', () => {
     expect(name).toBe('Bruno Okafor');
   });
 
-  it('shows the organizations on each authorization to who has several, and to nobody else', async () => {
+  it('asks a user with several organizations to choose on each authorization', async () => {
     const jar: CookieJar = new Map();
     const choices = { person: 'Chiara Fontana', jar };
     await signInOverHttp(firstParty.authorizationUrl(), choices);
     const browser = new Browser();
-    const silent = await answerTo(firstParty.authorizationUrl({ prompt: 'none' }));
+    const silent = await responseWithoutScreen(firstParty.authorizationUrl({ prompt: 'none' }));
     expect(silent['error']).toBe('login_required');
     await browser.open(firstParty.authorizationUrl());
     const picker = await browser.follow(await browser.press('Chiara Fontana'));
@@ -212,7 +212,7 @@ describe('screens over HTTP', () => {
     expect(none.location?.searchParams.get('error')).toBe('interaction_required');
   });
 
-  it('asks for consent once per person and scopes, for a third-party application only', async () => {
+  it('asks for consent once per user and scopes, for a third-party application only', async () => {
     const browser = new Browser();
     const scope = 'openid profile';
     await browser.open(thirdParty.authorizationUrl({ scope }));
@@ -233,7 +233,7 @@ describe('screens over HTTP', () => {
     expect(answer.location?.searchParams.get('error')).toBe('access_denied');
   });
 
-  it('asks for consent again for another organization of the same person', async () => {
+  it('asks for consent again for another organization of the same user', async () => {
     const scope = 'openid';
     const jar: CookieJar = new Map();
     const choices = { person: 'Chiara Fontana', organization: 'Blue Kiln Studio', jar };
@@ -246,12 +246,12 @@ describe('screens over HTTP', () => {
     expect(denied.searchParams.get('error')).toBe('access_denied');
   });
 
-  it('tells a test which choice is not on the screen', async () => {
+  it('names the screen on which a choice is missing', async () => {
     const attempt = signInOverHttp(firstParty.authorizationUrl(), { person: 'Nobody' });
     await expect(attempt).rejects.toThrow('No button for these choices on "Sign in"');
   });
 
-  it('refuses a person, an organization or a screen that is not on offer', async () => {
+  it('refuses a choice that the screen does not offer, and a screen of another session', async () => {
     const browser = new Browser();
     const page = await browser.open(firstParty.authorizationUrl());
     const unknown = await browser.post(page.url, { person: 'user_unknown' });
@@ -266,7 +266,7 @@ describe('screens over HTTP', () => {
     ]);
   });
 
-  it('signs out of itself, and then asks who it is again', async () => {
+  it('signs the user out of its own session, and then asks again', async () => {
     const browser = new Browser();
     await browser.open(firstParty.authorizationUrl());
     await browser.press('Ada Lindqvist').then((page) => browser.get(page.location ?? ''));

@@ -1,4 +1,4 @@
-// The control of the local AuthKit: faults, tokens, grants, keys; in process and over HTTP.
+// The control interface of the local AuthKit, in process and over HTTP: faults, tokens, grants, keys.
 
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -39,7 +39,7 @@ const post = (name: string, body: unknown, headers: Record<string, string> = {})
     body: JSON.stringify(body),
   });
 
-describe('faults', () => {
+describe('a fault', () => {
   const PATHS = {
     discovery: '/.well-known/openid-configuration',
     jwks: '/oauth2/jwks',
@@ -51,7 +51,7 @@ describe('faults', () => {
     device_authorization: '/oauth2/device_authorization',
   } as const;
 
-  it.each(Object.entries(PATHS))('fails %s alone, until reset', async (name, path) => {
+  it.each(Object.entries(PATHS))('affects %s alone, until reset', async (name, path) => {
     const endpoint = name as keyof typeof PATHS;
     authkit.control.fault({ endpoint, kind: 'status', status: 502 });
     for (const [other, otherPath] of Object.entries(PATHS)) {
@@ -64,7 +64,7 @@ describe('faults', () => {
     expect((await fetch(authkit.issuer + path)).status).not.toBe(502);
   });
 
-  it('fails the next requests only, with a Retry-After', async () => {
+  it('affects only the next requests, with Retry-After', async () => {
     const fault = { endpoint: 'jwks', kind: 'status', status: 429 } as const;
     authkit.control.fault({ ...fault, retryAfter: 7, requests: 2 });
     const answers = [];
@@ -75,7 +75,7 @@ describe('faults', () => {
     expect(answers[0]?.headers.get('retry-after')).toBe('7');
   });
 
-  it('answers garbage, cuts the connection, is slow, or does not answer at all', async () => {
+  it('is garbage, a cut connection, a slow response or none at all', async () => {
     const url = `${authkit.issuer}/oauth2/jwks`;
     authkit.control.fault({ endpoint: 'jwks', kind: 'garbage' });
     await expect(fetch(url).then((response) => response.json())).rejects.toThrow(SyntaxError);
@@ -90,7 +90,7 @@ describe('faults', () => {
     await expect(impatient).rejects.toThrow('timeout');
   });
 
-  it('carries a request out and loses the answer', async () => {
+  it('loses the response of a request that was carried out', async () => {
     const { refresh_token: refreshToken } = await client.signIn({ person });
     authkit.control.fault({ endpoint: 'token', kind: 'cut', afterwards: true, requests: 1 });
     await expect(client.refresh(refreshToken)).rejects.toThrow('fetch failed');
@@ -102,8 +102,8 @@ describe('faults', () => {
   });
 });
 
-describe('tokens and grants of a person', () => {
-  it('revokes tokens: refresh, introspection and UserInfo refuse them', async () => {
+describe('the control of tokens and grants', () => {
+  it('revokes tokens, which refresh, introspection and UserInfo then refuse', async () => {
     const tokens = await client.signIn({ person });
     const other = await client.signIn({ person: 'Ada Lindqvist' });
     authkit.control.revokeTokens({ sub: sub() });
@@ -125,7 +125,7 @@ describe('tokens and grants of a person', () => {
     expect((await client.refresh(again['refresh_token'])).status).toBe(200);
   });
 
-  it('ends the grant of one application: its tokens are dead, and consent is asked again', async () => {
+  it('ends the grant of one application, with its tokens and its consent', async () => {
     const [own, third] = [await client.signIn({ person }), await thirdParty.signIn({ person })];
     authkit.control.endGrant({ sub: sub(), clientId: thirdParty.clientId });
     expect((await thirdParty.refresh(third['refresh_token'])).body['error']).toBe('invalid_grant');
@@ -137,7 +137,7 @@ describe('tokens and grants of a person', () => {
     expect(plainText(page.body)).toContain('requests access');
   });
 
-  it('shortens the lifetime of the access tokens issued next, until reset', async () => {
+  it('shortens the lifetime of the next access tokens, until reset', async () => {
     authkit.control.setAccessTokenSeconds({ seconds: 20 });
     const short = await client.signIn({ person });
     const { iat = 0, exp } = decodeJwt(short['access_token'] ?? '');
@@ -147,8 +147,8 @@ describe('tokens and grants of a person', () => {
   });
 });
 
-describe('keys', () => {
-  it('publishes a key before it signs with it', async () => {
+describe('the control of keys', () => {
+  it('publishes a key before using it', async () => {
     const [before] = await kids();
     const { kid } = await authkit.control.publishKey();
     expect(new Set(await kids())).toEqual(new Set([before, kid]));
@@ -165,7 +165,7 @@ describe('keys', () => {
     expect(await kids()).toEqual([kid]);
   });
 
-  it('rotates unannounced', async () => {
+  it('rotates keys without notice', async () => {
     const before = await kids();
     const { kid } = await authkit.control.rotateKeys();
     expect(before).not.toContain(kid);
@@ -175,8 +175,8 @@ describe('keys', () => {
   });
 });
 
-describe('over HTTP', () => {
-  it('lists what it can do, and does it', async () => {
+describe('the control over HTTP', () => {
+  it('lists its operations and carries them out', async () => {
     const response = await fetch(`${authkit.issuer}/_control`);
     const { operations } = JSON.parse(await response.text());
     expect(operations.toSorted()).toEqual(Object.keys(authkit.control).toSorted());
@@ -189,7 +189,7 @@ describe('over HTTP', () => {
     expect((await fetch(`${authkit.issuer}/oauth2/jwks`)).status).toBe(500);
   });
 
-  it('names what is wrong with a request', async () => {
+  it('names the fault of a request', async () => {
     const answer = await post('fault', { endpoint: 'tokens', kind: 'slow' });
     expect([answer.status, await answer.text()]).toEqual([
       400,
@@ -198,7 +198,7 @@ describe('over HTTP', () => {
     expect((await post('unknown', {})).status).toBe(404);
   });
 
-  it('takes no request that a page of another origin could send', async () => {
+  it('refuses every request that a page of another origin could send', async () => {
     const simple = await post('revokeTokens', { sub: sub() }, { 'content-type': 'text/plain' });
     expect(simple.status).toBe(415);
     const preflight = await fetch(`${authkit.issuer}/_control/reset`, { method: 'OPTIONS' });

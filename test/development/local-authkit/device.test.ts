@@ -37,14 +37,14 @@ function passTime(seconds: number): void {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 });
 }
 
-/** Opens the page with the code filled in and goes on to the question whether it is one's own. */
+/** Opens the page with the code filled in and continues to the question "Is this your device?". */
 async function confirmPage(browser: Browser, verificationUri: string | undefined) {
   const entry = await browser.open(verificationUri ?? '');
   const code = /name="user_code" value="([^"]*)"/.exec(entry.body)?.[1] ?? '';
   return browser.press('Continue', { user_code: code });
 }
 
-it('tells code, addresses, lifetime and interval', async () => {
+it('a device authorization response names codes, URIs, lifetime and interval', async () => {
   const started = await begin();
   expect(started).toEqual({
     device_code: expect.any(String),
@@ -56,7 +56,7 @@ it('tells code, addresses, lifetime and interval', async () => {
   });
 });
 
-it('gives tokens for the person and organization chosen in the browser', async () => {
+it('the device gets tokens for the user and organization chosen in the browser', async () => {
   const started = await begin();
   expect(await poll(started['device_code'])).toMatchObject({
     status: 400,
@@ -85,7 +85,7 @@ it('gives tokens for the person and organization chosen in the browser', async (
   expect((await poll(started['device_code'])).error).toBe('invalid_grant');
 });
 
-it('answers slow_down to a device that does not wait', async () => {
+it('a device that polls too fast gets slow_down', async () => {
   const { device_code: code } = await begin();
   await poll(code);
   expect(await poll(code)).toMatchObject({ status: 400, error: 'slow_down' });
@@ -93,7 +93,7 @@ it('answers slow_down to a device that does not wait', async () => {
   expect((await poll(code)).error).toBe('authorization_pending');
 });
 
-it('answers access_denied after "This is not mine"', async () => {
+it('the device gets access_denied after "This is not mine"', async () => {
   const started = await begin();
   const browser = new Browser();
   await confirmPage(browser, started['verification_uri_complete']);
@@ -102,7 +102,7 @@ it('answers access_denied after "This is not mine"', async () => {
   expect((await poll(started['device_code'])).error).toBe('access_denied');
 });
 
-it('answers expired_token after five minutes, and the page does not take the code', async () => {
+it('the device gets expired_token after five minutes, and the page refuses the code', async () => {
   const started = await begin();
   passTime(301);
   expect((await poll(started['device_code'])).error).toBe('expired_token');
@@ -110,7 +110,7 @@ it('answers expired_token after five minutes, and the page does not take the cod
   expect(plainText(page.body)).toContain('invalid, expired or already used');
 });
 
-it('takes the code in small letters and without its dash, and no other code', async () => {
+it('the page accepts the code in lower case and without its dash, and no other code', async () => {
   const started = await begin();
   const browser = new Browser();
   await browser.open(started['verification_uri'] ?? '');
@@ -121,14 +121,14 @@ it('takes the code in small letters and without its dash, and no other code', as
   expect(plainText(confirm.body)).toContain('Is this your device?');
 });
 
-it('is not for other applications, and knows unknown scopes', async () => {
+it('device authorization refuses other applications and unknown scopes', async () => {
   const other = new LocalClient(authkit.issuer, authkit.applications.publicApp.clientId);
   const refused = await other.post('/oauth2/device_authorization', { scope: 'openid' });
   expect(refused.status).toBe(400);
   expect((await begin('openid posts:burn'))['error']).toBe('invalid_scope');
 });
 
-it('also signs in by loopback redirect on any port, for this application only', async () => {
+it('the command line application also signs in by a loopback redirect on any port', async () => {
   const redirect = 'http://127.0.0.1:49152/callback';
   const choices = { person: 'Ada Lindqvist' };
   const tokens = await tool.signIn(choices, { redirect_uri: redirect });

@@ -1,4 +1,4 @@
-// Every screen of the local AuthKit in a real Chromium: axe, 320 px, dark, keyboard, CSP.
+// Every screen of the local AuthKit in a real Chromium: axe, 320 px wide, dark, keyboard, CSP.
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -69,7 +69,7 @@ describe.each(SCREENS)('the screen "%s"', (heading, steps) => {
   it.each([
     ['light', {}],
     ['dark and narrow', { dark: true, narrow: true }],
-  ])('has no axe violation, fits and keeps its CSP: %s', async (_, options) => {
+  ])('has no axe violation, fits the window and keeps its CSP in a %s one', async (_, options) => {
     const page = await newPage(browser, options);
     const complaints: string[] = [];
     page.on('console', (message) => complaints.push(message.text()));
@@ -84,7 +84,7 @@ describe.each(SCREENS)('the screen "%s"', (heading, steps) => {
   });
 });
 
-it('sends a strict content security policy, no script and no inline style with every screen', async () => {
+it('the sign-in screen has a strict CSP, no script and no inline style', async () => {
   const page = await newPage(browser);
   const response = await page.goto(client.authorizationUrl().href);
   const policy = response?.headers()['content-security-policy'];
@@ -96,7 +96,7 @@ it('sends a strict content security policy, no script and no inline style with e
   await page.context().close();
 });
 
-it('can be used with the keyboard alone', async () => {
+it('sign-in works with the keyboard alone', async () => {
   const page = await newPage(browser);
   await page.goto(client.authorizationUrl().href);
   await page.keyboard.press('Tab');
@@ -109,7 +109,7 @@ it('can be used with the keyboard alone', async () => {
   await page.context().close();
 });
 
-it('shows the logo of the colour scheme on the consent screen', async () => {
+it('the consent screen shows the logo for the color scheme', async () => {
   for (const [dark, file] of [
     [false, 'ledgerly-light.svg'],
     [true, 'ledgerly-dark.svg'],
@@ -126,7 +126,7 @@ it('shows the logo of the colour scheme on the consent screen', async () => {
   }
 });
 
-it('leads from the form to the callback of the application in one click', async () => {
+it('the sign-in form leads to the callback of the application in one click', async () => {
   const page = await newPage(browser);
   await page.route(`${REDIRECT_URI}*`, (route) => route.fulfill({ body: 'the application' }));
   await page.goto(client.authorizationUrl().href);
@@ -134,7 +134,7 @@ it('leads from the form to the callback of the application in one click', async 
   await page.waitForURL(/^http:\/\/localhost:3000\/callback\?code=/);
   const cookies = await page.context().cookies();
   expect(cookies.length).toBeGreaterThan(0);
-  // Not sent to the application, which has the same host; and not under a name of its own.
+  // The application has the same host: its own path and names keep these cookies apart from it.
   for (const { name, path } of cookies) expect(name + path).toMatch(/^local_authkit_.*\/oauth2/);
   await page.context().close();
 });

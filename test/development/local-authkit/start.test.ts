@@ -1,4 +1,4 @@
-// How the local AuthKit starts, where it listens, and what it remembers.
+// How the local AuthKit starts, where it listens, and what it keeps across restarts.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -36,7 +36,7 @@ function clientOf({ issuer, applications: { firstParty } }: LocalAuthKit): Local
   return new LocalClient(issuer, firstParty.clientId, firstParty.clientSecrets[0]);
 }
 
-/** The local AuthKit as a process of its own. */
+/** Starts the local AuthKit in its own process. */
 function run(args: string[], env: Record<string, string> = {}) {
   const child = spawn(
     process.execPath,
@@ -49,7 +49,7 @@ function run(args: string[], env: Record<string, string> = {}) {
   return child;
 }
 
-/** Waits until it has told everything; what it prints goes on being collected. */
+/** Waits until it has printed everything, and keeps collecting its output. */
 async function runUntilReady(args: string[]) {
   const child = run(args);
   const said = { output: '', errors: '' };
@@ -69,7 +69,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('start', () => {
+describe('the local AuthKit', () => {
   it('refuses production with one sentence', async () => {
     vi.stubEnv('NODE_ENV', 'production');
     await expect(start()).rejects.toMatchObject({ code: 'production' });
@@ -79,7 +79,7 @@ describe('start', () => {
     expect(printed).toMatch(/^The local AuthKit is for development: [^\n]*\n$/);
   });
 
-  it('takes a free port when its own is taken', async () => {
+  it('uses a free port when its own is taken', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
     await once(squatter, 'listening');
     const address = squatter.address();
@@ -93,7 +93,7 @@ describe('start', () => {
     squatter.close();
   });
 
-  it('listens on both addresses of loopback and on no other', async () => {
+  it('listens on both loopback addresses and on no other', async () => {
     const { port } = new URL((await start()).issuer);
     const path = `:${port}/.well-known/openid-configuration`;
     for (const host of ['localhost', '127.0.0.1', '[::1]']) {
@@ -106,7 +106,7 @@ describe('start', () => {
     }
   });
 
-  it('answers to names of loopback only, and sends people to the issuer’s name', async () => {
+  it('serves loopback host names only, and redirects them to the issuer’s name', async () => {
     const authkit = await start();
     const { port } = new URL(authkit.issuer);
     const rebound = await new Browser().get(`http://127.0.0.1:${port}/_control`, {
@@ -120,7 +120,7 @@ describe('start', () => {
     expect(moved.location?.search).toBe(url.search);
   });
 
-  it('prints where it is and who can sign in, no warning, and closes on SIGTERM', async () => {
+  it('prints its URLs and users, without a warning, and closes on SIGTERM', async () => {
     const { child, said, client } = await runUntilReady(['--port', '0', '--state-file', newFile()]);
     await client.signIn({ person: 'Chiara Fontana' });
     child.kill('SIGTERM');
@@ -141,7 +141,7 @@ describe('start', () => {
   });
 });
 
-describe('state', () => {
+describe('the state file', () => {
   it('keeps issuer, keys, applications, people, sessions and tokens across a restart', async () => {
     const stateFile = newFile();
     const first = await start({ port: 0, stateFile });
@@ -156,11 +156,11 @@ describe('state', () => {
     expect(await client.introspect(tokens['access_token'])).toMatchObject({ active: true });
     expect((await client.refresh(tokens['refresh_token'])).status).toBe(200);
     const silent = client.authorizationUrl({ prompt: 'none' });
-    const back = await signInOverHttp(silent, { person: 'nobody is asked', jar });
+    const back = await signInOverHttp(silent, { person: 'no user is asked', jar });
     expect(back.searchParams.has('code')).toBe(true);
   });
 
-  it('keeps what was answered before kill -9', async () => {
+  it('keeps every issued token after kill -9', async () => {
     const args = ['--port', '0', '--state-file', newFile()];
     const before = await runUntilReady(args);
     const tokens = await before.client.signIn({ person: 'Ada Lindqvist' });
@@ -175,7 +175,7 @@ describe('state', () => {
     );
   });
 
-  it('is a file that only its owner can read, with new ids and secrets for each file', async () => {
+  it('is readable by its owner only, and has new ids and secrets in each file', async () => {
     const [one, two] = [newFile(), newFile()];
     const first = await start({ port: 0, stateFile: one });
     const second = await start({ port: 0, stateFile: two });
@@ -189,7 +189,7 @@ describe('state', () => {
     expect(subs.size).toBe(6);
   });
 
-  it('belongs to one local AuthKit: a second one reads it and leaves it alone', async () => {
+  it('belongs to one local AuthKit: a second one only reads it', async () => {
     const stateFile = newFile();
     const first = await start({ port: 0, stateFile });
     const tokens = await clientOf(first).signIn({ person: 'Ada Lindqvist' });
@@ -205,7 +205,7 @@ describe('state', () => {
     expect((await clientOf(third).refresh(tokens['refresh_token'])).status).toBe(200);
   });
 
-  it('says which file is damaged', async () => {
+  it('is named in the error when it is damaged', async () => {
     const stateFile = newFile();
     writeFileSync(stateFile, '{"version":1,');
     const failure = expect.objectContaining({ code: 'state_file' });
@@ -214,7 +214,7 @@ describe('state', () => {
   });
 });
 
-describe('end of session, where it is switched on', () => {
+describe('the end_session endpoint', () => {
   const landing = 'http://localhost:3000/signed-out';
 
   async function signedIn() {
@@ -239,7 +239,7 @@ describe('end of session, where it is switched on', () => {
     };
   }
 
-  it('signs out at once with an ID token of who is signed in; tokens stay', async () => {
+  it('signs out at once with an ID token of the user, and leaves the tokens valid', async () => {
     const { browser, endUrl, idToken, tokens, client, stillSignedIn } = await signedIn();
     const request = { id_token_hint: idToken, post_logout_redirect_uri: landing, state: 'x y' };
     endUrl.search = new URLSearchParams(request).toString();
@@ -250,7 +250,7 @@ describe('end of session, where it is switched on', () => {
     expect((await client.refresh(tokens['refresh_token'])).status).toBe(200);
   });
 
-  it('takes an ID token that has expired', async () => {
+  it('accepts an expired ID token', async () => {
     const { browser, endUrl, idToken } = await signedIn();
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 7_200_000 });
     endUrl.search = new URLSearchParams({ id_token_hint: idToken }).toString();
@@ -259,7 +259,7 @@ describe('end of session, where it is switched on', () => {
     expect(plainText(done.body)).toContain('You are signed out of the local AuthKit');
   });
 
-  it('asks first without one', async () => {
+  it('asks for confirmation without an ID token', async () => {
     const { browser, endUrl, stillSignedIn } = await signedIn();
     endUrl.searchParams.set('post_logout_redirect_uri', landing);
     const question = await browser.open(endUrl);
@@ -273,7 +273,7 @@ describe('end of session, where it is switched on', () => {
   it.each([
     ['an unregistered landing page', { post_logout_redirect_uri: 'https://evil.example/' }],
     ['a forged hint', { id_token_hint: 'e30.e30.e30' }],
-  ])('refuses %s with a page of its own', async (_, request) => {
+  ])('refuses %s with an error page', async (_, request) => {
     const { browser, endUrl, stillSignedIn } = await signedIn();
     endUrl.search = new URLSearchParams(request).toString();
     const page = await browser.open(endUrl);

@@ -1,4 +1,4 @@
-// The local AuthKit's tokens and the endpoints that take them.
+// The local AuthKit's tokens and the endpoints that issue and accept them.
 
 import { X509Certificate } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
@@ -54,7 +54,7 @@ const revoke = (app: LocalClient, token: string | undefined) =>
 const ask = (app: LocalClient, more = {}) =>
   app.post('/oauth2/token', { grant_type: 'client_credentials', ...more });
 
-describe('access token and ID token', () => {
+describe('the access token and the ID token', () => {
   it('have the members, header and lifetimes of AuthKit', async () => {
     const tokens = await client.signIn({ person: 'Bruno Okafor' });
     const members = ['access_token', 'expires_in', 'id_token', 'refresh_token', 'token_type'];
@@ -92,7 +92,7 @@ describe('access token and ID token', () => {
     });
   });
 
-  it('carry what the scopes allow and no more', async () => {
+  it('carry only the claims that the scopes allow', async () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope: 'openid email' });
     expect(tokens['refresh_token']).toBeUndefined();
     const known = ['aud', 'email', 'email_verified', 'exp', 'iat', 'iss', 'nonce', 'sub'];
@@ -102,7 +102,7 @@ describe('access token and ID token', () => {
     expect(plain['id_token']).toBeUndefined();
   });
 
-  it('name the chosen organization, also where two have the same name', async () => {
+  it('name the chosen organization even when two have the same name', async () => {
     for (const organization of authkit.people[2]?.organizations ?? []) {
       const choices = { person: 'Chiara Fontana', organization: organization.id };
       const tokens = await client.signIn(choices);
@@ -110,7 +110,7 @@ describe('access token and ID token', () => {
     }
   });
 
-  it('drop a permission that the role or the application lacks', async () => {
+  it('omit a permission that the role or the application lacks', async () => {
     const scope = 'openid posts:read posts:moderate';
     const scopeFor = async (app: LocalClient, person: string, organization?: string) => {
       const choices = { person, ...(organization !== undefined && { organization }) };
@@ -122,7 +122,7 @@ describe('access token and ID token', () => {
     expect(await scopeFor(thirdParty, 'Bruno Okafor')).toBe('openid posts:read');
   });
 
-  it('have the resource as audience, and on refresh only when it is asked for again', async () => {
+  it('have the resource as audience, after a refresh only when it is requested again', async () => {
     const choices = { person: 'Ada Lindqvist' };
     const tokens = await client.signIn(choices, { resource: RESOURCE });
     expect(claimsOf(tokens['access_token']).aud).toBe(RESOURCE);
@@ -132,7 +132,7 @@ describe('access token and ID token', () => {
     expect(claimsOf(without.body['access_token']).aud).toBe(authkit.environmentClientId);
   });
 
-  it('verify with the published keys, whose certificates belong to them', async () => {
+  it('verify with the published keys, which match their certificates', async () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const jwksUri = new URL('/oauth2/jwks', authkit.issuer);
     const { issuer } = authkit;
@@ -149,8 +149,8 @@ describe('access token and ID token', () => {
   });
 });
 
-describe('token endpoint', () => {
-  it('takes either of two secrets, in the body or as Basic, and no other', async () => {
+describe('the token endpoint', () => {
+  it('accepts either of two secrets, in the body or by Basic, and no other', async () => {
     const { clientId, clientSecrets } = authkit.applications.firstParty;
     const statusFor = async (secret: string) => {
       const other = new LocalClient(authkit.issuer, clientId, secret);
@@ -168,13 +168,13 @@ describe('token endpoint', () => {
     expect(await basic.json()).toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('answers 401 to a client that does not prove itself', async () => {
+  it('refuses a client without a secret with 401', async () => {
     const unproven = new LocalClient(authkit.issuer, client.clientId);
     const { status, body } = await unproven.refresh('unknown');
     expect([status, body['error']]).toEqual([401, 'invalid_client']);
   });
 
-  it('exchanges a code once; a second use ends what the first one gave', async () => {
+  it('exchanges a code once, and revokes its tokens on a second use', async () => {
     const back = await signInOverHttp(client.authorizationUrl(), { person: 'Ada Lindqvist' });
     const code = back.searchParams.get('code') ?? '';
     const first = await client.exchange(code);
@@ -183,7 +183,7 @@ describe('token endpoint', () => {
     expect(refreshed.body['error']).toBe('invalid_grant');
   });
 
-  it('spends a code once also for two requests at the same time', async () => {
+  it('exchanges a code at most once for two simultaneous requests', async () => {
     const back = await signInOverHttp(client.authorizationUrl(), { person: 'Ada Lindqvist' });
     const code = back.searchParams.get('code') ?? '';
     const both = await Promise.all([client.exchange(code), client.exchange(code)]);
@@ -201,7 +201,7 @@ describe('token endpoint', () => {
   });
 });
 
-describe('refresh', () => {
+describe('a refresh', () => {
   it.each([
     ['confidential', () => client],
     ['Public', () => publicApp],
@@ -218,7 +218,7 @@ describe('refresh', () => {
     expect(after.jti).not.toBe(before.jti);
   });
 
-  it('tolerates a replay for a few seconds, and then ends the chain', async () => {
+  it('may be repeated for a few seconds, and later ends the rotation chain', async () => {
     const { refresh_token: spent } = await client.signIn({ person: 'Ada Lindqvist' });
     await client.refresh(spent);
     passTime(8);
@@ -230,7 +230,7 @@ describe('refresh', () => {
     expect(after.body['error']).toBe('invalid_grant');
   });
 
-  it('narrows the scope when asked, and refuses more than was granted', async () => {
+  it('narrows the scope on request, and refuses more than was granted', async () => {
     const scope = 'openid profile offline_access';
     const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope });
     const less = await client.refresh(tokens['refresh_token'], { scope: 'openid' });
@@ -239,7 +239,7 @@ describe('refresh', () => {
     expect(more.body['error']).toBe('invalid_scope');
   });
 
-  it('refuses the refresh token of another application', async () => {
+  it('refuses a refresh token of another application', async () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const { body } = await publicApp.refresh(tokens['refresh_token']);
     expect(body['error']).toBe('invalid_grant');
@@ -247,8 +247,8 @@ describe('refresh', () => {
   });
 });
 
-describe('userinfo', () => {
-  it.each(['GET', 'POST'])('answers %s with the claims of the scopes', async (method) => {
+describe('the UserInfo endpoint', () => {
+  it.each(['GET', 'POST'])('returns the claims of the scopes to %s', async (method) => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' }, { scope: 'openid email' });
     expect(await (await userinfo(tokens['access_token'], method)).json()).toEqual({
       sub: authkit.people[0]?.sub,
@@ -257,7 +257,7 @@ describe('userinfo', () => {
     });
   });
 
-  it('refuses no token, a wrong token, an expired one, an ID token and that of a machine', async () => {
+  it('refuses a missing, wrong or expired token, an ID token and a machine’s token', async () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const own = await machine.post('/oauth2/token', { grant_type: 'client_credentials' });
     const wrong = ['', 'x', tokens['id_token'], own.body['access_token']];
@@ -271,7 +271,7 @@ describe('userinfo', () => {
 });
 
 describe('introspection', () => {
-  it('describes one’s own tokens in AuthKit’s words', async () => {
+  it('describes the client’s own tokens as AuthKit does', async () => {
     const tokens = await client.signIn({ person: 'Bruno Okafor' });
     const { scope: _, ...claims } = claimsOf(tokens['access_token']);
     expect(await client.introspect(tokens['access_token'])).toEqual({
@@ -289,7 +289,7 @@ describe('introspection', () => {
     });
   });
 
-  it('says no more than inactive about what is unknown, expired, spent or of others', async () => {
+  it('returns only active: false for unknown, expired, spent and foreign tokens', async () => {
     const inactive = { active: false };
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const other = await thirdParty.signIn({ person: 'Ada Lindqvist' });
@@ -303,7 +303,7 @@ describe('introspection', () => {
     expect(await client.introspect(tokens['refresh_token'])).toEqual(inactive);
   });
 
-  it('tells a first-party application about the tokens of Public ones', async () => {
+  it('describes the tokens of Public applications to a first-party application', async () => {
     const tokens = await publicApp.signIn({ person: 'Ada Lindqvist' });
     expect(await client.introspect(tokens['access_token'])).toMatchObject({ active: true });
     expect(await thirdParty.introspect(tokens['access_token'])).toEqual({ active: false });
@@ -320,7 +320,7 @@ describe('introspection', () => {
 });
 
 describe('revocation', () => {
-  it('ends a rotation chain by any of its refresh tokens, and nothing else', async () => {
+  it('ends a rotation chain by any of its refresh tokens, and no other', async () => {
     const choices = { person: 'Ada Lindqvist' };
     const [one, otherDevice] = [await client.signIn(choices), await client.signIn(choices)];
     const next = await client.refresh(one['refresh_token']);
@@ -330,7 +330,7 @@ describe('revocation', () => {
     expect(await client.introspect(next.body['access_token'])).toMatchObject({ active: true });
   });
 
-  it('answers 200 to unknown, revoked and access tokens alike', async () => {
+  it('gives 200 for unknown, revoked and access tokens alike', async () => {
     const tokens = await publicApp.signIn({ person: 'Ada Lindqvist' });
     const { access_token: access, refresh_token: refreshToken } = tokens;
     for (const token of ['unknown', refreshToken, refreshToken, access]) {
@@ -339,7 +339,7 @@ describe('revocation', () => {
     expect(await client.introspect(access)).toMatchObject({ active: true });
   });
 
-  it('refuses the token of another application, a missing token and an unproven client', async () => {
+  it('refuses a token of another application, a missing token and an unauthenticated client', async () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const foreign = await revoke(publicApp, tokens['refresh_token']);
     expect([foreign.status, foreign.body['error']]).toEqual([400, 'invalid_grant']);
@@ -351,7 +351,7 @@ describe('revocation', () => {
 });
 
 describe('client_credentials', () => {
-  it('gives a machine a token about itself', async () => {
+  it('gives a machine a token whose subject is the machine', async () => {
     const { body } = await ask(machine, { scope: 'posts:read' });
     expect(Object.keys(body).toSorted()).toEqual(['access_token', 'expires_in', 'token_type']);
     const claims = claimsOf(body['access_token']);
@@ -371,7 +371,7 @@ describe('client_credentials', () => {
     expect(known).not.toHaveProperty('sid');
   });
 
-  it('is for machines only, with scopes they have', async () => {
+  it('is limited to machines and to their scopes', async () => {
     expect((await ask(machine, { scope: 'openid' })).body['error']).toBe('invalid_scope');
     expect((await ask(client)).body['error']).toBe('unauthorized_client');
     const unproven = new LocalClient(authkit.issuer, machine.clientId);
