@@ -1,4 +1,4 @@
-// Every setting of the contract: unset, empty, good, bad; all problems at once, no value quoted.
+// Every setting unset, empty, valid and invalid; all problems are reported at once, without values.
 import { describe, expect, it } from 'vitest';
 import { ConfigError, parseConfig, settings, type Config } from '../../src/config/config.ts';
 
@@ -37,18 +37,18 @@ const DEFAULTS = {
   warnings: [],
 };
 
-describe('a setting that is unset or empty', () => {
+describe('an unset or empty setting', () => {
   it('takes its default', () => {
     expect(parseConfig({})).toEqual(DEFAULTS);
   });
 
-  it.each(Object.keys(settings.shape))('%s takes its default when it is empty', (name) => {
+  it.each(Object.keys(settings.shape))('%s takes its default when empty', (name) => {
     expect(parseConfig({ [name]: '' })).toEqual(DEFAULTS);
     expect(parseConfig({ [name]: '  ' })).toEqual(DEFAULTS);
   });
 });
 
-describe('a good value', () => {
+describe('a valid setting', () => {
   it.each<[Env, Partial<Config>]>([
     [authKit, { authKit: { issuer: new URL('https://forum.authkit.app'), clientId: 'client_01' } }],
     [
@@ -82,12 +82,12 @@ describe('a good value', () => {
     [{ TRUST_PROXY: 'loopback, 10.0.0.0/8' }, { trustProxy: 'loopback, 10.0.0.0/8' }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [production, { production: true, baseUrl: new URL('https://support.example.com') }],
-  ])('%j is taken', (env, expected) => {
+  ])('%j is accepted', (env, expected) => {
     expect(parseConfig(env)).toMatchObject(expected);
   });
 });
 
-describe('a bad value', () => {
+describe('an invalid setting', () => {
   it.each<[string, string]>([
     ['AUTHKIT_ISSUER', 'forum.authkit.app'],
     ['AUTHKIT_ISSUER', 'http://forum.authkit.app'],
@@ -128,7 +128,7 @@ describe('a bad value', () => {
     ['TRUST_PROXY', '-1'],
     ['LOG_LEVEL', 'loud'],
     ['NODE_ENV', 'staging'],
-  ])('%s=%s is one line that says what to set', (name, value) => {
+  ])('%s=%s is reported in one line that says what to set', (name, value) => {
     const problems = problemsOf({
       OAUTH_APP_CLIENT_ID: 'c',
       AUTHKIT_ISSUER: 'https://a.b',
@@ -138,7 +138,7 @@ describe('a bad value', () => {
   });
 });
 
-describe('settings that contradict each other', () => {
+describe('contradictory settings', () => {
   it.each<[Env, string]>([
     [{ AUTHKIT_ISSUER: 'https://a.b' }, 'OAUTH_APP_CLIENT_ID'],
     [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
@@ -151,18 +151,18 @@ describe('settings that contradict each other', () => {
     [{ ...production, SESSION_SECRET: 'no-32-characters-long' }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: 'a'.repeat(64) }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: `${secret},the-older-secret` }, 'SESSION_SECRET'],
-  ])('%j: the line begins with %s', (env, name) => {
+  ])('%j are reported in a line that starts with %s', (env, name) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(new RegExp(`^${name}: .+; .+`))]);
   });
 
-  it('but a weak secret and http are fine in development', () => {
+  it('do not include a weak secret and http in development', () => {
     expect(problemsOf({ SESSION_SECRET: 'weak-but-16-long', BASE_URL: 'http://app.test' })).toEqual(
       [],
     );
   });
 });
 
-it('reports every problem at once, those that follow from others too, and quotes no value', () => {
+it('parseConfig reports every problem at once and quotes no value', () => {
   const env = {
     NODE_ENV: 'production',
     AUTHKIT_ISSUER: 'http://quoted.example',
@@ -188,7 +188,7 @@ it('reports every problem at once, those that follow from others too, and quotes
   expect(problems.join()).not.toContain('quoted');
 });
 
-it('warns of what is allowed but not for users', () => {
+it('parseConfig warns of settings that are allowed but unfit for real users', () => {
   const { warnings } = parseConfig({ ...production, BASE_URL: 'http://localhost:3000' });
   expect(warnings).toEqual([
     expect.stringMatching(/^BASE_URL: http on loopback/),
@@ -201,7 +201,7 @@ it.each([
   ['client_environment, client_01', /^API_AUDIENCE: contains OAUTH_APP_CLIENT_ID/],
   ['client_environment', undefined],
   ['client_012', undefined],
-])('warns of the application’s client id in API_AUDIENCE: %s', (audience, warning) => {
+])('parseConfig checks API_AUDIENCE=%s for the application’s client id', (audience, warning) => {
   const { warnings } = parseConfig({ ...authKit, API_AUDIENCE: audience });
   expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
 });

@@ -19,7 +19,7 @@ describe('timeInWords', () => {
     [DAY, 'in 24 hours'],
     [-3 * DAY, '3 days ago'],
     [340 * DAY, 'in 340 days'],
-  ])('says a time %i seconds away as "%s"', (seconds, words) => {
+  ])('shows a time %i seconds away as "%s"', (seconds, words) => {
     expect(timeInWords(after(seconds), now)).toBe(words);
   });
 });
@@ -31,13 +31,13 @@ describe('clock', () => {
     ['2026-11-26T14:01:00Z', '26 November, 14:01 UTC'],
     ['2027-01-02T03:04:05Z', '2 January 2027, 03:04 UTC'],
     ['2026-11-24T23:59:59-05:00', '04:59 UTC'],
-  ])('says %s as "%s"', (iso, words) => {
+  ])('shows %s as "%s"', (iso, words) => {
     expect(clock(new Date(iso), now)).toBe(words);
   });
 });
 
 describe('displayName', () => {
-  it('takes the name, else the e-mail address, else the id, and never an empty text', () => {
+  it('returns the name, else the e-mail address, else the id, never an empty string', () => {
     expect(displayName({ sub: 'user_1', name: ' Ada ', email: 'a@b.example' })).toBe('Ada');
     expect(displayName({ sub: 'user_1', name: '   ', email: 'a@b.example' })).toBe('a@b.example');
     expect(displayName({ sub: 'user_1', name: '', email: '' })).toBe('user_1');
@@ -50,13 +50,13 @@ describe('initial', () => {
     ['ليلى', 'ل'],
     ['👩🏽‍🚀 Mae', '👩🏽‍🚀'],
     ['e\u0301mile', 'E\u0301'],
-  ])('takes the first whole character of "%s"', (name, mark) => {
+  ])('returns the first whole character of "%s"', (name, mark) => {
     expect(initial({ sub: 'user_1', name })).toBe(mark);
   });
 });
 
 describe('scopeInWords', () => {
-  it('knows the four scopes of every environment and takes any other for a permission', () => {
+  it('describes the four built-in scopes, and any other as a permission', () => {
     const permission = scopeInWords('posts:moderate');
     const known = ['openid', 'profile', 'email', 'offline_access'].map(scopeInWords);
     expect(new Set([permission, ...known]).size).toBe(5);

@@ -1,5 +1,5 @@
-// What the app writes down: one JSON line per event, with the fields that docs/log-events.md lists
-// and no others, and never a secret, whatever went wrong on the way.
+// The app's log: one JSON line per event, with exactly the fields that docs/log-events.md lists, and
+// never a secret, whatever fails.
 import { Writable } from 'node:stream';
 import express, { type Request } from 'express';
 import Database from 'libsql';
@@ -47,7 +47,7 @@ afterAll(async () => {
 });
 
 let minutes = 0;
-/** Lets the pause after a failure end, and the access token be due. */
+/** Ends the pause after a failure, and makes the access token due for a refresh. */
 function later(): void {
   minutes += 1;
   passMonotonic(60_000 * minutes);
@@ -59,8 +59,8 @@ async function visitDue(): Promise<void> {
   await browser.get(`${app.url}/profile`);
 }
 
-/** Everything that is logged, each at least once. */
-async function liveThroughEverything(): Promise<void> {
+/** Causes every log event at least once. */
+async function causeEveryEvent(): Promise<void> {
   const { vary, faults } = issuer;
   browser = new Browser();
   const start = await browser.get(`${app.url}/login?return_to=/profile?planted=planted-query`);
@@ -101,7 +101,7 @@ async function liveThroughEverything(): Promise<void> {
   await refuse();
 }
 
-/** Another process writes to the session file, and does not stop: reads go on. */
+/** Another process holds the write lock of the session file; reads must go on. */
 async function visitWhileTheStoreIsHeld(): Promise<void> {
   const other = new Database(app.env['SESSION_DB'] ?? '');
   other.exec('BEGIN IMMEDIATE');
@@ -148,17 +148,17 @@ async function refuse(): Promise<void> {
 
 const eventsOf = () => app.log.map(({ event }) => event);
 
-describe('the log of a life in which everything happens', () => {
-  beforeAll(liveThroughEverything);
+describe('the log', () => {
+  beforeAll(causeEveryEvent);
 
-  it('has every event of the list, and no other', () => {
-    // A store that goes away is in store/redis/redis-away.test.ts.
+  it('has exactly the events that docs/log-events.md lists', () => {
+    // store/redis/redis-away.test.ts covers the events of an unreachable store.
     const elsewhere = ['store_reachable', 'store_unreachable'];
     const met = new Set([...eventsOf(), ...elsewhere]);
     expect(met).toEqual(new Set(events().map(({ event }) => event)));
   });
 
-  it('has a level, a time and an event in each line, and the fields of the list', () => {
+  it('has a level, a time, an event and only the listed fields in each line', () => {
     const fieldsOf = new Map(events().map(({ event, fields }) => [event, fields]));
     for (const { level, time, event, ...fields } of app.log) {
       expect(['info', 'warn', 'error']).toContain(level);
@@ -171,7 +171,7 @@ describe('the log of a life in which everything happens', () => {
     }
   });
 
-  it('holds none of the secrets, in no encoding', () => {
+  it('holds no secret in any encoding', () => {
     const text = app.log.map((line) => JSON.stringify(line)).join('\n');
     const [request] = issuer.authorizations;
     const [form] = issuer.exchanges;
@@ -190,7 +190,7 @@ describe('the log of a life in which everything happens', () => {
     });
     expect(Object.values(planted)).not.toContain(undefined);
     expect(findLeaks(planted, text)).toEqual([]);
-    // What else came in from outside: paths, queries, headers, forms, descriptions, bodies.
+    // All other external input: paths, queries, headers, forms, descriptions, bodies.
     expect([...text.matchAll(/planted[\w.-]*/g)].map(([found]) => found)).toEqual([]);
   });
 });
@@ -207,8 +207,8 @@ function events(): Listed[] {
   }));
 }
 
-describe('a reference', () => {
-  it('ties the page, or its JSON, to one line', async () => {
+describe('the reference of an error', () => {
+  it('links the page or JSON body to one log line', async () => {
     const page = await new Browser().get(`${app.url}/nothing-here`);
     const onPage = /Reference<\/dt><dd><code>([\w-]{8})</.exec(page.body)?.[1];
     const answer = await new Browser().fetch(`${app.url}/nothing-here`);
@@ -217,20 +217,20 @@ describe('a reference', () => {
     for (const reference of [onPage, inJson]) {
       const lines = app.log.filter((line) => line['reference'] === reference);
       expect(lines).toMatchObject([{ event: 'request_refused', code: 'not_found', status: 404 }]);
-      // The code says it all: no stack of ours beside it.
+      // The code explains the error: a stack would add nothing.
       expect(lines[0]).not.toHaveProperty('err');
     }
   });
 });
 
-describe('an error of our own', () => {
+describe('an internal error', () => {
   const lines: string[] = [];
   const sink = new Writable({
     write: (line: Buffer, _encoding, done) => done(void lines.push(String(line))),
   });
 
   it.each([true, false])(
-    'is a line with its stack, and tells the visitor nothing',
+    'is logged with its stack and hidden from the user, in production: %s',
     async (production) => {
       const failing = express();
       failing.get('/', (req: Request) => {
@@ -266,7 +266,7 @@ describe('an error of our own', () => {
   );
 });
 
-describe('what looks like a secret in an error', () => {
+describe('a likely secret in an error', () => {
   it.each([
     ['a JWT', 'got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln here'],
     ['half a JWT', 'got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0'],
@@ -275,14 +275,14 @@ describe('what looks like a secret in an error', () => {
     ['a code in a URL', 'at /callback?code=SECRET&state=SECRET'],
     ['a token in a form', 'body refresh_token=SECRET&client_secret=SECRET'],
     ['a password', 'password=SECRET'],
-  ])('%s is replaced', (_what, message) => {
+  ])('such as %s is redacted', (_what, message) => {
     const error = new Error('outer', { cause: new Error(message) });
     const text = JSON.stringify(describeError(error));
     expect(text).toContain('[redacted]');
     expect(text).not.toMatch(/SECRET|eyJ|0a1b2c3d|Ab1-_/);
   });
 
-  it('is not quoted from a text that could not be parsed', () => {
+  it('is not quoted from text that fails to parse', () => {
     for (const text of ['SECRET', '{"token":SECRET}', '"SECRET']) {
       try {
         JSON.parse(text);
@@ -294,7 +294,7 @@ describe('what looks like a secret in an error', () => {
     }
   });
 
-  it('is passed over where libraries hang it onto an error, and in causes without end', () => {
+  it('is left out of extra properties of an error and of circular causes', () => {
     const endless = new Error('round');
     endless.cause = Object.assign(new TypeError('in', { cause: endless }), { body: 'SECRET' });
     expect(JSON.stringify(describeError(endless))).not.toContain('SECRET');

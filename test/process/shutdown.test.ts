@@ -1,6 +1,6 @@
-// SIGTERM, for the process as it is deployed: what is on its way is answered, then it exits with 0,
-// in seconds where nothing hangs, within 30 s where a request does. And before that: clients that
-// send slowly are cut, and hold nobody else up.
+// SIGTERM at the process as it is deployed: it completes the requests in flight and exits with 0,
+// within seconds, or within 30 s if a request hangs. It also cuts off slow clients, which must not
+// delay other requests.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -75,8 +75,8 @@ async function open(bytes = ''): Promise<Socket> {
   return socket;
 }
 
-describe('a signal', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends an idle process with 0', async (signal) => {
+describe('shutdown', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends an idle process with 0 on %s', async (signal) => {
     await run();
     const { code, ms } = await signalled(signal);
     expect(code).toBe(0);
@@ -95,7 +95,7 @@ describe('a signal', () => {
     expect(ms).toBeLessThan(10_000);
   });
 
-  it('answers all that is on its way, sign-ins at AuthKit included, and takes nothing new', async () => {
+  it('completes requests in flight, pending sign-ins included, and accepts no new ones', async () => {
     await run();
     issuer.faults.set('/oauth2/jwks', (_req, res) => {
       const body = JSON.stringify({ keys: issuer.published });
@@ -117,13 +117,13 @@ describe('a signal', () => {
     const { code, ms } = await ended;
     expect(code).toBe(0);
     expect(ms).toBeLessThan(10_000);
-    // The sessions were kept: the next process knows them.
+    // The sessions are saved: the next process finds them.
     await run();
     const [browser] = browsers;
     expect((await browser?.get(`http://localhost:${port}/profile`))?.status).toBe(200);
   });
 
-  it('cuts a request that hangs, and exits with 0 within 30 seconds', async () => {
+  it('cuts off a request that hangs, and exits with 0 within 30 seconds', async () => {
     await run();
     const browser = new Browser();
     await browser.open(`http://localhost:${port}/login?return_to=/profile`);
@@ -142,7 +142,7 @@ describe('a signal', () => {
     expect(ms).toBeLessThan(30_000);
   }, 60_000);
 
-  it('ends at once with 1 at a second signal', async () => {
+  it('exits at once with 1 on a second signal', async () => {
     await run();
     await open('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:');
     child.kill('SIGTERM');
@@ -150,7 +150,7 @@ describe('a signal', () => {
     expect(await signalled()).toMatchObject({ code: 1 });
   });
 
-  it.each(['paused', 'away'])('ends with 0 while Redis is %s', async (how) => {
+  it.each(['paused', 'down'])('exits with 0 while Redis is %s', async (how) => {
     const redis = await startRedis();
     await run({ REDIS_URL: redis.url });
     if (how === 'paused') redis.pause();
@@ -162,17 +162,17 @@ describe('a signal', () => {
   });
 });
 
-describe('SIGTERM while it starts', () => {
-  it.each([300, 450, 600, 900])('after %i ms ends it soon', async (ms) => {
+describe('SIGTERM during the start', () => {
+  it.each([300, 450, 600, 900])('ends the process soon after %i ms', async (ms) => {
     launch();
     await delay(ms);
     const exit = await signalled();
-    // Before its first line runs, a process can only be ended by the signal itself.
+    // Before its handler is installed, the signal itself ends the process.
     expect(exit.signal ?? exit.code).toSatisfy((seen) => seen === 0 || seen === 'SIGTERM');
     expect(exit.ms).toBeLessThan(10_000);
   });
 
-  it('ends with 0, also while Redis does not answer', async () => {
+  it('ends the process with 0 even while Redis does not respond', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const address = silent.address();
@@ -187,14 +187,14 @@ describe('SIGTERM while it starts', () => {
   });
 });
 
-describe.concurrent('a client that is slow', () => {
+describe.concurrent('a slow client', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
   });
   afterAll(() => app.close());
 
-  /** Sends the start, then a byte every half second; how long until it is cut, and what it got. */
+  /** Sends the start, then a byte every half second; returns the time until it is cut off. */
   async function drip(start: string): Promise<{ ms: number; answer: string }> {
     const startedAt = performance.now();
     const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
@@ -207,7 +207,7 @@ describe.concurrent('a client that is slow', () => {
     return { ms: performance.now() - startedAt, answer };
   }
 
-  it('with its headers is cut within 20 seconds, and many of them hold nobody up', async () => {
+  it('that drips its headers is cut off within 20 seconds, and 200 of them delay no other request', async () => {
     const many = Array.from({ length: 200 }, () =>
       drip('GET / HTTP/1.1\r\nHost: localhost\r\nX: '),
     );
@@ -221,13 +221,13 @@ describe.concurrent('a client that is slow', () => {
     }
   }, 60_000);
 
-  it('with its body is cut within 40 seconds', async () => {
+  it('that drips its body is cut off within 40 seconds', async () => {
     const lines = ['POST /logout HTTP/1.1', 'Host: localhost', 'Content-Length: 1000'];
     const { ms } = await drip(`${lines.join('\r\n')}\r\n\r\n`);
     expect(ms).toBeLessThan(40_000);
   }, 60_000);
 
-  it('that says nothing is cut within 20 seconds', async () => {
+  it('that sends nothing is cut off within 20 seconds', async () => {
     const startedAt = performance.now();
     const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
     socket.resume();

@@ -1,4 +1,4 @@
-// The process as `npm start` runs it, in an empty folder: what it needs, what it says, how it ends.
+// The process as `npm start` runs it, in an empty folder: its settings, output and exit codes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -55,7 +55,7 @@ async function startedAt(port: number, env: Record<string, string> = {}): Promis
   return started;
 }
 
-/** The machine's id and secret, at the issuer printed, bring a token that the API takes. */
+/** The printed machine credentials get a token from the printed issuer that the API accepts. */
 async function expectMachine(stdout: string, url: string): Promise<void> {
   const [, issuer = ''] = /Issuer {8}(\S+) /.exec(stdout) ?? [];
   const [, client_id = '', client_secret = ''] =
@@ -68,8 +68,8 @@ async function expectMachine(stdout: string, url: string): Promise<void> {
   expect((await fetch(`${url}/api/me`, { headers })).status).toBe(200);
 }
 
-describe('without a setting, in an empty folder', () => {
-  it('says what to open and who can sign in; sign-in is two clicks away and outlives restarts', async () => {
+describe('the app without settings in an empty folder', () => {
+  it('prints its URL and its users, signs in with two clicks, and keeps sessions across restarts', async () => {
     const port = await freePort();
     const url = `http://localhost:${port}`;
     const first = await startedAt(port);
@@ -93,9 +93,9 @@ describe('without a setting, in an empty folder', () => {
     expect((await browser.open(`${url}/profile`)).body).toContain('bruno.okafor@example.com');
   });
 
-  it('says that the port of the local AuthKit is taken, and has another', async () => {
+  it('uses another port for the local AuthKit when its own is taken, and says so', async () => {
     const squatter = createServer().listen(4000, '127.0.0.1');
-    // An error: somebody else has it already, which is as good.
+    // On an error the port is already taken, which serves as well.
     await once(squatter, 'listening').catch(() => undefined);
     const { stdout } = await startedAt(await freePort());
     squatter.close();
@@ -114,8 +114,8 @@ describe('without a setting, in an empty folder', () => {
   });
 });
 
-describe('settings', () => {
-  it('that are wrong are told all at once, a line each, and end with 1', async () => {
+describe('the start', () => {
+  it('reports all wrong settings at once, one line each, and exits with 1', async () => {
     const started = start({ PORT: '3000x', LOG_LEVEL: 'loud', REDIS_URL: 'secret-redis' });
     expect(await started.exitCode).toBe(1);
     expect(started.stdout).toBe('');
@@ -128,7 +128,7 @@ describe('settings', () => {
     ]);
   });
 
-  it('come from .env too, and the environment wins', async () => {
+  it('reads .env, which the environment overrides', async () => {
     const port = await freePort();
     const file = `PORT=1\nAUTHKIT_ISSUER=http://127.0.0.1:9\nOAUTH_APP_CLIENT_ID=client_dotenv\n`;
     await writeFile(join(folder, '.env'), file);
@@ -138,15 +138,15 @@ describe('settings', () => {
     expect(stdout).not.toContain('never-shown');
   });
 
-  it('without a client secret make a Public application, as the start says', async () => {
+  it('announces a Public application when there is no client secret', async () => {
     const { stdout } = await startedAt(await freePort(), authKit);
     expect(stdout).toContain('client_01, a Public application (PKCE, no secret)');
     expect(stdout).toContain('Warning       API_AUDIENCE: not set');
   });
 });
 
-describe('what cannot be had', () => {
-  it('a port in use is one sentence, and ends with 1', async () => {
+describe('a failed start', () => {
+  it('names a port in use in one sentence, and exits with 1', async () => {
     const port = await freePort();
     const server = createServer().listen(port);
     await once(server, 'listening');
@@ -156,7 +156,7 @@ describe('what cannot be had', () => {
     server.close();
   });
 
-  it('a session file that is none of ours is one sentence, and is left as it is', async () => {
+  it('names a foreign session file in one sentence, and exits with 1', async () => {
     await writeFile(
       join(folder, 'notes.txt'),
       'not a database, but the notes of somebody\n'.repeat(40),

@@ -1,4 +1,4 @@
-// The scripts of package.json are run by cmd on Windows and by sh elsewhere: only what both read alike.
+// cmd runs the scripts of package.json on Windows and sh elsewhere: only their common syntax works.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -6,13 +6,13 @@ const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   scripts: Record<string, string>;
 };
 
-// Quotes, variables, substitutions, globs, pipes, redirections, lists and jobs; && is the same in both.
+// Quotes, variables, substitutions, globs, pipes, redirections, lists and jobs; both have &&.
 const SHELL_ONLY = /[$%'`;|<>*?~^(){}\\]|(?<!&)&(?!&)/;
 
 const isEverywhere = (name: string) =>
   ['node', 'npm'].includes(name) || existsSync(`node_modules/.bin/${name}`);
 
-/** What in a script runs on one system only; undefined: nothing. */
+/** The part of a script that runs on one system only, if any. */
 function problemIn(script: string): string | undefined {
   const syntax = SHELL_ONLY.exec(script)?.[0];
   if (syntax !== undefined) return syntax;
@@ -34,6 +34,6 @@ it.each([
   ['node dist/server.js $PORT', '$'],
   ['vitest run test/*.test.ts', '*'],
   ['node a.js & node b.js', '&'],
-])('%s would be found', (script, found) => {
+])('the check finds the fault in "%s"', (script, found) => {
   expect(problemIn(script)).toBe(found);
 });
