@@ -1,5 +1,5 @@
-// The lint rules hold the boundary of what is copied: nothing of the demo is imported there, and no
-// environment is read. Planted in a folder of the test's own, each of these is found.
+// The lint rules guard the folders to copy: they import nothing of the demo and read no environment
+// variable. Each violation is planted in a temporary folder, and the linter must find it.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The lines that the rules of the boundary find in a file of this folder. */
+/** The lines that the boundary rules report in a file of this folder. */
 async function foundIn(name: string, lines: string[]): Promise<number[]> {
   await mkdir(join(folder, name), { recursive: true });
   await writeFile(join(folder, name, 'planted.ts'), `${lines.join('\n')}\n`);
@@ -40,30 +40,30 @@ async function foundIn(name: string, lines: string[]): Promise<number[]> {
   return [...found].map(([, line]) => Number(line)).toSorted((a, b) => a - b);
 }
 
-describe.each(['src/auth', 'src/bearer', 'src/store'])('in %s', (name) => {
-  test('nothing of the demo and nothing of the environment is let through', async () => {
+describe.each(['src/auth', 'src/bearer', 'src/store'])('lint of %s', (name) => {
+  test('refuses imports of the demo and access to the environment', async () => {
     expect(await foundIn(name, planted)).toEqual(planted.map((_line, index) => index + 1));
   });
 
-  test('packages and own files are', async () => {
+  test('allows packages and files of the same folder', async () => {
     const lines = ["import { hash } from 'node:crypto';", "export { own } from './own.ts';"];
     expect(await foundIn(name, [...lines, "export const id = hash('sha256', '');"])).toEqual([]);
   });
 });
 
-describe.each(['src/auth/session', 'src/auth/tokens', 'src/store/redis'])('in %s', (name) => {
-  test('nothing of the demo and nothing of the environment is let through', async () => {
+describe.each(['src/auth/session', 'src/auth/tokens', 'src/store/redis'])('lint of %s', (name) => {
+  test('refuses imports of the demo and access to the environment', async () => {
     const deeper = planted.map((line) => line.replace("'../", "'../../"));
     expect(await foundIn(name, deeper)).toEqual(deeper.map((_line, index) => index + 1));
   });
 
-  test('packages and the other files of the copied folder are', async () => {
+  test('allows packages and files of the copied folder', async () => {
     const lines = ["import { hash } from 'node:crypto';", "export { own } from '../own.ts';"];
     expect(await foundIn(name, [...lines, "export const id = hash('sha256', '');"])).toEqual([]);
   });
 });
 
-test('only src/store may look into another folder, and only into src/auth', async () => {
+test('lint allows src/store alone to import another folder, which is src/auth', async () => {
   const records = ["export type { SessionRecords } from '../auth/session/records.ts';"];
   expect(await foundIn('src/store', records)).toEqual([]);
   const deeper = ["export type { SessionRecords } from '../../auth/session/records.ts';"];

@@ -1,5 +1,5 @@
-// What the README says to copy works where it is copied to: its commands and its host app are taken
-// as they stand, put beside nothing of ours, type-checked, started and used.
+// The README's copy instructions work: its commands and host app are taken verbatim into an empty
+// folder, type-checked, started and used.
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Signs Bruno in to the app that `file` starts, and out again; returns what the pages said. */
+/** Signs Bruno in to the app that `file` starts, and out again; returns the pages. */
 async function useApp(app: string, file: string) {
   const copy = await startCopy(app, file, url, authKit);
   try {
@@ -67,7 +67,7 @@ function expectSignedIn(used: Used): void {
   expect(afterwards.status).toBe(401);
   expect(failure.status).toBe(400);
   expect(failure.body).toContain('Sign in again');
-  // What a browser makes of it: one form, and the rest is text, as it was.
+  // The markup has one form; the hostile name is text, unchanged.
   expect(hostile.body.match(/<\w+/g)).toEqual(['<form', '<button']);
   expect(unescaped(hostile.body)).toContain(JSON.stringify(`Ada ${HOSTILE}`));
   for (const page of [stranger, profile, signedOut, afterwards, failure, hostile]) {
@@ -86,7 +86,7 @@ type Used = Awaited<ReturnType<typeof useApp>>;
 describe('a strict TypeScript app', () => {
   const [block = ''] = codeBlocks(typescript, 'ts');
 
-  test('needs a host of at most 25 lines', () => {
+  test('needs at most 25 lines', () => {
     expect(block.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
   });
 
@@ -94,28 +94,32 @@ describe('a strict TypeScript app', () => {
     const app = join(folder, 'strict');
     await copyFolders(typescript, '.', app);
     await installPackages(typescript, app);
-    // Where an app sets no `lib`, the types of the DOM are there too, and some have the same names.
+    // An app without `lib` has the DOM types too, and some have the same names as ours.
     expect(await compileHost(block, app, { lib: ['es2023', 'dom'], noEmit: true })).toBe('');
     expect(await compileHost(block, app)).toBe('');
     expect(inlineCode(typescript)).toContain(`${START} dist/server.js`);
     expectSignedIn(await useApp(app, 'dist/server.js'));
   });
 
-  test('compiles with the settings of the text alone', { timeout: 120_000 }, async () => {
-    const named = inlineCode(typescript).filter((code) => /^"\w+": /.test(code));
-    const { type, ...compilerOptions } = JSON.parse(`{ ${named.join(', ')} }`);
-    expect(Object.keys(compilerOptions)).toHaveLength(4);
-    const app = join(folder, 'plain');
-    await copyFolders(typescript, '.', app);
-    await installPackages(typescript, app);
-    await writeFile(join(app, 'src/server.ts'), block);
-    await writeFile(join(app, 'package.json'), JSON.stringify({ type }));
-    await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
-    expect(await compile(app)).toBe('');
-    await access(join(app, 'dist/server.js'));
-  });
+  test(
+    'compiles with only the compiler options that the README names',
+    { timeout: 120_000 },
+    async () => {
+      const named = inlineCode(typescript).filter((code) => /^"\w+": /.test(code));
+      const { type, ...compilerOptions } = JSON.parse(`{ ${named.join(', ')} }`);
+      expect(Object.keys(compilerOptions)).toHaveLength(4);
+      const app = join(folder, 'plain');
+      await copyFolders(typescript, '.', app);
+      await installPackages(typescript, app);
+      await writeFile(join(app, 'src/server.ts'), block);
+      await writeFile(join(app, 'package.json'), JSON.stringify({ type }));
+      await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+      expect(await compile(app)).toBe('');
+      await access(join(app, 'dist/server.js'));
+    },
+  );
 
-  test('has as many settings as the text says', () => {
+  test('has as many settings as the README says', () => {
     const settings = new Set([...block.matchAll(/env\('(\w+)'\)/g)].map(([, name]) => name));
     expect(typescript).toContain(
       `With its ${['five', 'six', 'seven'][settings.size - 5]} settings`,
@@ -123,7 +127,7 @@ describe('a strict TypeScript app', () => {
   });
 });
 
-test('a CommonJS app requires a built copy and signs in', { timeout: 120_000 }, async () => {
+test('a CommonJS app requires the built copy and signs in', { timeout: 120_000 }, async () => {
   const app = await copyForCommonJs(commonjs, folder);
   await writeFile(join(app, 'server.js'), codeBlocks(commonjs, 'js')[0] ?? '');
   expectSignedIn(await useApp(app, 'server.js'));

@@ -1,5 +1,5 @@
-// The recipe for Express 4 of docs/copying.md, in front of the CommonJS host of the same page, with
-// the real Express 4: whatever a guard or a handler rejects with is answered, and the process lives.
+// The Express 4 recipe of docs/copying.md, before the CommonJS host app of the same page, with the
+// real Express 4: a rejected guard or handler gets a response, and the process survives.
 import { mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('the package it names is the one that is tested here', () => {
+test('the recipe names the Express version that these tests use', () => {
   const { devDependencies } = JSON.parse(readText('package.json')) as {
     devDependencies: Record<string, string>;
   };
@@ -43,7 +43,7 @@ test('the package it names is the one that is tested here', () => {
   expect(readText('node_modules/express4/package.json')).toMatch(`"version": "${major}.`);
 });
 
-test('without the recipe, the first rejection ends the process', { timeout: 60_000 }, async () => {
+test('without the recipe the first rejection ends the process', { timeout: 60_000 }, async () => {
   await writeFile(join(app, 'bare.js'), host);
   const copy = spawnCopy(app, 'bare.js', url, authKit);
   const browser = new Browser();
@@ -58,33 +58,37 @@ test('without the recipe, the first rejection ends the process', { timeout: 60_0
   expect(copy.stderr()).toContain('SignInError');
 });
 
-test('with it, people sign in and out, and failures are pages', { timeout: 60_000 }, async () => {
-  const [patch = ''] = codeBlocks(recipe, 'js');
-  await writeFile(join(app, 'server.js'), `${patch}\n${host}`);
-  const copy = await startCopy(app, 'server.js', url, authKit);
-  try {
-    const browser = new Browser();
-    await browser.open(`${url}/profile`);
-    const profile = await browser.follow(await browser.press('Bruno'));
-    const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
-    expect(profile.body).toContain(bruno?.sub);
-    expect((await browser.get(`${url}/callback?code=x&state=y`)).status).toBe(303);
-    const stranger = new Browser();
-    expect((await stranger.get(`${url}/callback?code=x&state=y`)).status).toBe(400);
+test(
+  'with the recipe users sign in and out, and failures give pages',
+  { timeout: 60_000 },
+  async () => {
+    const [patch = ''] = codeBlocks(recipe, 'js');
+    await writeFile(join(app, 'server.js'), `${patch}\n${host}`);
+    const copy = await startCopy(app, 'server.js', url, authKit);
+    try {
+      const browser = new Browser();
+      await browser.open(`${url}/profile`);
+      const profile = await browser.follow(await browser.press('Bruno'));
+      const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
+      expect(profile.body).toContain(bruno?.sub);
+      expect((await browser.get(`${url}/callback?code=x&state=y`)).status).toBe(303);
+      const stranger = new Browser();
+      expect((await stranger.get(`${url}/callback?code=x&state=y`)).status).toBe(400);
 
-    const sessions = new Database(join(app, '.data/sessions.db'));
-    sessions.exec('ALTER TABLE sessions RENAME TO away');
-    expect((await browser.get(`${url}/profile`)).status).toBe(503);
-    expect((await browser.get(url)).status).toBe(200);
-    sessions.exec('ALTER TABLE away RENAME TO sessions');
-    sessions.close();
-    expect((await browser.open(`${url}/profile`)).body).toContain(bruno?.sub);
+      const sessions = new Database(join(app, '.data/sessions.db'));
+      sessions.exec('ALTER TABLE sessions RENAME TO away');
+      expect((await browser.get(`${url}/profile`)).status).toBe(503);
+      expect((await browser.get(url)).status).toBe(200);
+      sessions.exec('ALTER TABLE away RENAME TO sessions');
+      sessions.close();
+      expect((await browser.open(`${url}/profile`)).body).toContain(bruno?.sub);
 
-    const signedOut = await browser.follow(await browser.press('Sign out'));
-    expect(signedOut.url.pathname).toBe('/signed-out');
-    expect((await browser.fetch(`${url}/profile`)).status).toBe(401);
-    expect(copy.process.exitCode, copy.stderr()).toBeNull();
-  } finally {
-    await copy.stop();
-  }
-});
+      const signedOut = await browser.follow(await browser.press('Sign out'));
+      expect(signedOut.url.pathname).toBe('/signed-out');
+      expect((await browser.fetch(`${url}/profile`)).status).toBe(401);
+      expect(copy.process.exitCode, copy.stderr()).toBeNull();
+    } finally {
+      await copy.stop();
+    }
+  },
+);

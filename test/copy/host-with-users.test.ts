@@ -1,5 +1,5 @@
-// A copy in an app that had people before: its own `Express.User`, its own express-session on another
-// store, its own login by passport. Nothing of it changes; one file of ours is left out.
+// A copy in a host app that had users before: its own `Express.User`, express-session, store and
+// passport login stay unchanged, and one copied file is left out.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The host of test/fixtures, as a server with the settings of a copy. */
+/** The host app of test/fixtures as a server with the settings of a copy. */
 async function hostAsServer(): Promise<string> {
   const host = await readFile('test/fixtures/host/host.ts', 'utf8');
   return `${host.replaceAll("'../../../src/", "'./")}
@@ -54,12 +54,12 @@ app.listen(env['PORT']);
 `;
 }
 
-test('compiles with every strict flag', { timeout: 120_000 }, async () => {
+test('the host app compiles with every strict flag', { timeout: 120_000 }, async () => {
   expect(await compileHost(await hostAsServer(), folder)).toBe('');
 });
 
 test.each(['before', 'behind'])(
-  'signs in %s its own session and login, and out again',
+  'sign-in mounted %s the host’s own session and login leaves both unchanged',
   { timeout: 60_000 },
   async (order) => {
     const copy = await startCopy(folder, 'dist/server.js', url, authKit, [order]);

@@ -1,5 +1,5 @@
-// The second table of docs/moving-over.md: what happens with the passport strategy of openid-client 6
-// by itself, each row at a real app and a real issuer, and the names that the rows give.
+// The second table of docs/moving-over.md, on the passport strategy of openid-client 6 without this
+// project: each row is proved with a real app and issuer, and the names in it exist.
 import * as openidClient from 'openid-client';
 import { Strategy, type VerifyFunction } from 'openid-client/passport';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 beforeEach(() => {
   issuer.vary = {
     metadata: { code_challenge_methods_supported: ['S256'] },
-    // None was asked for.
+    // The bare strategy sends no nonce.
     idToken: { nonce: undefined },
   };
   browser = new Browser();
@@ -124,14 +124,16 @@ const happenings: [otherwise: string, happens: () => Promise<void>][] = [
   ["the ID token's signature is not verified", verifiesNoSignature],
 ];
 
-test.each(happenings)('without the advice, %s', (_otherwise, happens) => happens());
+test.each(happenings)('the bare strategy without the advice: %s', (_otherwise, happens) =>
+  happens(),
+);
 
-test('each row is tried', () => {
+test('the tests cover every row of the table', () => {
   const said = tableRows(page).map(([, otherwise]) => otherwise);
   expect(said).toEqual(happenings.map(([otherwise]) => expect.stringContaining(otherwise)));
 });
 
-test('it names what openid-client 6 has, and what it has no longer', () => {
+test('the table names exports that openid-client 6 has, and one that it no longer has', () => {
   const codes = inlineCode(page).map((code) => code.split('(')[0] ?? '');
   const exported = Object.keys(openidClient);
   expect(codes).toEqual(expect.arrayContaining(['discovery', 'enableNonRepudiationChecks']));

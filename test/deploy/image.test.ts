@@ -1,5 +1,5 @@
-// The steps of deploy/Dockerfile, carried out by hand, and what comes of them: what is inside, who it
-// runs as, and a sign-in in it. No Docker engine is asked.
+// The steps of deploy/Dockerfile, carried out without a Docker engine: what the image holds, which
+// user it runs as, and a sign-in inside it.
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,11 +30,11 @@ async function ended(child: ChildProcess) {
 }
 
 describe('the image', () => {
-  it('starts from one supported Node, named by its major version', () => {
+  it('is based on one supported Node, pinned to its major version', () => {
     expect(new Set(image.bases)).toEqual(new Set(['node:24-slim']));
   });
 
-  it('holds what production needs, and neither tools, sources nor the local AuthKit', () => {
+  it('holds what production needs, without tools, sources or the local AuthKit', () => {
     expect(
       ['dist/server.js', 'node_modules/express', 'views', 'public'].filter(isInside),
     ).toHaveLength(4);
@@ -47,7 +47,7 @@ describe('the image', () => {
     expect([...tools, ...others].filter(isInside)).toEqual([]);
   });
 
-  it('is not run by root, who may write the folder of the sessions and nothing else', async () => {
+  it('runs as a user other than root, who can write to the session folder only', async () => {
     expect(image.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     const paths = ['.', 'dist', 'dist/server.js', 'node_modules', 'views', 'package.json', '.data'];
     const probe = `for (const path of ${JSON.stringify(paths)})
@@ -60,7 +60,7 @@ describe('the image', () => {
 });
 
 describe('a container', { timeout: 120_000 }, () => {
-  it('signs people in, tells that it lives, and ends when told to', async () => {
+  it('signs users in, passes its health check, and ends on SIGTERM', async () => {
     const port = await freePort();
     const url = `http://localhost:${port}`;
     const authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
@@ -90,7 +90,7 @@ describe('a container', { timeout: 120_000 }, () => {
     await authKit.close();
   });
 
-  it('has no local AuthKit to start, even with its files: what they import is not there', async () => {
+  it('cannot start a local AuthKit even with its files, since their packages are missing', async () => {
     const base = { SESSION_SECRET, BASE_URL: 'http://localhost:3000', PORT: '0' };
     const start = async (NODE_ENV: string) => ended(image.start({ ...base, NODE_ENV }));
     const answers = [await start('production'), await start('development')];
@@ -106,7 +106,7 @@ describe('a container', { timeout: 120_000 }, () => {
   });
 });
 
-it('compose.yaml sets only what the app knows, and everything that production demands', () => {
+it('compose.yaml sets every variable that production requires, and only variables the app knows', () => {
   const compose = readFileSync('deploy/compose.yaml', 'utf8');
   const [, environment = ''] = /\n {2}environment:\n(.*?)\n {2}\w/s.exec(compose) ?? [];
   const names = [...environment.matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name = '']) => name);

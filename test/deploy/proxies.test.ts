@@ -1,5 +1,5 @@
-// Two instances behind Debian's nginx and Caddy with the files of deploy/: TLS, cookies, the redirect
-// URI, whose address counts, and what is said where TRUST_PROXY was forgotten.
+// Two instances behind Debian's nginx and Caddy, configured with the files of deploy/: TLS, cookies,
+// the redirect URI, the client address, and the hint about a missing TRUST_PROXY.
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { Browser as Chromium } from 'playwright-core';
@@ -36,7 +36,7 @@ afterAll(async () => {
   await fleet.close();
   await redis.close();
 });
-// Counts of the rate limit, and sessions.
+// Clears sessions and rate limit counts.
 beforeEach(() => redis.flush());
 
 const portOf = (index: number) => fleet.instances[index]?.port ?? 0;
@@ -47,7 +47,7 @@ const lookup: RequestOptions['lookup'] = (_host, { all }, found) =>
 /** A browser at this address that trusts the proxy's certificate and finds `forum.localhost`. */
 const visitor = (localAddress = '127.0.0.1') => new Browser({ ca: proxy.ca, lookup, localAddress });
 
-/** Sends sign-ins until one is refused; how many were not. */
+/** Sends sign-ins until one is refused; returns how many were accepted. */
 async function signInsUntilRefused(browser: Browser, headers = {}): Promise<number> {
   for (let count = 0; count < 50; count += 1) {
     const { status } = await browser.get(`${baseUrl.origin}/login`, { headers });
@@ -67,7 +67,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
   });
   afterAll(() => proxy.close());
 
-  it('a person signs in and out, whichever instance answers', async () => {
+  it('a user signs in and out across both instances', async () => {
     const browser = visitor();
     const start = await browser.get(`${baseUrl.origin}/login?return_to=/profile`);
     expect(start.location?.searchParams.get('redirect_uri')).toBe(`${baseUrl.origin}/callback`);
@@ -80,7 +80,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
     expect(signedOut.url.href).toBe(`${baseUrl.origin}/signed-out`);
   });
 
-  it('cookies arrive as the app set them: Secure, __Host-, for this host alone', async () => {
+  it('cookies arrive as the app sets them: Secure, __Host-, for this host only', async () => {
     const browser = visitor();
     await browser.open(`${baseUrl.origin}/profile`);
     let page = await browser.press('Bruno');
@@ -112,7 +112,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
     await context.close();
   });
 
-  it('each visitor has a limit of their own, whatever address they claim', async () => {
+  it('each visitor has their own rate limit, whatever address they claim', async () => {
     expect(await signInsUntilRefused(visitor())).toBe(LIMIT);
     const claims = { 'x-forwarded-for': '198.51.100.7', forwarded: 'for=198.51.100.7' };
     expect(await signInsUntilRefused(visitor(), claims)).toBe(0);
@@ -133,13 +133,13 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
     expect(location?.href).toBe(`${baseUrl.origin}/profile?a=b`);
   });
 
-  it('as many cookies get through as the app takes', async () => {
+  it('request cookies pass up to the size that the app accepts', async () => {
     const cookie = times(5, (index) => `other-${index}=${'x'.repeat(2_600)}`).join('; ');
     const page = await visitor().get(`${baseUrl.origin}/signed-out`, { headers: { cookie } });
     expect(page.status).toBe(200);
   });
 
-  it('so does the longest answer, to a sign-in that goes a long way back', async () => {
+  it('the longest response passes, to a sign-in with a long return_to', async () => {
     const browser = visitor();
     const returnTo = `/profile?${'q'.repeat(790)}`;
     await browser.open(`${baseUrl.origin}/login?return_to=${encodeURIComponent(returnTo)}`);
@@ -151,15 +151,15 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
   });
 });
 
-describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s, one instance gone', (name) => {
+describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s with one instance down', (name) => {
   beforeAll(async () => {
     await fleet.replace(0, { TRUST_PROXY: '' });
-    const [httpPort, nobody] = [await freePort(), await freePort()];
-    proxy = await startProxy(name, { baseUrl, httpPort, instances: [portOf(0), nobody] });
+    const [httpPort, unused] = [await freePort(), await freePort()];
+    proxy = await startProxy(name, { baseUrl, httpPort, instances: [portOf(0), unused] });
   });
   afterAll(() => proxy.close());
 
-  it('every request is answered by the other', async () => {
+  it('every request reaches the other instance', async () => {
     const browser = visitor();
     const statuses = [];
     for (let count = 0; count < 6; count += 1) {
@@ -168,7 +168,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s, one instance gone', (na
     expect(statuses).toEqual(times(6, () => 200));
   });
 
-  it('without TRUST_PROXY the log and the page say so, and all visitors share one limit', async () => {
+  it('a missing TRUST_PROXY is named in the log and on the page, and visitors share one limit', async () => {
     const page = await visitor().get(`${baseUrl.origin}/callback?code=x&state=y`);
     expect([page.status, codeOn(page)]).toEqual([400, 'attempt_missing']);
     const sentence = 'Requests come through a proxy, but TRUST_PROXY is not set.';
@@ -186,7 +186,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s, one instance gone', (na
 it.each([
   ['deploy/nginx.conf', /keepalive_timeout (\d+)s;/],
   ['deploy/Caddyfile', /keepalive (\d+)s/],
-])('%s gives up an idle connection before the app does', async (file, pattern) => {
+])('%s closes an idle connection before the app does', async (file, pattern) => {
   const { headers } = await new Browser().get(`http://localhost:${portOf(0)}/healthz`, {
     headers: { connection: 'keep-alive' },
   });

@@ -1,5 +1,5 @@
-// The longest redirect of a sign-out, behind nginx with the file of deploy/: the response must fit its
-// buffer, or the person sees a 502 and stays signed in.
+// The longest sign-out redirect behind nginx, configured with the file of deploy/: a response larger
+// than its buffer would give a 502 and leave the user signed in.
 import type { RequestOptions } from 'node:https';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort, startTestApp, untilReady, type TestApp } from '../support/app/app.ts';
@@ -31,7 +31,7 @@ afterAll(async () => {
 const lookup: RequestOptions['lookup'] = (_host, { all }, found) =>
   all ? found(null, [{ address: '127.0.0.1', family: 4 }]) : found(null, '127.0.0.1', 4);
 
-/** Signs in with so long an ID token, and out; where that leads. */
+/** Signs in with an ID token of this length, then out; returns the URL of the redirect. */
 async function signOut(length: number) {
   issuer.vary = { idToken: { roles: 'r'.repeat(length) } };
   const browser = new Browser({ ca: proxy.ca, lookup });
@@ -45,10 +45,10 @@ async function signOut(length: number) {
 
 const isHinted = (url?: URL) => url?.searchParams.has('id_token_hint') === true;
 
-it('takes the cookie back and leads on, with a hint as long as it may be and with one that is too long', async () => {
+it('POST /logout clears the cookie and redirects with the longest hint, and without a longer one', async () => {
   const short = await signOut(0);
   expect(isHinted(short)).toBe(true);
-  // Base64 makes four characters of three.
+  // Base64 turns three bytes into four characters.
   const room = Math.floor(((4_096 - (short?.href.length ?? 0)) * 3) / 4) - 8;
   const longest = await signOut(room);
   expect(isHinted(longest)).toBe(true);

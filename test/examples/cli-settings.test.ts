@@ -4,7 +4,7 @@ import { help, readSettings } from '../../examples/cli/settings.ts';
 const env = { CLI_CLIENT_ID: 'client_cli', HOME: '/home/ada' };
 
 test.each([[[]], [['--help']], [['-h']], [['help']], [['login', '--help']], [['help', 'login']]])(
-  '%j asks for the help',
+  'the arguments %j ask for help',
   (args) => {
     expect(readSettings(args, {})).toBeUndefined();
   },
@@ -20,12 +20,12 @@ test.each([
   [['whoami', '--issuer', 'nonsense'], /--issuer must be an https URL/],
   [['whoami', '--issuer', 'http://localhost.evil.example'], /--issuer must be an https URL/],
   [['whoami', '--client-id', ''], /CLI_CLIENT_ID/],
-])('%j is wrong usage', (args, message) => {
+])('the arguments %j are refused as wrong usage', (args, message) => {
   expect(() => readSettings(args, env)).toThrow(message);
   expect(() => readSettings(args, env)).toThrow(expect.objectContaining({ code: 'usage' }));
 });
 
-test('flags come before the environment, and the environment before defaults', () => {
+test('flags override the environment, and the environment overrides defaults', () => {
   const defaults = readSettings(['whoami'], env);
   expect(defaults).toMatchObject({ clientId: 'client_cli', device: false, resource: undefined });
   expect(defaults?.issuer.href).toBe('http://localhost:4000/');

@@ -1,4 +1,4 @@
-// The command-line example, run as a process, with people who sign in in a real browser.
+// The command-line example, run as a process, with users who sign in with a real browser.
 
 import { chmod, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ const run = (...args: string[]) => runExample('cli', args, { ...world.env, BROWS
 const tokenFile = () => join(world.folder, '.config/authkit-cli/tokens.json');
 const stored = async () => JSON.parse(await readFile(tokenFile(), 'utf8'));
 
-/** Signs in as this person, in the browser; resolves to what the terminal said at the end. */
+/** Signs in as this person in the browser; resolves to the final output of the terminal. */
 async function login(person: string, organization?: string) {
   const cli = run('login');
   const [, url = ''] = await cli.saw(/^ {2}(http\S+)$/m);
@@ -46,7 +46,7 @@ async function choose(person: string, organization?: string) {
 }
 
 describe('login with the browser', () => {
-  test('keeps the tokens where only the owner can read them, and off the terminal', async () => {
+  test('keeps the tokens in a file that only its owner can read, and off the terminal', async () => {
     const { code, stdout, stderr } = await login('Ada Lindqvist');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/Signed in as Ada Lindqvist\.\n$/);
@@ -57,7 +57,7 @@ describe('login with the browser', () => {
     expect((await stat(join(tokenFile(), '..'))).mode & 0o777).toBe(0o700);
   });
 
-  test('opens the browser that BROWSER names, with the address as one argument', async () => {
+  test('opens the browser that BROWSER names, with the URL as one argument', async () => {
     const opened = join(world.folder, 'opened');
     const script = join(world.folder, 'browser');
     await writeFile(
@@ -73,14 +73,14 @@ describe('login with the browser', () => {
     expect((await cli.ended).code).toBe(0);
   });
 
-  test('asks with PKCE and listens on 127.0.0.1 only', async () => {
+  test('uses PKCE and listens on 127.0.0.1 only', async () => {
     const cli = run('login');
     const [, address = ''] = await cli.saw(/^ {2}(http\S+)$/m);
     const query = new URL(address).searchParams;
     expect(query.get('code_challenge_method')).toBe('S256');
     const redirect = new URL(query.get('redirect_uri') ?? '');
     expect(redirect.hostname).toBe('127.0.0.1');
-    // What does not know the state ends nothing.
+    // A request without the right state must not end the sign-in.
     const forged = `${redirect.origin}/callback?code=x&state=guess`;
     for (const url of [
       forged,
@@ -95,7 +95,7 @@ describe('login with the browser', () => {
     expect((await cli.ended).code).toBe(0);
   });
 
-  test('tells both sides when AuthKit refuses', async () => {
+  test('shows a refusal by AuthKit in the browser and on the terminal', async () => {
     const cli = run('login');
     const [, address = ''] = await cli.saw(/^ {2}(http\S+)$/m);
     const query = new URL(address).searchParams;
@@ -110,7 +110,7 @@ describe('login with the browser', () => {
 });
 
 describe('login --device', () => {
-  test('waits until the code is confirmed in a browser anywhere', async () => {
+  test('waits until the code is confirmed in any browser', async () => {
     const cli = run('login', '--device');
     const [, userCode = ''] = await cli.saw(/enter the code {4}(\S+)/);
     const [, url = ''] = await cli.saw(/open {3,}(http\S+)/);
@@ -128,7 +128,7 @@ describe('login --device', () => {
     expect((await run('whoami').ended).stdout).toContain('Organization  org_');
   });
 
-  test('ends when the person says that the device is not theirs', async () => {
+  test('ends when the user denies that the device is theirs', async () => {
     const cli = run('login', '--device');
     const [, url = ''] = await cli.saw(/or open directly {6}(http\S+)/);
     await page.goto(url);
@@ -153,7 +153,7 @@ describe('login --device', () => {
 });
 
 describe('whoami', () => {
-  test('says what the API knows', async () => {
+  test('shows what the API knows about the user', async () => {
     await login('Chiara Fontana', 'Blue Kiln Studio');
     const { code, stdout } = await run('whoami').ended;
     expect(code).toBe(0);
@@ -164,7 +164,7 @@ describe('whoami', () => {
     expect(answer).toMatchObject({ machine: false, client_id: world.env['CLI_CLIENT_ID'] });
   });
 
-  test('refreshes what is about to expire, once for five runs at a time', async () => {
+  test('refreshes an expiring token, once for five simultaneous runs', async () => {
     world.authkit.control.setAccessTokenSeconds({ seconds: 20 });
     await login('Ada Lindqvist');
     world.authkit.control.setAccessTokenSeconds({ seconds: 300 });
@@ -175,7 +175,7 @@ describe('whoami', () => {
     expect((await stat(tokenFile())).mode & 0o777).toBe(0o600);
   });
 
-  test('goes on where a run was killed with the lock in its hands', async () => {
+  test('replaces the lock of a killed run', async () => {
     world.authkit.control.setAccessTokenSeconds({ seconds: 20 });
     await login('Ada Lindqvist');
     const lock = `${tokenFile()}.lock`;
@@ -186,7 +186,7 @@ describe('whoami', () => {
     await expect(stat(lock)).rejects.toThrow('ENOENT');
   });
 
-  test('refreshes when the API refuses a token that looks good', async () => {
+  test('refreshes when the API refuses a token that looks valid', async () => {
     await login('Ada Lindqvist');
     const tokens = await stored();
     const changed = `${tokens.accessToken.slice(0, -4)}AAAA`;
@@ -194,7 +194,7 @@ describe('whoami', () => {
     expect((await run('whoami').ended).code).toBe(0);
   });
 
-  test('asks to sign in again when the sign-in has ended, and keeps it while AuthKit is away', async () => {
+  test('asks to sign in again after a revocation, but keeps the tokens during an outage of AuthKit', async () => {
     world.authkit.control.setAccessTokenSeconds({ seconds: 20 });
     await login('Ada Lindqvist');
     world.authkit.control.fault({ endpoint: 'token', kind: 'status', requests: 1 });
@@ -211,7 +211,7 @@ describe('whoami', () => {
     await expect(stored()).rejects.toThrow('ENOENT');
   });
 
-  test('says so when nobody is signed in, also when the file is of another issuer or damaged', async () => {
+  test('reports a missing sign-in, also when the file is damaged or for another issuer', async () => {
     const none = { code: 3, stdout: '', stderr: 'Not signed in: run login first.\n' };
     expect(await run('whoami').ended).toEqual(none);
     await login('Ada Lindqvist');
@@ -224,7 +224,7 @@ describe('whoami', () => {
 });
 
 describe('logout', () => {
-  test('forgets the tokens and revokes them where AuthKit offers it', async () => {
+  test('deletes the tokens and revokes them if AuthKit offers it', async () => {
     await login('Ada Lindqvist');
     const before = world.authkit.control.requests().revocation;
     const { code, stdout } = await run('logout').ended;
@@ -238,7 +238,7 @@ describe('logout', () => {
     expect((await run('logout').ended).stdout).toBe('You were not signed in.\n');
   });
 
-  test('says what it could not do where AuthKit does not', async () => {
+  test('reports that AuthKit offers no revocation', async () => {
     await world.close();
     world = await startWorld({ revocation: false });
     await login('Ada Lindqvist');
@@ -249,7 +249,7 @@ describe('logout', () => {
   });
 });
 
-test('help goes to the terminal, what is wrong to stderr in one line, each with its code', async () => {
+test('help goes to stdout, an error to stderr in one line, each with its exit code', async () => {
   const [help, wrong, away] = await Promise.all([
     run('login', '--help').ended,
     run('dance').ended,

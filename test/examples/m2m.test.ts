@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test('a machine calls the API for itself, and the API tells it from a user', async () => {
+test('a machine calls the API on its own behalf, and the API distinguishes it from a user', async () => {
   const { clientId, clientSecret } = world.authkit.applications.machine;
   const env = { ...world.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: clientSecret };
   const { code, stdout, stderr } = await runExample('m2m', [], env).ended;
@@ -23,7 +23,7 @@ test('a machine calls the API for itself, and the API tells it from a user', asy
   });
 });
 
-test('a wrong secret ends in an error, without the secret in it', async () => {
+test('a wrong secret gives an error that does not contain the secret', async () => {
   const { clientId } = world.authkit.applications.machine;
   const env = { ...world.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: 'planted-secret' };
   const { code, stdout, stderr } = await runExample('m2m', [], env).ended;
