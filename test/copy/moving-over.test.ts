@@ -1,5 +1,5 @@
-// docs/moving-over.md: what stands under "After" runs, beside a copy of src/auth, and signs in at the
-// local AuthKit; each right-hand cell compiles; what stands under "Before" is JavaScript.
+// docs/moving-over.md: the code under "After" runs beside a copy of src/auth and signs in at the local
+// AuthKit, each right-hand cell compiles, and the code under "Before" parses as JavaScript.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,16 +46,16 @@ afterAll(async () => {
 describe.each(['From express-openid-connect', 'From the passport strategy of openid-client 5'])(
   '%s',
   (title) => {
-    test('what was there before is JavaScript', () => {
+    test('the code to replace parses as JavaScript', () => {
       const [code = ''] = codeBlocks(section(page, title), 'js');
       expect(code).not.toBe('');
-      // Only parsed: neither library of before is installed here.
+      // Only parsed: the libraries to replace are not installed here.
       expect(() => Reflect.construct(async function () {}.constructor, [code])).not.toThrow();
     });
   },
 );
 
-test('what comes after signs in, with settings named as before', { timeout: 120_000 }, async () => {
+test('the new code signs in with the settings of the old names', { timeout: 120_000 }, async () => {
   const settings = ['issuerBaseURL', 'baseURL', 'clientID', 'clientSecret', 'secret'];
   for (const name of settings) expect(before).toMatch(new RegExp(`\\b${name}\\b`));
   const source = [
@@ -67,7 +67,7 @@ test('what comes after signs in, with settings named as before', { timeout: 120_
     after,
     'app.listen(PORT);',
   ].join('\n');
-  // The snippet is JavaScript: nothing is checked here but what it does.
+  // The snippet is JavaScript without types: only its behavior is tested.
   expect(await compileHost(source, folder, { noCheck: true })).toBe('');
   const copy = await startCopy(folder, 'dist/server.js', url, authKit);
   try {
@@ -85,12 +85,12 @@ test('what comes after signs in, with settings named as before', { timeout: 120_
 });
 
 test(
-  'what takes the place of isAuthenticated() hears that AuthKit has ended a grant',
+  'the replacement of isAuthenticated() notices that AuthKit has ended a grant',
   { timeout: 120_000 },
   async () => {
     const row = tableRows(fromPeer).find(([cell]) => cell?.includes('isAuthenticated()'));
     const [guard = ''] = inlineCode(row?.[1] ?? '');
-    // Two routes: one behind it, and one that believes `current` alone.
+    // One route behind the guard, and one that trusts `current` alone.
     const routes = `app.get('/guarded', ${guard}, (req, res) => res.send('signed in'));
       app.get('/current', (req, res) => res.send(String(req.authSession?.current !== undefined)));`;
     const source = host.replace(/^app\.use\(showError\)/m, `${routes}\n$&`);
@@ -104,7 +104,7 @@ test(
       authKit.control.reset();
       const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
       authKit.control.endGrant({ sub: bruno?.sub ?? '' });
-      await delay(5_100); // a token with a shorter life is taken to last five seconds
+      await delay(5_100); // the app treats a shorter lifetime as five seconds
       const isCurrent = async () => (await browser.get(`${url}/current`)).body;
       expect(await isCurrent()).toBe('true');
       expect((await browser.get(`${url}/guarded`)).status).toBe(302);
@@ -120,7 +120,7 @@ const isRoute = (code: string) => code.startsWith('/');
 describe('the cells of the table', () => {
   const codes = tableRows(fromPeer).flatMap(([, cell = '']) => inlineCode(cell));
 
-  test('name routes that there are', () => {
+  test('name routes that exist', () => {
     const routes = inlineCode(section(readme, 'Routes'));
     const [, signIn] = /redirect\('(\/\w+)\?/.exec(codes.join('\n')) ?? [];
     const named = codes.filter(isRoute);
@@ -152,7 +152,7 @@ describe('the cells of the table', () => {
       const app = express();
       ${handlers.join('\n')}
       export type { ErrorRequestHandler, Request, RequestHandler };
-      // @ts-expect-error: what is not there would be found
+      // @ts-expect-error: a name that does not exist fails to compile
       void auth.requireYoungToken;`;
     expect(await compileHost(source, folder, { noEmit: true })).toBe('');
   });

@@ -1,5 +1,5 @@
-// One engine of the store alone, as docs/copying.md says: the other's files are left out, and so is
-// its package.
+// A copy with one store engine, as docs/copying.md describes: without the files and the package of
+// the other engine.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A copy without what this paragraph leaves out, and the README's host on the engine that stays. */
+/** A copy without the files that this paragraph leaves out, and the README's host app for it. */
 async function copyOf(paragraph: string, name: string): Promise<{ app: string; host: string }> {
   const app = join(folder, name);
   await copyFolders(readme, '.', app);
@@ -57,22 +57,26 @@ async function copyOf(paragraph: string, name: string): Promise<{ app: string; h
   return { app, host };
 }
 
-test('the file alone compiles, starts and signs in', { timeout: 120_000 }, async () => {
-  const { app, host } = await copyOf(embedded, 'embedded');
-  expect(await compileHost(host, app)).toBe('');
-  const copy = await startCopy(app, 'dist/server.js', url, authKit);
-  try {
-    const browser = new Browser();
-    await browser.open(`${url}/profile`);
-    const profile = await browser.follow(await browser.press('Bruno'));
-    const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
-    expect(profile.body).toContain(bruno?.sub);
-  } finally {
-    await copy.stop();
-  }
-});
+test(
+  'a copy with the embedded engine alone compiles, starts and signs in',
+  { timeout: 120_000 },
+  async () => {
+    const { app, host } = await copyOf(embedded, 'embedded');
+    expect(await compileHost(host, app)).toBe('');
+    const copy = await startCopy(app, 'dist/server.js', url, authKit);
+    try {
+      const browser = new Browser();
+      await browser.open(`${url}/profile`);
+      const profile = await browser.follow(await browser.press('Bruno'));
+      const bruno = authKit.people.find(({ name }) => name.startsWith('Bruno'));
+      expect(profile.body).toContain(bruno?.sub);
+    } finally {
+      await copy.stop();
+    }
+  },
+);
 
-test('Redis alone compiles', { timeout: 120_000 }, async () => {
+test('a copy with Redis alone compiles', { timeout: 120_000 }, async () => {
   const { app, host } = await copyOf(redis, 'redis');
   expect(await compileHost(host, app, { noEmit: true })).toBe('');
 });

@@ -1,5 +1,5 @@
-// The install lines beside each copy command name what the copied folders import, no more and no
-// less, in the versions that are tested here.
+// The install lines beside each copy command name exactly the packages that the copied folders import,
+// in the versions that these tests use.
 import { existsSync, readdirSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const api = section(readme, 'The API');
 const commonJs = readText('docs/copying.md');
 const kit = readText('docs/testing-your-copy.md');
 
-/** The packages that these sources import: statically, for effect, or when they come to it. */
+/** The packages that these sources import: statically, for effect or dynamically. */
 function importsIn(sources: readonly string[]): string[] {
   const imports = /\bfrom '([^']+)';$|^import '([^']+)';$|\bimport\('([^']+)'\)/gm;
   const specifiers = sources.flatMap((source) =>
@@ -32,11 +32,11 @@ const sourcesIn = (folder: string) =>
 
 const copiedSources = (text: string) => copiedFolders(text).flatMap((name) => sourcesIn(name));
 
-/** The packages of types for these; a package that brings its own has none. */
+/** The type packages for these; a package with its own types has none. */
 const typesOf = (packages: readonly string[]) =>
   packages.map((name) => `@types/${name}`).filter((name) => existsSync(`node_modules/${name}`));
 
-/** What only the compiler needs, itself among it. */
+/** A package for the compiler only, or the compiler itself. */
 const isToCompile = ({ name }: { name: string }) => /^@types\/|^typescript$/.test(name);
 const namesIn = (packages: { name: string }[]) => packages.map(({ name }) => name);
 
@@ -55,22 +55,22 @@ describe.each([
     namesIn(packagesIn(text).filter((one) => isToCompile(one) === wanted)),
   );
 
-  test('name what they import', () => {
+  test('name the imported packages', () => {
     expect(packages).toEqual(imported);
   });
 
-  test('name the compiler, and the types that those do not bring', () => {
+  test('name the compiler and the missing type packages', () => {
     expect(toCompile).toEqual([...typesOf(imported), '@types/node', 'typescript'].toSorted());
   });
 });
 
-test('the CommonJS copy needs the same packages, and none to compile', () => {
+test('the CommonJS copy needs the same packages, without the compiler', () => {
   expect(packagesIn(commonJs)).toEqual(packagesIn(auth).filter((one) => !isToCompile(one)));
   const built = copiedFolders(commonJs).map((folder) => folder.replace('dist/', 'src/'));
   expect(built).toEqual(copiedFolders(auth));
 });
 
-test('the test kit needs what it imports beyond src/auth, and what its commands run', () => {
+test('the install line of the test kit names its imports beyond src/auth and the runner of its commands', () => {
   const present = namesIn(packagesIn(auth));
   const imported = importsIn([...copiedSources(kit), ...codeBlocks(kit, 'ts')]);
   const [, runner = ''] = /--import (\S+)/.exec(inlineCode(kit).join('\n')) ?? [];
@@ -85,15 +85,15 @@ test.each([
   ['src/bearer', api],
   ['CommonJS', commonJs],
   ['the test kit', kit],
-])('the install lines for %s name the versions that are tested here', (_what, text) => {
+])('the install lines for %s name the tested versions', (_what, text) => {
   const packages = packagesIn(text);
   expect(packages.length).toBeGreaterThan(1);
-  // The caret ends at the first number that is not zero, and so does what the line says.
+  // A caret range is fixed up to its first number that is not zero, and so is the install line.
   const tested = packages.map(({ name }) => /^\^(0\.\d+|\d+)/.exec(ours[name] ?? '')?.[1]);
   expect(packages.map(({ version }) => version)).toEqual(tested);
 });
 
-test.each([auth, api, commonJs])('the commands go to the app beside this clone', (text) => {
+test.each([auth, api, commonJs])('the copy commands lead to the app beside this clone', (text) => {
   const [made, copied, entered] = ['mkdir', 'cp', 'cd'].map((program) =>
     commandsIn(text).find((line) => line.startsWith(`${program} `)),
   );

@@ -1,5 +1,5 @@
-// The service worker of docs/copying.md, in a real headless Chromium: it leaves pages to the browser,
-// and one that does not gets no sign-in.
+// The service worker of docs/copying.md in a real headless Chromium: it leaves page navigations to the
+// browser, since a worker that fetches them itself gets no sign-in.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
@@ -15,7 +15,7 @@ const HOME = `<a href="/profile">Profile</a>
 let chromium: Browser;
 let authKit: LocalAuthKit;
 let host: HostApp;
-let answers: string[];
+let responses: string[];
 
 beforeAll(async () => {
   chromium = await launchChromium();
@@ -29,7 +29,7 @@ beforeAll(async () => {
   const options = { port, issuer: new URL(authKit.issuer), clientId, clientSecret };
   host = await startHostApp(options, (app, auth) => {
     app.use((req, res, next) => {
-      res.on('finish', () => answers.push(`${req.path} ${res.statusCode}`));
+      res.on('finish', () => responses.push(`${req.path} ${res.statusCode}`));
       next();
     });
     app.use(auth.session, auth.routes);
@@ -51,10 +51,10 @@ afterAll(async () => {
   await authKit.close();
 });
 beforeEach(() => {
-  answers = [];
+  responses = [];
 });
 
-/** A page whose worker is in charge from now on. */
+/** A page that its service worker controls. */
 async function pageWithWorker(query: string): Promise<Page> {
   const page = await newPage(chromium);
   await page.goto(host.url + query);
@@ -62,7 +62,7 @@ async function pageWithWorker(query: string): Promise<Page> {
   return page;
 }
 
-test('a worker that leaves pages to the browser stands in nobody’s way', async () => {
+test('a service worker that leaves pages to the browser does not disturb sign-in', async () => {
   expect(leavesPages).not.toBe('');
   const page = await pageWithWorker('?leaves=pages');
   await page.getByRole('link', { name: 'Profile' }).click();
@@ -75,7 +75,7 @@ test('a worker that leaves pages to the browser stands in nobody’s way', async
   await page.context().close();
 });
 
-test('what a worker fetches with options gets the answers that the document names', async () => {
+test('a service worker that fetches pages itself gets the statuses that docs/copying.md names', async () => {
   const page = await pageWithWorker('');
   const asked = ['/login', '/profile'];
   for (const path of asked) {
@@ -84,6 +84,7 @@ test('what a worker fetches with options gets the answers that the document name
   }
   const told = [...advice.matchAll(/\b(?:204|401)\b/g)].map(([status]) => status);
   expect(told).toHaveLength(2);
-  for (const [index, path] of asked.entries()) expect(answers).toContain(`${path} ${told[index]}`);
+  for (const [index, path] of asked.entries())
+    expect(responses).toContain(`${path} ${told[index]}`);
   await page.context().close();
 });

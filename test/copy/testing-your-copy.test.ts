@@ -1,5 +1,5 @@
-// docs/testing-your-copy.md to the letter: the host app of the README with its own tests, which sign
-// in at a copy of the local AuthKit. They run in a process of their own, as that app's suite would.
+// docs/testing-your-copy.md, verbatim: the README's host app with its own tests, which sign in at a
+// copy of the local AuthKit. They run in their own process, as the suite of that app would.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ beforeAll(async () => {
     await copyFolders(text, '.', app);
     await installPackages(text, app);
   }
-  // A port that is free here, and the Chromium of this machine.
+  // A free port, and the Chromium of this machine.
   const tests = codeBlocks(document, 'ts')
     .join('\n')
     .replace("'3456'", `'${await freePort()}'`)
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(app, { recursive: true, force: true }));
 
-/** The host app with the page that the document adds in words. */
+/** The host app with the page that the document describes. */
 function withOrganization(host: string): string {
   const page = `app.get('/organization', auth.requireLogin, auth.requireOrganization, (req, res) => {
   res.json(currentUser(req).orgId);
@@ -50,7 +50,7 @@ test(
 );
 
 test(
-  'its tests pass: organizations, expiry, revocation, a browser',
+  'the tests of the host app pass: organizations, expiry, revocation, a browser',
   { timeout: 120_000 },
   async () => {
     const [command = ''] = inlineCode(document).filter((code) => code.startsWith('node '));

@@ -1,5 +1,4 @@
-// The WebSocket of docs/copying.md, in the README's app: the session's cookie opens it, and nothing
-// else does.
+// The WebSocket of docs/copying.md in the README's app: only a valid session cookie opens it.
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
@@ -53,7 +52,7 @@ async function signedIn(): Promise<Browser> {
   return browser;
 }
 
-/** The first message, or the status that refused to open it. */
+/** The first message, or the status of the refusal. */
 function open(cookie: string, origin = url): Promise<string | number> {
   const headers = { ...(cookie !== '' && { cookie }) };
   const socket = new WebSocket(url.replace('http', 'ws'), { headers, origin });
@@ -70,7 +69,7 @@ function open(cookie: string, origin = url): Promise<string | number> {
   });
 }
 
-/** The response to a request to open one, and the bare connection it came on. */
+/** The response to the request for an upgrade, and its raw connection. */
 function ask(cookie: string): Promise<{ status: number | undefined; socket: Socket }> {
   const headers = {
     connection: 'Upgrade',
@@ -99,22 +98,22 @@ async function expectAlive(): Promise<void> {
 
 const cookieOf = ({ jar }: Browser) => `session=${jar.find('session')?.value}`;
 
-test('who is signed in opens it', async () => {
+test('the WebSocket opens for a signed-in user', async () => {
   expect(await open(cookieOf(await signedIn()))).toBe('Hello Bruno Okafor');
 });
 
-test('a stranger does not', async () => {
+test('the WebSocket is refused without a session', async () => {
   expect(await open('')).toBe(401);
 });
 
-test('nor who has signed out', async () => {
+test('the WebSocket is refused after sign-out', async () => {
   const browser = await signedIn();
   const cookie = cookieOf(browser);
   await browser.press('Sign out');
   expect(await open(cookie)).toBe(401);
 });
 
-test('nor a session whose access token has expired, until a page renews it', async () => {
+test('the WebSocket is refused with an expired access token, until a page refreshes it', async () => {
   authKit.control.setAccessTokenSeconds({ seconds: 1 });
   const browser = await signedIn();
   authKit.control.reset();
@@ -124,20 +123,20 @@ test('nor a session whose access token has expired, until a page renews it', asy
   expect(await open(cookieOf(browser))).toBe('Hello Bruno Okafor');
 });
 
-test('nor a page of another origin, in the name of who is signed in', async () => {
+test('the WebSocket is refused to a page of another origin, despite the session cookie', async () => {
   const cookie = cookieOf(await signedIn());
   expect(await open(cookie, 'http://elsewhere.localhost')).toBe(401);
 });
 
 test.each(['session=s%3Aforged.AAAAAAAA', 'session=%', 'session=s:', 'session='])(
-  'nor a forged cookie (%s), and the server lives',
+  'the WebSocket is refused with a forged cookie (%s), and the server survives',
   async (cookie) => {
     expect(await open(cookie)).toBe(401);
     await expectAlive();
   },
 );
 
-test('a stranger who resets the connection does not end the server', async () => {
+test('the server survives a refused client that resets the connection', async () => {
   const { status, socket } = await ask('');
   expect(status).toBe(401);
   socket.resetAndDestroy();
@@ -145,17 +144,17 @@ test('a stranger who resets the connection does not end the server', async () =>
   await expectAlive();
 });
 
-test('a frame that breaks the protocol closes its socket and does not end the server', async () => {
+test('the server closes the socket on a frame that breaks the protocol, and survives', async () => {
   const { status, socket } = await ask(cookieOf(await signedIn()));
   expect(status).toBe(101);
   socket.on('error', () => {}).resume();
-  // A client must mask what it sends (RFC 6455 §5.1).
+  // Invalid: a client must mask its frames (RFC 6455 §5.1).
   socket.write(Buffer.from([0x81, 0x01, 0x41]));
   await once(socket, 'close');
   await expectAlive();
 });
 
-test('the package it names is the one that is tested here', () => {
+test('docs/copying.md names the version of ws that these tests use', () => {
   const [named = ''] = inlineCode(advice).filter((code) => code.startsWith('ws@'));
   const installed = readText('node_modules/ws/package.json');
   expect(installed).toMatch(`"version": "${named.slice('ws@'.length)}.`);

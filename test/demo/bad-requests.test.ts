@@ -1,5 +1,5 @@
-// Requests that no browser of a user sends, and failures of our own: each gets a page or JSON that
-// says what it was, never a stack.
+// Requests that no ordinary browser sends, and internal errors: each gets a page or JSON that names
+// the fault, never a stack.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,27 +22,32 @@ describe('a request', () => {
 
   it.each<[string, string, number, string]>([
     ['with broken escapes', '/assets/%E0%A4%A', 404, 'not_found'],
-    ['of 9 kB', `/?${'a'.repeat(9_000)}`, 414, 'url_too_long'],
-    ['to nowhere', '/nowhere', 404, 'not_found'],
-    ['up and out of the assets', '/assets/..%2F..%2Fpackage.json', 404, 'not_found'],
+    ['for a URL of 9 kB', `/?${'a'.repeat(9_000)}`, 414, 'url_too_long'],
+    ['for an unknown path', '/nowhere', 404, 'not_found'],
+    [
+      'for a path that climbs out of the assets',
+      '/assets/..%2F..%2Fpackage.json',
+      404,
+      'not_found',
+    ],
     ['for a hidden file', '/assets/.env', 404, 'not_found'],
-  ])('%s is refused by name', async (_case, path, status, code) => {
+  ])('%s is refused by an error code', async (_case, path, status, code) => {
     const page = await new Browser().get(`${app.url}${path}`);
     expect([page.status, codeOn(page)]).toEqual([status, code]);
     expect(page.body).not.toMatch(/node_modules|\.ts:\d/);
   });
 
-  it('with a form in no known character set is refused by name', async () => {
+  it('with a form in an unknown character set is refused by an error code', async () => {
     const browser = await signIn(app, { path: '/sessions' });
     const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=klingon' };
     const page = await browser.post('/sessions/end', { handle: 'x' }, { headers });
     expect([page.status, codeOn(page)]).toEqual([400, 'request_invalid']);
-    // Unlike an error page of our own, it has its cause in the log.
+    // The cause comes from a library, so the log has its stack.
     const line = app.log.findLast(({ event }) => event === 'request_refused');
     expect(line).toMatchObject({ code: 'request_invalid', err: { stack: expect.any(String) } });
   });
 
-  it('with a large form is refused by name, and changes nothing', async () => {
+  it('with a large form is refused by an error code, and changes nothing', async () => {
     const browser = await signIn(app, { path: '/sessions' });
     const page = await browser.post('/sessions/end', { handle: 'x'.repeat(100_000) });
     expect([page.status, codeOn(page)]).toEqual([413, 'body_too_large']);
@@ -50,14 +55,14 @@ describe('a request', () => {
   });
 });
 
-describe('a browser that signs in again and again without arriving', () => {
+describe('the sign-in loop check', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
   });
   afterAll(() => app.close());
 
-  /** Signs in, and loses the session's cookie. */
+  /** Signs in, and loses the session cookie. */
   async function signInInVain(browser: Browser): Promise<void> {
     await browser.open(`${app.url}/login?return_to=/profile`);
     if (browser.page?.url.origin !== app.url) await browser.follow(await browser.press('Bruno'));
@@ -65,7 +70,7 @@ describe('a browser that signs in again and again without arriving', () => {
       if (name.startsWith('session')) browser.jar.cookies.delete(key);
   }
 
-  it('gets a page that says so instead of the fourth round, and may then try again', async () => {
+  it('shows an error page instead of a fourth round, and then allows another try', async () => {
     const browser = new Browser();
     const login = `${app.url}/login?return_to=/profile`;
     for (let round = 0; round < 3; round += 1) await signInInVain(browser);
@@ -78,13 +83,13 @@ describe('a browser that signs in again and again without arriving', () => {
     expect((await browser.get(login)).status).toBe(302);
   });
 
-  it('is not mistaken for someone who starts and goes back, as often as they like', async () => {
+  it('ignores a user who starts a sign-in and goes back many times', async () => {
     const browser = new Browser();
     for (let round = 0; round < 6; round += 1)
       expect((await browser.get(`${app.url}/login?return_to=/profile`)).status).toBe(302);
   });
 
-  it('nor for someone who signs in and out again and again', async () => {
+  it('ignores a user who signs in and out many times', async () => {
     const browser = new Browser();
     for (let round = 0; round < 6; round += 1) {
       await browser.open(`${app.url}/login?return_to=/profile`);
@@ -94,7 +99,7 @@ describe('a browser that signs in again and again without arriving', () => {
     }
   });
 
-  it('is counted by its own attempts only, and over a minute', async () => {
+  it('counts only attempts of the same browser within a minute', async () => {
     const browser = new Browser();
     for (let round = 0; round < 3; round += 1) await signInInVain(browser);
     expect(await outcome(new Browser(), `${app.url}/login`)).toEqual([302, '/oauth2/authorize']);
@@ -103,7 +108,7 @@ describe('a browser that signs in again and again without arriving', () => {
     vi.useRealTimers();
   });
 
-  it('passes a stale cookie of a longer path, which is sent first', async () => {
+  it('ignores a stale cookie with a longer path, which the browser sends first', async () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Bruno'));
@@ -112,7 +117,7 @@ describe('a browser that signs in again and again without arriving', () => {
     expect((await browser.open('/profile')).status).toBe(200);
   });
 
-  it('is not mistaken for someone who opens several pages at once', async () => {
+  it('ignores a user who opens several pages at once', async () => {
     const browser = new Browser();
     for (const path of ['/profile', '/sessions', '/organization', '/api-call', '/moderation']) {
       expect((await browser.get(`${app.url}/login?return_to=${path}`)).status).toBe(302);
@@ -120,7 +125,7 @@ describe('a browser that signs in again and again without arriving', () => {
   });
 });
 
-/** One page of an app whose only route fails, and what it logged. */
+/** The page of an app whose only route fails, and the log line. */
 async function failingApp(production: boolean) {
   const lines: string[] = [];
   const app = express();
@@ -138,9 +143,9 @@ async function failingApp(production: boolean) {
   return { page, log: JSON.parse(lines[0] ?? '{}') as Record<string, unknown> };
 }
 
-describe('a failure of our own', () => {
+describe('an internal error', () => {
   it.each([true, false])(
-    'is a page with a reference alone (production: %s)',
+    'gives a page with only a reference, in production: %s',
     async (production) => {
       const { page, log } = await failingApp(production);
       expect([page.status, codeOn(page)]).toEqual([500, 'internal_error']);

@@ -1,4 +1,4 @@
-// The demo's small values that end by themselves, beside the sessions in either engine.
+// The demo's small values with an expiry, stored beside the sessions in either engine.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
@@ -45,7 +45,7 @@ describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine)
     vi.useRealTimers();
   });
 
-  test('an entry is kept, overwritten, and gone from its end on', async () => {
+  test('are kept, can be overwritten, and expire', async () => {
     expect(await entries.read('e')).toBeUndefined();
     await entries.write('e', 'one two\nthree', Date.now() + HOUR);
     expect(await other.read('e')).toBe('one two\nthree');
@@ -58,12 +58,12 @@ describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine)
     expect(await entries.read('e')).toBeUndefined();
   });
 
-  test('what has ended does not stay in the store', async () => {
+  test('are deleted from the store after their expiry', async () => {
     await entries.write('ended', 'x', Date.now() + HOUR);
     pass(HOUR);
     await entries.write('e', 'y', Date.now() + HOUR);
     if (server) {
-      // Redis lets go of it by its own clock: every key has an end.
+      // Redis deletes keys by its own clock: every key has an expiry.
       expect(await server.command('INFO keyspace')).toContain('keys=2,expires=2');
       return;
     }
@@ -72,7 +72,7 @@ describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine)
     db.close();
   });
 
-  test('sessions and entries of one name are apart', async () => {
+  test('are separate from a session with the same key', async () => {
     await store.insert('a', session('ada'));
     await entries.write('a', 'an entry', Date.now() + HOUR);
     await store.remove('a');
@@ -81,7 +81,7 @@ describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine)
   });
 });
 
-test('a file that is no database is refused as damaged', async () => {
+test('openEntries refuses a file that is not a database as damaged', async () => {
   const file = newFile();
   mkdirSync(dirname(file));
   writeFileSync(file, 'this is not a database '.repeat(500));

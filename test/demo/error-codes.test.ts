@@ -1,4 +1,4 @@
-// The closed lists of errors, and what every error page has in common.
+// The closed lists of error codes, and the common parts of every error page.
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SIGN_IN_ERROR_CODES, SignInError } from '../../src/auth/index.ts';
@@ -9,14 +9,17 @@ import { Browser } from '../support/browser/browser.ts';
 import { answerOf, codeOn, withParameters } from '../support/browser/callback.ts';
 import { plainText } from '../support/browser/forms.ts';
 
-it.each([...SIGN_IN_ERROR_CODES, ...PAGE_ERROR_CODES])('%s is met in a test', async (code) => {
-  const folder = new URL('..', import.meta.url);
-  const files = (await readdir(folder, { recursive: true })).filter((name) =>
-    name.endsWith('.test.ts'),
-  );
-  const texts = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')));
-  expect(texts.some((text) => text.includes(code))).toBe(true);
-});
+it.each([...SIGN_IN_ERROR_CODES, ...PAGE_ERROR_CODES])(
+  'the error code %s occurs in a test',
+  async (code) => {
+    const folder = new URL('..', import.meta.url);
+    const files = (await readdir(folder, { recursive: true })).filter((name) =>
+      name.endsWith('.test.ts'),
+    );
+    const texts = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')));
+    expect(texts.some((text) => text.includes(code))).toBe(true);
+  },
+);
 
 describe('an error page', () => {
   let app: TestApp;
@@ -25,7 +28,7 @@ describe('an error page', () => {
   });
   afterAll(() => app.close());
 
-  it('says what happened and what to do; its code and reference are in the log too', async () => {
+  it('says what happened and what to do, and has its code and reference in the log', async () => {
     const browser = new Browser();
     const answer = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
     const page = await browser.get(withParameters(answer, { code: 'not-the-code' }));
@@ -46,7 +49,7 @@ describe('an error page', () => {
     });
   });
 
-  it('shows no word that came with the request', async () => {
+  it('shows no text from the request', async () => {
     const evil = { error: 'evil<b>', error_description: 'Call 555-EVIL', error_uri: 'http://evil' };
     const browser = new Browser();
     const answer = await answerOf(app, browser);
@@ -63,12 +66,12 @@ describe('an error page', () => {
     expect(app.log.at(-1)).toMatchObject({ reference, code: 'attempt_missing' });
   });
 
-  it('of an address that does not exist says so', async () => {
+  it('for an unknown path has the code not_found', async () => {
     const page = await new Browser().get(`${app.url}/nowhere`);
     expect([page.status, codeOn(page)]).toEqual([404, 'not_found']);
   });
 
-  it('puts neither code nor state into the log', async () => {
+  it('leaves code and state out of the log', async () => {
     const browser = new Browser();
     const answer = await answerOf(app, browser);
     await browser.get(withParameters(answer, { iss: 'https://other.example' }));

@@ -1,4 +1,4 @@
-// The engine of production writes, byte for byte, what ejs writes in development.
+// The view engine of production renders exactly the bytes that ejs renders in development.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ const rendered = (file: string, locals: object) =>
     engine(file, locals, (error, html) => (error instanceof Error ? reject(error) : resolve(html)));
   });
 
-// One engine for all, so that a view meets locals that it was not compiled for.
-describe.each(Object.entries(FIXTURES))('%s', (_name, { view, data }) => {
-  it('looks as it does in development, the second time as the first', async () => {
+// All fixtures share one engine, so that a view also gets locals that it was not compiled for.
+describe.each(Object.entries(FIXTURES))('the fixture "%s"', (_name, { view, data }) => {
+  it('renders as in development, the first and the second time', async () => {
     const locals = { ...words, ...data };
     const expected = await ejs.renderFile(fileOf(view), locals);
     expect(await rendered(fileOf(view), locals)).toBe(expected);
@@ -27,21 +27,21 @@ describe.each(Object.entries(FIXTURES))('%s', (_name, { view, data }) => {
   });
 });
 
-it('hands the error of a view to Express, and renders the next page', async () => {
+it('the view engine passes the error of a view to Express, and renders the next page', async () => {
   await expect(rendered(fileOf('profile'), words)).rejects.toThrow(TypeError);
   await expect(rendered(fileOf('no-such-view'), words)).rejects.toThrow('no-such-view.ejs');
   const { view, data } = Object.values(FIXTURES)[0] ?? { view: '', data: {} };
   expect(await rendered(fileOf(view), { ...words, ...data })).toContain('</html>');
 });
 
-it('takes nothing from a polluted prototype', async () => {
+it('the view engine ignores a polluted prototype of the locals', async () => {
   const polluted = Object.create({ authkitUnreachable: true }) as object;
   const { view, data } = FIXTURES['organization'] ?? { view: '', data: {} };
   const html = await rendered(fileOf(view), Object.assign(polluted, words, data));
   expect(html).not.toContain('cannot be reached');
 });
 
-// What people write in views; each is rendered by ejs as well.
+// Typical code in views; ejs renders each of them too.
 const WRITTEN: [view: string, ...others: string[]][] = [
   ["<%- include('other', { class: 'x' }) %>", '<%= locals.class %>'],
   ["<%# which class is this, and for what? don't ask %>a<%= name %>"],
@@ -65,7 +65,7 @@ const WRITTEN: [view: string, ...others: string[]][] = [
 ];
 
 describe.each(WRITTEN)('the view %s', (view, other = '') => {
-  it('is written as ejs writes it', async () => {
+  it('renders as with ejs', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'views-'));
     writeFileSync(join(folder, 'view.ejs'), view);
     writeFileSync(join(folder, 'other.ejs'), other);
@@ -79,7 +79,7 @@ describe.each(WRITTEN)('the view %s', (view, other = '') => {
   });
 });
 
-it('takes nothing from a polluted Object.prototype', async () => {
+it('the view engine ignores a polluted Object.prototype', async () => {
   const { view, data } = FIXTURES['organization'] ?? { view: '', data: {} };
   const expected = await rendered(fileOf(view), { ...words, ...data });
   try {

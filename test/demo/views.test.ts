@@ -1,5 +1,5 @@
-// Every view, rendered by Express and shown by a real Chromium: well-formed, escaped, readable in
-// light, dark and narrow, and usable by keyboard and screen reader.
+// Every view, rendered by Express and shown in a real Chromium: well-formed, escaped, readable in
+// light, dark and narrow windows, and usable by keyboard and screen reader.
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readdir } from 'node:fs/promises';
@@ -42,22 +42,22 @@ afterAll(async () => {
 
 const address = (name: string) => `${origin}/${encodeURIComponent(name)}`;
 
-/** The one page all tests share, as a new visitor of this fixture sees it. */
+/** Opens a fixture in the page that all tests share, with default media settings. */
 async function open(name: string): Promise<void> {
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
   const response = await page.goto(address(name));
   expect(response?.status()).toBe(200);
 }
 
-it('has a fixture for every view', async () => {
+it('every view has a fixture', async () => {
   const views = (await readdir(new URL('../../views', import.meta.url)))
     .filter((file) => file.endsWith('.ejs'))
     .map((file) => file.replace('.ejs', ''));
   expect(new Set(Object.values(FIXTURES).map(({ view }) => view))).toEqual(new Set(views));
 });
 
-describe.each(names)('%s', (name) => {
-  it('is one page with a title, one h1, landmarks, and nothing inline or from elsewhere', async () => {
+describe.each(names)('the view "%s"', (name) => {
+  it('has a title, one h1 and landmarks, and nothing inline or from another origin', async () => {
     const html = await (await fetch(address(name))).text();
     expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(html).toMatch(/<title>[^<]+ · Harbor Forum<\/title>/);
@@ -68,7 +68,7 @@ describe.each(names)('%s', (name) => {
     expect(html).not.toMatch(/(?:src|href|action)="(?:[a-z]+:|\/\/)/i);
   });
 
-  it('passes axe and fits its window, wide and light as well as narrow and dark', async () => {
+  it('passes axe and fits its window, both wide and light and narrow and dark', async () => {
     await open(name);
     await page.evaluate('document.querySelectorAll("details").forEach((d) => { d.open = true })');
     expect(await inlineCode()).toEqual([]);
@@ -83,7 +83,7 @@ describe.each(names)('%s', (name) => {
 });
 
 it.each(names.filter((name) => name.includes('hostile')))(
-  '%s: shows them as text',
+  'the view "%s" shows hostile values as text',
   async (name) => {
     await open(name);
     const fields = await page.evaluate<string>(
@@ -94,8 +94,8 @@ it.each(names.filter((name) => name.includes('hostile')))(
   },
 );
 
-describe('by keyboard', () => {
-  it('goes from the skip link, seen once it has the focus, straight to the content', async () => {
+describe('keyboard use', () => {
+  it('leads from the skip link, visible on focus, straight to the content', async () => {
     await open('profile');
     await page.keyboard.press('Tab');
     const skip = page.getByRole('link', { name: 'Skip to content' });
@@ -106,7 +106,7 @@ describe('by keyboard', () => {
     expect(await page.evaluate('document.activeElement.tagName')).toBe('SUMMARY');
   });
 
-  it('shows a ring of at least 2 px around whatever has the focus', async () => {
+  it('shows an outline of at least 2 px around the focused element', async () => {
     await open('sessions');
     const focused = 'document.activeElement';
     for (;;) {
@@ -118,8 +118,8 @@ describe('by keyboard', () => {
   });
 });
 
-describe('to a screen reader', () => {
-  it('says who is signed in, where one is, and which session a button ends', async () => {
+describe('a screen reader', () => {
+  it('learns the user, the current page, and which session a button ends', async () => {
     await open('sessions');
     await expect(page.getByText('Signed in as Ada Lindqvist').count()).resolves.toBe(1);
     const current = page.locator('nav [aria-current="page"]');
@@ -131,7 +131,7 @@ describe('to a screen reader', () => {
   });
 });
 
-it('prints what the page says, without what can be pressed', async () => {
+it('a printed page has the content without navigation and buttons', async () => {
   await open('profile');
   await page.emulateMedia({ media: 'print' });
   expect(await page.getByRole('heading', { name: 'Your profile' }).isVisible()).toBe(true);
@@ -142,7 +142,7 @@ function overflow(): Promise<number> {
   return page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
 }
 
-/** What can be pressed and is less than 44 px high or wide; the skip link is hidden until focused. */
+/** Controls less than 44 px high or wide, without the skip link, which is hidden until focused. */
 function smallTargets(): Promise<string[]> {
   return page.evaluate(`[...document.querySelectorAll('a:not(.skip), button, summary')]
     .filter(({ offsetWidth, offsetHeight }) => offsetWidth < 44 || offsetHeight < 44)

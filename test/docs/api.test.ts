@@ -1,4 +1,4 @@
-// The README's API part is run as it stands: the curl lines, and the host app beside a copy.
+// The README's section on the API runs verbatim: the curl lines, and the host app beside a copy.
 
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -27,7 +27,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('the curl lines get the answers that stand beside them', async () => {
+test('the curl lines get the statuses in their comments', async () => {
   const [block = ''] = codeBlocks(text, 'sh');
   const script = block
     .replaceAll('http://localhost:3000', app.url)
@@ -55,7 +55,7 @@ test('the host app compiles beside a copy and guards its route', { timeout: 120_
   const env = {
     PATH: process.env['PATH'],
     AUTHKIT_ISSUER: issuer.url,
-    // With the application's own client id, whose ID tokens have it as `aud` too.
+    // Holds the application's own client id too, which is the `aud` of its ID tokens.
     API_AUDIENCE: `client_own, ${audience},`,
     OAUTH_APP_CLIENT_ID: 'client_own',
     BASE_URL,

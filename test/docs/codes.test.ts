@@ -1,4 +1,4 @@
-// Every error code and every log event is in the documents, and nothing else is.
+// The documents list exactly the error codes and log events that exist.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -20,13 +20,13 @@ describe('error codes', () => {
     'The session store': inSource('src/store/errors.ts', /^ {2}\| '(\w+)'/gm),
   };
 
-  test.each(Object.entries(lists))('of "%s" each have a line', (title, codes) => {
+  test.each(Object.entries(lists))('of "%s" are all listed, and no others', (title, codes) => {
     expect(codes.length).toBeGreaterThan(4);
     expect(codesOf(title).toSorted()).toEqual(codes);
   });
 });
 
-test('the errors of signing in say there what they say on a page', () => {
+test('docs/troubleshooting.md has the same texts as the error pages of sign-in', () => {
   const text = section(readText('docs/troubleshooting.md'), 'Signing in, and pages that need it');
   const told = tableRows(text).map((cells) => cells.map(bare));
   const said = SIGN_IN_ERROR_CODES.map((code) => [
@@ -37,7 +37,7 @@ test('the errors of signing in say there what they say on a page', () => {
   expect(told).toEqual(said);
 });
 
-/** What the process adds to an event of a folder to copy. */
+/** Fields that src/process adds to the events of the copied folders. */
 const ADDED: unknown[] = ['err', 'hint'];
 
 function inSource(file: string, pattern: RegExp): string[] {
@@ -57,7 +57,7 @@ describe('log events', () => {
     expect(rows.map(([event]) => bare(event)).toSorted()).toEqual([...events].toSorted());
   });
 
-  test('have the fields that their types have', () => {
+  test('have the fields of their types', () => {
     const text = types.join('\n').replaceAll(/\s+/g, ' ');
     const declared = [...text.matchAll(/\{ event: '(\w+)'((?:; \w+\??: [^;}]+)*);? \}/g)];
     expect(declared.length).toBeGreaterThan(18);

@@ -1,5 +1,5 @@
-// The README's first lines to the letter, in a fresh copy of the project: its command, the address
-// that it says to open, the words to press. Only what `npm ci` would install is linked, not fetched.
+// The README's first lines, verbatim, in a fresh copy of the project: the command, the URL to open, the
+// link to press. Instead of `npm ci`, node_modules is linked.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   if (npmStart?.pid !== undefined && npmStart.exitCode === null) {
-    // npm, its shell and the app. `exit` is npm's alone: the app still writes to its files then. It is
-    // gone when nobody holds the output any more.
+    // npm, its shell and the app. `exit` is for npm alone, while the app may still write to its files;
+    // `close` comes when no process holds the output any more.
     const ended = once(npmStart, 'close');
     process.kill(-npmStart.pid, 'SIGTERM');
     await ended;
@@ -32,13 +32,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('the commands are those of the table of commands', () => {
+test('the start command is the same in README.md and AGENTS.md', () => {
   expect(commands.at(-1)).toBe('npm ci && npm start');
   expect(readText('AGENTS.md')).toContain('| `npm ci && npm start` |');
 });
 
 test(
-  'npm start builds and starts; sign-in is where the text says',
+  'npm start builds and starts the app, and sign-in works as the README says',
   { timeout: 90_000 },
   async () => {
     const [, opened = '', link = '', who = ''] =
@@ -67,14 +67,14 @@ test(
   },
 );
 
-/** Follows the link of this text on the home page and chooses this person; returns where that ends. */
+/** Follows the link of this text on the home page and chooses this person; returns the last page. */
 async function signInAs(name: string, url: string, link: string): Promise<string> {
   const browser = new Browser();
   const { body } = await browser.open(url);
   const [, href = ''] = new RegExp(`href="([^"]+)"[^>]*>\\s*${link}`).exec(body) ?? [];
   await browser.open(new URL(href, url));
   let page = await browser.follow(await browser.press(name));
-  // Who is in several organizations chooses one.
+  // A user in several organizations chooses one.
   if (page.url.origin !== url) page = await browser.follow(await browser.press('Blue Kiln'));
   return page.body;
 }

@@ -1,4 +1,4 @@
-// What the documents name is there: links, headings, paths, commands.
+// The links, headings, paths and commands that the documents name exist.
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ const FOLDERS = [
   'bench',
   'deploy',
 ];
-/** The names of all our files, without their folders. */
+/** The names of all files, without their folders. */
 const fileNames = new Set(
   ['.', ...FOLDERS, '.github'].flatMap((folder) =>
     readdirSync(folder, { recursive: folder !== '.', encoding: 'utf8' }).map((path) =>
@@ -31,12 +31,12 @@ const fileNames = new Set(
   ),
 );
 
-/** Whether there is a file or folder of this path, or a file of this name; true for other words. */
+/** Whether a file or folder of this path exists, or a file of this name; true for other words. */
 function isThere(word: string): boolean {
   if (/^[\w.-]+\.(?:ts|mjs|md|json|ejs|css|ya?ml)$/.test(word)) return fileNames.has(word);
   const [folder = '', ...rest] = word.split('/');
   if (rest.length === 0 || ![...FOLDERS, '.github', 'dist'].includes(folder)) return true;
-  // What the build makes is there when its source is.
+  // A built file counts as existing when its source does.
   return existsSync(folder === 'dist' ? word.replace('dist', 'src').replace(/js$/, 'ts') : word);
 }
 
@@ -57,7 +57,7 @@ describe.each(markdownFiles())('%s', (file) => {
   test('names paths that exist', () => {
     const commands = ['', 'sh'].flatMap((language) => codeBlocks(text, language));
     const words = [...inlineCode(text), ...commands].flatMap((code) => code.split(/[\s,]+/));
-    // The one of the copier's own, in docs/testing-your-copy.md.
+    // docs/testing-your-copy.md names a test of the copier's own app.
     const ours = words.filter((word) => word !== 'test/app.test.ts');
     expect(ours.filter((word) => !isThere(word))).toEqual([]);
   });

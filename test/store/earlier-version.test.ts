@@ -1,5 +1,5 @@
-// A store that version 0.1.0 wrote goes on: its sessions are read, found, used, refreshed and ended by
-// the version of today, and nobody has to sign in again.
+// A store that version 0.1.0 wrote stays usable: the current version reads, finds, uses, refreshes and
+// ends its sessions, and no user has to sign in again.
 import { deflateRawSync } from 'node:zlib';
 import { sign } from 'cookie-signature';
 import Database from 'libsql';
@@ -35,7 +35,7 @@ const USER = { issuer: 'https://issuer.example.com', sub: 'user_01' };
 const [, ADA = ''] = new SessionIndex([SECRET]).ofPerson(USER);
 const newFile = temporaryFiles();
 
-/** Two sessions of one person, and one that nobody signed in to. */
+/** Two sessions of one user, and one of a visitor. */
 function oldSessions(): OldSession[] {
   const now = Date.now();
   const times = { startedAt: now - HOUR, expiresAt: now + HOUR, endsAt: now + 3 * HOUR };
@@ -80,7 +80,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
 
   const open = async () => (await openStore({ redisUrl: server?.url, file })).store;
 
-  describe('opened today', () => {
+  describe('opened by the current version', () => {
     let store: Store;
     let now: number;
     beforeEach(async () => {
@@ -90,7 +90,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
     });
     afterEach(() => store.close());
 
-    test('its sessions are read as they were', async () => {
+    test('returns its sessions unchanged', async () => {
       const row = { data: bytes('data 1'), facts: bytes('grant 1'), version: 1 };
       expect(await store.read('a')).toEqual({ ...row, lastSeenAt: now - 2 });
       const tokens = { facts: bytes('grant 1'), tokens: bytes('tokens 1'), version: 1 };
@@ -100,7 +100,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
       expect(await store.readTokens('visitor')).toBeUndefined();
     });
 
-    test('they are found for their person, beside new ones under the keyed hash', async () => {
+    test('finds sessions by person, beside new ones under the keyed hash', async () => {
       expect(await store.sessionsOf(ADA)).toEqual([
         { key: 'b', startedAt: now - HOUR, lastSeenAt: now - 1, label: '' },
         { key: 'a', startedAt: now - HOUR, lastSeenAt: now - 2, label: 'Firefox on Linux' },
@@ -111,7 +111,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
       expect(await store.keysBy('person', keyed)).toEqual(['new']);
     });
 
-    test('they are used and updated, and end when they did', async () => {
+    test('uses and updates sessions, and keeps their end', async () => {
       pass(HOUR / 2);
       expect(await store.touch('a', Date.now(), Date.now() + 9 * HOUR)).toBe(true);
       expect(await store.update('b', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(true);
@@ -128,7 +128,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
       expect(await store.read('a')).toBeUndefined();
     });
 
-    test('they are refreshed, and found by their organization from then on', async () => {
+    test('refreshes sessions, and finds them by organization from then on', async () => {
       const next = { facts: bytes('facts 2'), tokens: bytes('tokens 2'), organization: 'org' };
       expect(await store.keysBy('organization', 'org')).toEqual([]);
       expect(await store.replaceTokens('a', 1, next)).toBe(true);
@@ -144,19 +144,19 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
       });
     });
 
-    test('they are removed, and found no more', async () => {
+    test('removes sessions, also from the index', async () => {
       expect(await store.remove('a')).toBe(true);
       expect(await store.remove('a')).toBe(false);
       expect(await store.read('a')).toBeUndefined();
       expect(await store.keysBy('person', ADA)).toEqual(['b']);
     });
 
-    test('a lease goes to whoever asks', async () => {
+    test('grants a lease', async () => {
       expect(await store.acquireLease('l', 'two', 10_000)).toBe(true);
     });
   });
 
-  /** A session of the app as 0.1.0 began it, with what its host kept there. */
+  /** A session as version 0.1.0 of the app stored it, with the data of its host app. */
   function begun(sid: string, host: object): OldSession {
     const now = Date.now();
     const user = {
@@ -185,7 +185,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
     };
   }
 
-  test('keeps what is the host’s, and not what Passport kept there', async () => {
+  test('keeps the host’s session data, without that of Passport', async () => {
     await write([begun('an-old-session-id', { basket: ['tea'] })]);
     const records = await open();
     const store = sealedStore(records);
@@ -199,7 +199,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
     await records.close();
   });
 
-  test('keeps a member of this name that a host of today put there', async () => {
+  test('keeps a passport member that a current host app has stored', async () => {
     await write([]);
     const records = await open();
     const sid = 'a-session-of-today';
@@ -212,7 +212,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
     await records.close();
   });
 
-  test('leaves everybody signed in at the app: pages, list, refresh and sign-out', async () => {
+  test('keeps its users signed in at the app: pages, list, refresh and sign-out', async () => {
     const sid = 'the-id-of-a-session-that-0.1.0-began';
     await write([begun(sid, {})]);
     const store: Record<string, string> = server ? { REDIS_URL: server.url } : {};
@@ -257,7 +257,7 @@ describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) =>
 });
 
 describe('a session file of version 0.1.0', () => {
-  test('is brought up to date once by processes that open it together', async () => {
+  test('is migrated once by processes that open it together', async () => {
     const file = newFile();
     writeOldFile(file, oldSessions());
     const jobs = ['a', 'b', 'c'].map((name) => run('ping', file, name));
@@ -270,7 +270,7 @@ describe('a session file of version 0.1.0', () => {
     await store.close();
   });
 
-  test('is not brought up to date again by one that looked before another did it', () => {
+  test('is not migrated again by a process that checked before another migrated it', () => {
     const file = newFile();
     writeOldFile(file, oldSessions());
     const [db, other] = [new Database(file), new Database(file)];
@@ -288,7 +288,7 @@ describe('a session file of version 0.1.0', () => {
     other.close();
   });
 
-  test('has the tables of a new one afterwards', async () => {
+  test('has the tables of a new file after the migration', async () => {
     const [old, fresh] = [newFile(), newFile()];
     writeOldFile(old, oldSessions());
     const tables = await Promise.all(
@@ -305,7 +305,7 @@ describe('a session file of version 0.1.0', () => {
     expect(tables[0]).toBe(tables[1]);
   });
 
-  test('stays as it is where something of somebody else’s is in the way', async () => {
+  test('stays unchanged when a foreign table is in the way', async () => {
     const file = newFile();
     writeOldFile(file, oldSessions());
     const db = new Database(file);
@@ -316,7 +316,7 @@ describe('a session file of version 0.1.0', () => {
     db.close();
   });
 
-  test('stays as it is while another process holds it, and opens then', async () => {
+  test('stays unchanged while another process locks it, and opens afterwards', async () => {
     const file = newFile();
     writeOldFile(file, oldSessions());
     const holder = new Database(file);

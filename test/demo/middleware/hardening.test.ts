@@ -1,5 +1,5 @@
-// Requests that browsers of attackers, broken proxies and old cookies make: forms of other sites,
-// too much of everything, other host names, endless rounds.
+// Requests from attackers' pages, broken proxies and old cookies: cross-site forms, oversized input,
+// other host names, redirect loops.
 import { createServer, request, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -35,27 +35,27 @@ describe('a form sent to /logout, /sessions/end and /sessions/end-all', () => {
     ['another site, by Origin alone', () => ({ origin: 'https://evil.example' })],
     ['another site, by Sec-Fetch-Site alone', () => ({ 'sec-fetch-site': 'cross-site' })],
     ['a sandboxed frame', () => ({ origin: 'null' })],
-    ['a sandboxed frame of its own', () => ({ origin: 'null', 'sec-fetch-site': 'same-origin' })],
-    ['a sibling', () => ({ 'sec-fetch-site': 'same-site' })],
+    ['a sandboxed frame of our own', () => ({ origin: 'null', 'sec-fetch-site': 'same-origin' })],
+    ['a sibling domain', () => ({ 'sec-fetch-site': 'same-site' })],
     [
-      'a sibling that gives our origin',
+      'a sibling domain that claims our origin',
       ({ origin }) => ({ origin, 'sec-fetch-site': 'same-site' }),
     ],
     ['a subdomain', ({ port }) => ({ origin: `http://sub.localhost:${port}` })],
     ['another port', () => ({ origin: 'http://localhost:1' })],
     ['no port', () => ({ origin: 'http://localhost' })],
     ['another scheme', ({ host }) => ({ origin: `https://${host}` })],
-    ['a name that ends like ours', ({ port }) => ({ origin: `http://evil-localhost:${port}` })],
-    ['a name that begins like ours', ({ origin }) => ({ origin: `${origin}.evil.example` })],
-    ['a name with ours as user', ({ origin }) => ({ origin: `${origin}@evil.example` })],
+    ['a host that ends like ours', ({ port }) => ({ origin: `http://evil-localhost:${port}` })],
+    ['a host that starts like ours', ({ origin }) => ({ origin: `${origin}.evil.example` })],
+    ['a URL with our host as user name', ({ origin }) => ({ origin: `${origin}@evil.example` })],
     ['our origin with a path', ({ origin }) => ({ origin: `${origin}/` })],
     ['two origins', ({ origin }) => ({ origin: `https://evil.example, ${origin}` })],
     ['an empty origin', () => ({ origin: '' })],
   ];
   const allowed: [string, Headers][] = [
-    ['a page of ours', ({ origin }) => ({ origin, 'sec-fetch-site': 'same-origin' })],
-    ['a page of ours, by Origin alone', ({ origin }) => ({ origin })],
-    ['a page of ours, by Sec-Fetch-Site alone', () => ({ 'sec-fetch-site': 'same-origin' })],
+    ['our own page', ({ origin }) => ({ origin, 'sec-fetch-site': 'same-origin' })],
+    ['our own page, by Origin alone', ({ origin }) => ({ origin })],
+    ['our own page, by Sec-Fetch-Site alone', () => ({ 'sec-fetch-site': 'same-origin' })],
     ['a browser that sends neither', () => ({})],
   ];
 
@@ -66,16 +66,19 @@ describe('a form sent to /logout, /sessions/end and /sessions/end-all', () => {
     return (await call(url.href, { method: 'POST', headers: all })).status;
   }
 
-  it.each(refused)('by %s is refused, and nobody is signed out', async (_by, headers) => {
-    const browser = await signedIn();
-    for (const path of ['/logout', '/sessions/end', '/sessions/end-all']) {
-      expect([path, await post(browser, path, headers)]).toEqual([path, 403]);
-    }
-    expect(await whoIs(browser, app)).toBe('Nora Test');
-    expect(app.log.at(-1)).toMatchObject({ code: 'cross_site_request' });
-  });
+  it.each(refused)(
+    'by %s is refused with 403, and the user stays signed in',
+    async (_by, headers) => {
+      const browser = await signedIn();
+      for (const path of ['/logout', '/sessions/end', '/sessions/end-all']) {
+        expect([path, await post(browser, path, headers)]).toEqual([path, 403]);
+      }
+      expect(await whoIs(browser, app)).toBe('Nora Test');
+      expect(app.log.at(-1)).toMatchObject({ code: 'cross_site_request' });
+    },
+  );
 
-  it.each(allowed)('by %s is carried out', async (_by, headers) => {
+  it.each(allowed)('by %s is accepted', async (_by, headers) => {
     for (const path of ['/logout', '/sessions/end-all']) {
       const browser = await signedIn();
       expect([path, await post(browser, path, headers)]).toEqual([path, 303]);
@@ -83,7 +86,7 @@ describe('a form sent to /logout, /sessions/end and /sessions/end-all', () => {
     }
   });
 
-  it('is never carried out by GET', async () => {
+  it('is never accepted by GET', async () => {
     const browser = await signedIn();
     for (const path of ['/logout', '/sessions/end', '/sessions/end-all']) {
       expect((await browser.get(path)).status).toBe(404);
@@ -92,8 +95,8 @@ describe('a form sent to /logout, /sessions/end and /sessions/end-all', () => {
   });
 });
 
-describe('bounds', () => {
-  it('answer an address of more than 8 kB with a page', async () => {
+describe('the request limits', () => {
+  it('refuse a URL of more than 8 kB with a page', async () => {
     const page = await new Browser().get(`${app.url}/?${'a'.repeat(8_192)}`);
     expect([page.status, codeOn(page)]).toEqual([414, 'url_too_long']);
   });
@@ -103,7 +106,7 @@ describe('bounds', () => {
     expect((await call(app.url, { headers })).status).toBe(431);
   });
 
-  it('refuse more headers than a browser sends, or pass the rest over', async () => {
+  it('refuse more headers than a browser sends, or ignore the rest', async () => {
     const headers = Array.from({ length: 1_500 }, (_, at) => [`x-${at}`, ''] as const);
     expect([200, 431]).toContain((await call(app.url, { headers })).status);
   });
@@ -125,7 +128,7 @@ describe('bounds', () => {
   });
 
   it.each(['return_to=/a&return_to=/b', 'return_to[]=/a', 'return_to[x]=/a', 'return_to'])(
-    'take %s for no page at all',
+    'ignore a malformed return_to: %s',
     async (query) => {
       const browser = new Browser();
       await browser.open(`${app.url}/login?${query}`);
@@ -134,21 +137,28 @@ describe('bounds', () => {
   );
 });
 
-describe('another host name', () => {
+describe('a foreign host name', () => {
   const EVIL = 'evil.example';
   const paths = ['/', '/login', '/callback', '/profile', '/signed-out', '/nothing', '/readyz'];
 
-  it.each(paths)('in Host, X-Forwarded-Host or Forwarded reaches nothing in %s', async (path) => {
-    const browser = await signedIn();
-    const forged = { host: EVIL, 'x-forwarded-host': EVIL, forwarded: `host=${EVIL};proto=https` };
-    for (const mode of ['cors', 'navigate']) {
-      const headers = { ...forged, 'sec-fetch-mode': mode };
-      const page = await browser.fetch(`${app.url}${path}`, { headers });
-      expect(JSON.stringify([page.headers, page.body])).not.toContain('evil');
-    }
-  });
+  it.each(paths)(
+    'in Host, X-Forwarded-Host or Forwarded does not appear in the response of %s',
+    async (path) => {
+      const browser = await signedIn();
+      const forged = {
+        host: EVIL,
+        'x-forwarded-host': EVIL,
+        forwarded: `host=${EVIL};proto=https`,
+      };
+      for (const mode of ['cors', 'navigate']) {
+        const headers = { ...forged, 'sec-fetch-mode': mode };
+        const page = await browser.fetch(`${app.url}${path}`, { headers });
+        expect(JSON.stringify([page.headers, page.body])).not.toContain('evil');
+      }
+    },
+  );
 
-  it('in the address of the request line reaches nothing either', async () => {
+  it('in the request line does not appear in the response', async () => {
     const answer = await new Promise<string>((resolve, reject) => {
       const path = `http://${EVIL}/login?return_to=/profile`;
       request({ port: app.port, path }, ({ headers }) => resolve(JSON.stringify(headers)))
@@ -165,7 +175,7 @@ describe('another host name', () => {
     ['//evil.example/x', '//evil.example/x?from_other_host=1'],
     ['/\\evil.example', '//evil.example?from_other_host=1'],
     ['/@evil.example', '/@evil.example?from_other_host=1'],
-  ])('sends a page navigation to %s to the same address below BASE_URL', async (path, expected) => {
+  ])('redirects a navigation to %s to the same path below BASE_URL', async (path, expected) => {
     const headers = [
       ['sec-fetch-mode', 'navigate'],
       ['accept', 'text/html'],
@@ -174,7 +184,7 @@ describe('another host name', () => {
     expect([answer.status, answer.headers['location']]).toEqual([302, `${app.url}${expected}`]);
   });
 
-  it('does not send on health checks, the API, assets, scripts, prefetches and forms', async () => {
+  it('redirects no health check, API call, asset, script, prefetch or form', async () => {
     const at = `http://127.0.0.1:${app.port}`;
     const browser = new Browser();
     expect((await browser.get(`${at}/healthz`)).status).toBe(200);
@@ -187,7 +197,7 @@ describe('another host name', () => {
   });
 });
 
-describe('behind a proxy that replaces Host', () => {
+describe('the app behind a proxy that replaces Host', () => {
   let proxy: Server;
   let behind: TestApp;
 
@@ -210,12 +220,12 @@ describe('behind a proxy that replaces Host', () => {
   });
   const at = () => String(behind.env['BASE_URL']);
 
-  it('there is no redirect loop', async () => {
+  it('causes no redirect loop', async () => {
     const { status, url } = await new Browser().open(`${at()}/signed-out`);
     expect([status, url.href]).toEqual([200, `${at()}/signed-out?from_other_host=1`]);
   });
 
-  it('a sign-in works, however long it takes at AuthKit', async () => {
+  it('completes a sign-in, however long it takes at AuthKit', async () => {
     const browser = new Browser();
     const login = await browser.follow(await browser.get(`${at()}/`));
     expect(login.status).toBe(200);
@@ -225,7 +235,7 @@ describe('behind a proxy that replaces Host', () => {
     expect((await browser.open(page.location)).url.pathname).toBe('/profile');
   });
 
-  it('the log names TRUST_PROXY once, and the error pages do too, in production as well', async () => {
+  it('names TRUST_PROXY once in the log and on error pages, in production too', async () => {
     await behind.restart({ NODE_ENV: 'production' });
     behind.log.length = 0;
     const page = await new Browser().open(`${at()}/nothing-here`);
@@ -239,20 +249,20 @@ describe('behind a proxy that replaces Host', () => {
   });
 });
 
-describe('a browser that never arrives', () => {
-  it('is told why before it gives up by itself, and can try again', async () => {
+describe('the sign-in loop check', () => {
+  it('shows the cause before the browser stops by itself, and allows another try', async () => {
     const browser = new Browser();
     let page = await browser.get(`${app.url}/profile`);
     let redirects = 0;
     for (; page.location !== undefined && redirects < 40; redirects += 1) {
       page = await browser.get(page.location);
-      // It does not keep the session, for whatever reason.
+      // A browser that drops the session cookie.
       for (const [key, { name }] of browser.jar.cookies) {
         if (name.startsWith('session')) browser.jar.cookies.delete(key);
       }
     }
     expect([page.status, codeOn(page)]).toEqual([400, 'sign_in_loop']);
-    // Chromium and Firefox stop after 20; an AuthKit that redirects twice makes each round longer.
+    // Chromium and Firefox stop after 20; an AuthKit that redirects twice lengthens each round.
     expect(redirects).toBeLessThan(16);
     expect(page.body).toContain('href="/login?return_to=%2Fprofile"');
     expect((await browser.open(`${app.url}/login?return_to=/profile`)).url.pathname).toBe(
@@ -260,7 +270,7 @@ describe('a browser that never arrives', () => {
     );
   });
 
-  it('is not taken for one with several tabs, nor for one that signs in now and then', async () => {
+  it('ignores a browser with several tabs, and one that signs in from time to time', async () => {
     const browser = new Browser();
     for (let tab = 0; tab < 12; tab += 1) {
       expect((await browser.get(`${app.url}/login?return_to=/t/${tab}`)).status).toBe(302);
@@ -272,13 +282,13 @@ describe('a browser that never arrives', () => {
   });
 });
 
-describe('a broken cookie', () => {
+describe('an invalid cookie', () => {
   it.each([
-    ['that is no signature', 'garbage'],
-    ['of another secret', 's%3Aabc.def'],
+    ['without a signature', 'garbage'],
+    ['signed with another secret', 's%3Aabc.def'],
     ['with a bad encoding', '%E0%A4%A'],
-    ['that is empty', ''],
-  ])('%s is of nobody, and is left alone', async (_what, value) => {
+    ['with an empty value', ''],
+  ])('%s counts as signed out, and is not cleared', async (_what, value) => {
     for (const name of ['session', '__Host-session', 'sign-in']) {
       const { status, headers } = await call(app.url, {
         headers: [['cookie', `${name}=${value}`]],

@@ -1,4 +1,4 @@
-// The headers of every answer: each route, each status, a page or not, signed in or not.
+// The headers of every response: each route and status, page or not, signed in or not.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -49,7 +49,7 @@ const rows: Row[] = [
   [200, 'GET', '/readyz'],
 ];
 
-/** Makes the request as a page of another site would, where it is a form. */
+/** Sends the request as a navigation; a form comes from another site. */
 function send(method: Method, path: string, signedIn = false) {
   const browser = signedIn ? user : new Browser();
   const page = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
@@ -58,8 +58,8 @@ function send(method: Method, path: string, signedIn = false) {
   return browser.fetch(`${app.url}${path}`, { method, headers, from });
 }
 
-describe.each(rows)('%i to %s %s', (status, method, path, signedIn) => {
-  it('lets the page do nothing, be framed nowhere and be kept by nobody', async () => {
+describe.each(rows)('the %i response to %s %s', (status, method, path, signedIn) => {
+  it('forbids scripts, framing and caching', async () => {
     const { status: seen, headers } = await send(method, path, signedIn);
     expect(seen).toBe(status);
     expect(headers).toMatchObject({
@@ -80,14 +80,14 @@ describe.each(rows)('%i to %s %s', (status, method, path, signedIn) => {
     });
     expect(Object.keys(headers)).not.toContain('x-powered-by');
     expect(Object.keys(headers)).not.toContain('server');
-    // Over plain http it would be ignored, and on loopback it would break other projects.
+    // Browsers ignore it over plain http, and on loopback it would break other projects.
     expect(headers['strict-transport-security']).toBeUndefined();
     const isPublic = /^\/(assets\/styles|\.well-known)/.test(path);
     expect(headers['cache-control']).toMatch(isPublic ? /^(?!.*no-store)/ : /^no-store$/);
   });
 });
 
-it('asks for TLS from now on where BASE_URL is https, on every answer', async () => {
+it('every response sets HSTS when BASE_URL is https', async () => {
   const behindTls = await startTestApp({ env: { BASE_URL: 'https://app.example.com' } });
   for (const path of [
     '/',
@@ -104,7 +104,7 @@ it('asks for TLS from now on where BASE_URL is https, on every answer', async ()
   await behindTls.close();
 });
 
-it('lets the issuer through form-action, since AuthKit’s sign-out answers a form', async () => {
+it('form-action allows the issuer, since POST /logout redirects to AuthKit', async () => {
   const { headers } = await new Browser().get(app.url);
   const [, sources] = /form-action ([^;]*)/.exec(String(headers['content-security-policy'])) ?? [];
   expect(sources?.split(' ')).toEqual(["'self'", new URL(app.authKit.issuer).origin]);

@@ -1,4 +1,4 @@
-// Which Host headers name the host of BASE_URL: those that the URL standard writes the same.
+// Which Host headers name the host of BASE_URL: those that the URL standard normalizes to it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/config.ts';
 import { startLines } from '../../../src/process/banner.ts';
@@ -55,7 +55,7 @@ describe.each<[string, same: string[], foreign: string[]]>([
     ['xn--bcher-kva.example', 'XN--BCHER-KVA.example:443', 'b%C3%BCcher.example'],
     ['bucher.example', 'xn--bcher.example'],
   ],
-])('with BASE_URL %s', (baseUrl, same, foreign) => {
+])('an app with BASE_URL %s', (baseUrl, same, foreign) => {
   let at: TestApp;
   beforeAll(async () => {
     at = await startTestApp({ env: { BASE_URL: baseUrl } });
@@ -64,18 +64,18 @@ describe.each<[string, same: string[], foreign: string[]]>([
   const look = (host: string, path: string) =>
     new Browser().get(`http://localhost:${at.port}${path}`, { headers: { host } });
 
-  it.each(same)('Host %j is its own', async (host) => {
+  it.each(same)('serves Host %j as its own', async (host) => {
     expect((await look(host, '/')).status).toBe(200);
   });
 
-  it.each(foreign)('Host %j is another, and leads there with one redirect', async (host) => {
+  it.each(foreign)('redirects Host %j once to BASE_URL', async (host) => {
     const { location } = await look(host, '/?a=b');
     expect(location?.href).toBe(`${new URL(baseUrl).origin}/?a=b&from_other_host=1`);
     expect((await look(host, `${location?.pathname}${location?.search}`)).status).toBe(200);
   });
 });
 
-describe('the lines at start', () => {
+describe('the start banner', () => {
   const complete = {
     authKit: { issuer: new URL('https://forum.authkit.app'), clientId: 'client_01' },
     sessionSecrets: ['correct-horse-battery-staple-0123456789'],
@@ -89,7 +89,7 @@ describe('the lines at start', () => {
     ['http://localhost', 3000, 'Open http://localhost (listening on port 3000)\n'],
     ['https://example.com', 443, 'Open https://example.com\n'],
     ['https://example.com', 80, 'Open https://example.com (listening on port 80)\n'],
-  ])('for %s and port %i name the port only where it is another', (BASE_URL, port, expected) => {
+  ])('for %s and port %i names the port only when it differs', (BASE_URL, port, expected) => {
     const config = { ...parseConfig({ BASE_URL }), ...complete };
     expect(startLines(config, port)).toContain(expected);
   });

@@ -1,4 +1,4 @@
-// One host name for everything, however the browser or a proxy names this server.
+// Every page has the host name of BASE_URL, whatever name the browser or a proxy uses.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser, type Page } from '../../support/browser/browser.ts';
@@ -19,7 +19,7 @@ describe('another host name', () => {
     '/login?return_to=%2Fprofile',
     '//evil.example/',
     '/\\evil.example',
-  ])('leads a page navigation to the same address at BASE_URL: %s', async (path) => {
+  ])('redirects a navigation to the same path at BASE_URL: %s', async (path) => {
     const page = await new Browser().get(`${elsewhere}${path}`);
     expect(page.status).toBe(302);
     expect(page.location?.origin).toBe(app.url);
@@ -35,7 +35,7 @@ describe('another host name', () => {
     expect([browser.page?.status, browser.page?.url.href]).toEqual([200, `${app.url}/profile`]);
   });
 
-  it('is of no interest to scripts, health checks and the API', async () => {
+  it('causes no redirect for scripts, health checks and the API', async () => {
     for (const path of ['/healthz', '/readyz', '/assets/styles.css']) {
       expect((await fetch(`${elsewhere}${path}`)).status, path).toBe(200);
     }
@@ -43,7 +43,7 @@ describe('another host name', () => {
     expect((await new Browser().fetch(`${elsewhere}/profile`)).status).toBe(401);
   });
 
-  it('that a proxy puts in for every request ends in no loop', async () => {
+  it('set by a proxy on every request causes no redirect loop', async () => {
     const browser = new Browser();
     const headers = { host: 'app:3000' };
     const { location } = await browser.get(`${app.url}/`, { headers });
@@ -51,12 +51,12 @@ describe('another host name', () => {
     expect((await browser.get(location ?? '', { headers })).status).toBe(200);
   });
 
-  it('is told by the address alone: a cookie of whoever planted it changes nothing', async () => {
+  it('is recognized by the URL alone, whatever cookie an attacker has planted', async () => {
     const headers = { cookie: 'own-host=1; from_other_host=1' };
     expect((await new Browser().get(`${elsewhere}/`, { headers })).status).toBe(302);
   });
 
-  it('in the Host header goes into no redirect URI and no page', async () => {
+  it('in the Host header appears in no redirect URI and no page', async () => {
     const browser = new Browser();
     const headers = { host: 'evil.example', 'x-forwarded-host': 'evil.example' };
     const { location, body } = await browser.get(`${app.url}/login?from_other_host=1`, { headers });
@@ -65,10 +65,10 @@ describe('another host name', () => {
   });
 });
 
-describe('an address that was sent on from another host', () => {
+describe('the from_other_host mark', () => {
   const headers = { host: 'app:3000' };
 
-  it('is served at BASE_URL as it is without the mark', async () => {
+  it('does not change the page at BASE_URL', async () => {
     const { status, location, body } = await new Browser().get(`${app.url}/?from_other_host=1`);
     expect([status, location]).toEqual([200, undefined]);
     expect(body).toBe((await new Browser().get(app.url)).body);
@@ -79,7 +79,7 @@ describe('an address that was sent on from another host', () => {
     ['/profile?a=b&from_other_host=1', '/profile?a=b'],
     ['/profile?from_other_host=1&a=b%20c&from_other_host=1', '/profile?a=b%20c'],
     ['/profile?a=?&from_other_host=1', '/profile?a=?'],
-  ])('leaves no mark in the way back: %s', async (path, returnTo) => {
+  ])('is removed from return_to: %s', async (path, returnTo) => {
     for (const at of [{}, headers]) {
       const page = await new Browser().get(`${app.url}${path}`, { headers: at });
       expect(page.location?.pathname).toBe('/login');
@@ -88,14 +88,14 @@ describe('an address that was sent on from another host', () => {
   });
 
   it.each(['from_other_host=0', 'from_other_host', 'a=from_other_host=1', 'FROM_OTHER_HOST=1'])(
-    'is none with %s',
+    'is not recognized in %s',
     async (query) => {
       const { location } = await new Browser().get(`${app.url}/?${query}`, { headers });
       expect(location?.href).toBe(`${app.url}/?${query}&from_other_host=1`);
     },
   );
 
-  it('leads through a whole sign-in where each request looks foreign, one redirect a page', async () => {
+  it('allows a whole sign-in with a foreign Host in each request, with one redirect a page', async () => {
     const browser = new Browser();
     const addresses: string[] = [];
     const follow = async (first: Page) => {
@@ -114,8 +114,8 @@ describe('an address that was sent on from another host', () => {
   });
 });
 
-describe('a proxy that is not trusted', () => {
-  it('is told in the log once, and on error pages', async () => {
+describe('an untrusted proxy', () => {
+  it('is named once in the log, and on error pages', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
     const browser = new Browser();
     await browser.get(app.url, { headers });
@@ -126,7 +126,7 @@ describe('a proxy that is not trusted', () => {
     expect(told).toEqual([expect.objectContaining({ level: 'warn' })]);
   });
 
-  it('is not told of where there is none, or where it is trusted', async () => {
+  it('is not named without a proxy, or when it is trusted', async () => {
     expect((await new Browser().get(`${app.url}/nowhere`)).body).not.toContain('TRUST_PROXY');
     await app.restart({ TRUST_PROXY: '1' });
     const headers = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' };
@@ -135,7 +135,7 @@ describe('a proxy that is not trusted', () => {
   });
 });
 
-it('an answer of AuthKit that arrives under another name is not lost', async () => {
+it('an authorization response under another host name still completes the sign-in', async () => {
   const browser = new Browser();
   const answer = await answerOf(app, browser);
   const renamed = new URL(answer);

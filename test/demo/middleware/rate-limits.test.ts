@@ -1,4 +1,4 @@
-// How often one address may try, alone and together with other instances.
+// Rate limits per client address, for one instance and shared by several.
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { callWith } from '../../support/app/bearer-app.ts';
@@ -22,7 +22,7 @@ async function startLimited(env: Record<string, string> = {}, issuer?: SignInIss
   return { app, issuer: own };
 }
 
-/** The status of each of so many requests to /login, by browsers that have nothing in common. */
+/** The status of each of `count` requests to /login, each by a new browser. */
 async function logins({ url }: TestApp, count: number, headers: Record<string, string> = {}) {
   const statuses: number[] = [];
   for (let at = 0; at < count; at += 1) {
@@ -33,18 +33,18 @@ async function logins({ url }: TestApp, count: number, headers: Record<string, s
 
 const OK5 = [302, 302, 302, 302, 302];
 
-describe('sign-in', () => {
-  it('is refused beyond the limit, /login and /callback counted together', async () => {
+describe('the sign-in limit', () => {
+  it('counts /login and /callback together', async () => {
     const { app } = await startLimited();
     expect(await logins(app, 3)).toEqual([302, 302, 302]);
     const { status } = await new Browser().get(`${app.url}/callback`);
     expect([status, ...(await logins(app, 2))]).toEqual([400, 302, 429]);
     expect((await new Browser().get(`${app.url}/callback?code=a&state=b`)).status).toBe(429);
-    // Everything else goes on.
+    // Other pages are not limited.
     expect((await new Browser().get(app.url)).status).toBe(200);
   });
 
-  it('answers 429 with Retry-After, as a page or as JSON', async () => {
+  it('responds with 429 and Retry-After, as a page or as JSON', async () => {
     const { app } = await startLimited();
     await logins(app, 5);
     const page = await new Browser().get(`${app.url}/login`);
@@ -57,7 +57,7 @@ describe('sign-in', () => {
     }
   });
 
-  it('is possible again after a minute', async () => {
+  it('ends after a minute', async () => {
     const { app } = await startLimited();
     expect(await logins(app, 6)).toEqual([...OK5, 429]);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
@@ -65,30 +65,30 @@ describe('sign-in', () => {
     vi.useRealTimers();
   });
 
-  it('is not limited with RATE_LIMIT=0', async () => {
+  it('is off with RATE_LIMIT=0', async () => {
     const { app } = await startLimited({ RATE_LIMIT: '0' });
     expect(new Set(await logins(app, 200))).toEqual(new Set([302]));
   });
 
-  it('is counted by the address that a trusted proxy names, and by no other', async () => {
+  it('counts by the address that a trusted proxy names, and no other', async () => {
     const { app } = await startLimited();
-    // Without TRUST_PROXY anyone could name a new address each time.
+    // Without TRUST_PROXY any client could claim a new address each time.
     for (let at = 0; at < 5; at += 1) await logins(app, 1, { 'x-forwarded-for': `10.0.0.${at}` });
     expect(await logins(app, 1, { 'x-forwarded-for': '10.0.0.9' })).toEqual([429]);
 
     await app.restart({ TRUST_PROXY: '1' });
     expect(await logins(app, 6, { 'x-forwarded-for': '10.0.0.1' })).toEqual([...OK5, 429]);
     expect(await logins(app, 1, { 'x-forwarded-for': '10.0.0.2' })).toEqual([302]);
-    // The proxy adds the address it saw on the right; what a client made up stands left of it.
+    // The proxy appends the address it saw; a client's claims are to the left of it.
     expect(await logins(app, 1, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' })).toEqual([429]);
-    // All addresses of one IPv6 network are one visitor.
+    // All addresses of one IPv6 network count as one visitor.
     expect(await logins(app, 6, { 'x-forwarded-for': '2001:db8::1' })).toEqual([...OK5, 429]);
     expect(await logins(app, 1, { 'x-forwarded-for': '2001:db8::2' })).toEqual([429]);
   });
 });
 
-describe('the API', () => {
-  it('refuses refused tokens beyond the limit, and never a good one', async () => {
+describe('the API limit', () => {
+  it('counts refused tokens, and never refuses a good one', async () => {
     const { app, issuer } = await startLimited();
     const good = await issuer.sign({ aud: issuer.env['API_AUDIENCE'] });
     const bad = await issuer.sign({ aud: 'another' });
@@ -104,7 +104,7 @@ describe('the API', () => {
     const { headers, body } = await callWith(`${app.url}/api/me`, bad);
     expect(headers).toMatchObject({ 'retry-after': '60', 'cache-control': 'no-store' });
     expect(body).toMatchObject({ error: 'rate_limited' });
-    // Sign-ins are counted apart, and who sends no token at all is not.
+    // Sign-ins are counted separately, and calls without a token are not counted.
     expect(await logins(app, 5)).toEqual(OK5);
     expect((await fetch(`${app.url}/api/me`)).status).toBe(401);
   });
@@ -119,7 +119,7 @@ async function startIntrospecting(env: Record<string, string> = {}) {
   return { app, issuer };
 }
 const active = (app: TestApp, token: string) => callWith(`${app.url}/api/me/active`, token);
-/** The status of each of so many calls, with tokens that are all good but revoked. */
+/** The status of each of `count` calls, with valid tokens that are revoked. */
 async function revoked(app: TestApp, issuer: SignInIssuer, count: number) {
   const statuses: number[] = [];
   for (let at = 0; at < count; at += 1) {
@@ -131,8 +131,8 @@ async function revoked(app: TestApp, issuer: SignInIssuer, count: number) {
 const tokenFor = (issuer: SignInIssuer, claims = {}) =>
   issuer.sign({ aud: issuer.env['API_AUDIENCE'], ...claims });
 
-describe('introspection', () => {
-  it('is asked for nobody who is over the limit, not even for a good token', async () => {
+describe('the introspection limit', () => {
+  it('stops introspection for an address over it, even of a good token', async () => {
     const { app, issuer } = await startIntrospecting();
     expect(await revoked(app, issuer, 8)).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
     expect(issuer.introspections).toHaveLength(5);
@@ -142,19 +142,19 @@ describe('introspection', () => {
     expect([status, body]).toMatchObject([429, { error: 'rate_limited' }]);
     expect(headers).toMatchObject({ 'retry-after': '60', 'cache-control': 'no-store' });
     expect(issuer.introspections).toHaveLength(5);
-    // What this server can tell by itself, it does.
+    // Checks without introspection go on.
     expect((await callWith(`${app.url}/api/me`, good)).status).toBe(200);
     expect((await fetch(`${app.url}/api/me/active`)).status).toBe(401);
   });
 
-  it('is not asked for whom other refused tokens took over the limit', async () => {
+  it('counts tokens that were refused without introspection', async () => {
     const { app, issuer } = await startIntrospecting();
     for (let at = 0; at < 5; at += 1) await callWith(`${app.url}/api/me`, 'no.to.ken');
     expect((await active(app, await tokenFor(issuer))).status).toBe(429);
     expect(issuer.introspections).toEqual([]);
   });
 
-  it('counts no good token, and is asked again after a minute', async () => {
+  it('counts no good token, and ends after a minute', async () => {
     const { app, issuer } = await startIntrospecting();
     const good = await tokenFor(issuer, { exp: 9_999_999_999 });
     for (let at = 0; at < 7; at += 1) expect((await active(app, good)).status).toBe(200);
@@ -165,13 +165,13 @@ describe('introspection', () => {
     vi.useRealTimers();
   });
 
-  it('is asked for everybody with RATE_LIMIT=0', async () => {
+  it('is off with RATE_LIMIT=0', async () => {
     const { app, issuer } = await startIntrospecting({ RATE_LIMIT: '0' });
     expect(new Set(await revoked(app, issuer, 8))).toEqual(new Set([401]));
     expect(issuer.introspections).toHaveLength(8);
   });
 
-  it('goes by the count that instances share, and without Redis by none', async () => {
+  it('is shared by instances through Redis, and off while Redis is silent', async () => {
     const redis = await startRedis();
     closing.push(() => redis.close());
     const { app: one, issuer } = await startIntrospecting({ REDIS_URL: redis.url });
@@ -188,8 +188,8 @@ describe('introspection', () => {
   });
 });
 
-describe('with Redis', () => {
-  it('the count is shared by the instances, and ends by itself', async () => {
+describe('a limit in Redis', () => {
+  it('is shared by the instances, and its keys expire', async () => {
     const redis = await startRedis();
     closing.push(() => redis.close());
     const { app: one, issuer } = await startLimited({ REDIS_URL: redis.url });
@@ -206,7 +206,7 @@ describe('with Redis', () => {
     for (const key of keys) expect(await redis.command(`TTL ${key}`)).toMatch(/^:[1-6]?\d\r/);
   });
 
-  it('that goes away nobody is held back, quickly, and the log stays one line per event', async () => {
+  it('is off, without delay, while Redis is down, and the log keeps one line per event', async () => {
     const output = vi.spyOn(console, 'error').mockReturnValue(undefined);
     const warnings = vi.spyOn(console, 'warn').mockReturnValue(undefined);
     const redis = await startRedis();
@@ -228,7 +228,7 @@ describe('with Redis', () => {
     expect(told.length).toBeLessThanOrEqual(3);
   });
 
-  it('that is away at start nobody is held back, and counting begins when it comes', async () => {
+  it('is off while Redis is down at the start, and begins when it is up', async () => {
     const redis = await startRedis();
     closing.push(() => redis.close());
     await redis.stop();

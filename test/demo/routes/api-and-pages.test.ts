@@ -1,4 +1,4 @@
-// An access token works only at the API and a session cookie only at pages: neither crosses.
+// An access token works only at the API, and a session cookie only at pages.
 
 import * as oauth from 'openid-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Signs in at AuthKit as the command-line application does; returns what it was issued. */
+/** Signs in at AuthKit as the command-line application; returns its token set. */
 async function tokensOf(person: string) {
   const { clientId } = app.authKit.applications.commandLine;
   const execute = [oauth.allowInsecureRequests];
@@ -32,7 +32,7 @@ async function tokensOf(person: string) {
   return oauth.authorizationCodeGrant(config, callback, { pkceCodeVerifier });
 }
 
-test('an access token opens the API and no page', async () => {
+test('an access token gives access to the API and to no page', async () => {
   const { access_token: token } = await tokensOf('Bruno');
   const me = await callWith(`${app.url}/api/me`, token);
   expect(me).toMatchObject({ status: 200, body: { machine: false } });
@@ -46,7 +46,7 @@ test('an access token opens the API and no page', async () => {
   }
 });
 
-test('the user of the directory is found once they signed in to the app', async () => {
+test('GET /api/me includes the user once they have signed in to the app', async () => {
   const { access_token: token } = await tokensOf('Chiara');
   expect((await callWith(`${app.url}/api/me`, token)).body).toMatchObject({ user: null });
   await signIn(app, { person: 'Chiara', organization: 'Blue Kiln' });
@@ -54,7 +54,7 @@ test('the user of the directory is found once they signed in to the app', async 
   expect(body).toMatchObject({ user: { name: 'Chiara Fontana' } });
 });
 
-test('a session cookie opens pages and not the API', async () => {
+test('a session cookie gives access to pages and not to the API', async () => {
   const browser = await signIn(app);
   expect((await browser.get(`${app.url}/profile`)).status).toBe(200);
   for (const path of ['/api/me', '/api/me/active', '/api/organization']) {
@@ -66,7 +66,7 @@ test('a session cookie opens pages and not the API', async () => {
   }
 });
 
-test('an ID token of the sign-in opens neither', async () => {
+test('an ID token gives access to neither', async () => {
   const { id_token: idToken = '' } = await tokensOf('Bruno');
   const { status, challenge } = await callWith(`${app.url}/api/me`, idToken);
   expect(status).toBe(401);
@@ -74,7 +74,7 @@ test('an ID token of the sign-in opens neither', async () => {
   expect((await callWith(`${app.url}/profile`, idToken)).status).not.toBe(200);
 });
 
-test('the challenge leads a client to the issuer', async () => {
+test('the challenge leads a client to the metadata that names the issuer', async () => {
   const { challenge } = await call(`${app.url}/api/me`);
   const [, document = ''] = /resource_metadata="([^"]+)"/.exec(challenge ?? '') ?? [];
   expect((await call(document)).body).toMatchObject({

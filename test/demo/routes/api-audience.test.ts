@@ -1,5 +1,5 @@
-// Whatever API_AUDIENCE is set to, no ID token opens the API; and where the application's own client id
-// is accepted, the log says what to set: at the start, and with each refusal that comes of it.
+// Whatever API_AUDIENCE is, the API accepts no ID token. If API_AUDIENCE is unset or holds the
+// application's own client id, the log says what to set: at start, and with each refusal it causes.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { callWith } from '../../support/app/bearer-app.ts';
@@ -19,7 +19,7 @@ afterAll(() => issuer.close());
 const HINT = /^API_AUDIENCE: .*the environment’s client id/;
 const bare = { client_id: undefined, scope: undefined };
 const idTokens: [string, Record<string, unknown>][] = [
-  ['as AuthKit makes it', { ...bare, jti: undefined, sid: undefined, nonce: 'n' }],
+  ['as AuthKit issues it', { ...bare, jti: undefined, sid: undefined, nonce: 'n' }],
   ['with a jti and no nonce', { ...bare, sid: undefined }],
   ['with a jti and a sid', bare],
   ['with a jti and auth_time', { ...bare, auth_time: 1 }],
@@ -29,10 +29,10 @@ const idTokens: [string, Record<string, unknown>][] = [
 const settings: [string, Record<string, string>][] = [
   ['unset', { API_AUDIENCE: '' }],
   ['the application’s client id', { API_AUDIENCE: CLIENT_ID }],
-  ['that and the environment’s', { API_AUDIENCE: `${audience}, ${CLIENT_ID}` }],
+  ['both client ids', { API_AUDIENCE: `${audience}, ${CLIENT_ID}` }],
 ];
 
-describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
+describe.each(settings)('with API_AUDIENCE set to %s, ', (_name, env) => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ env: { ...issuer.env, ...env } });
@@ -42,7 +42,7 @@ describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
   const me = async (claims: Record<string, unknown>, header = {}) =>
     (await callWith(`${app.url}/api/me`, await issuer.sign(claims, header))).status;
 
-  it('the log says at the start what to set', () => {
+  it('the log says at start what to set', () => {
     expect(app.log.filter(({ event }) => event === 'setting_doubtful')).toMatchObject([
       { level: 'warn', hint: expect.stringMatching(HINT) },
     ]);
@@ -62,11 +62,11 @@ describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
     ['scope', { client_id: undefined }, {}],
     ['client_id', { scope: undefined }, {}],
     ['typ', bare, { typ: 'at+jwt' }],
-  ])('an access token that shows its %s passes', async (_, claims, header) => {
+  ])('an access token that is recognized by its %s passes', async (_, claims, header) => {
     expect(await me({ aud: CLIENT_ID, ...claims }, header)).toBe(200);
   });
 
-  it('an access token for the environment passes where that is listed, else the log says why', async () => {
+  it('an access token for the environment passes if that is listed, else the log says what to set', async () => {
     const isListed = env['API_AUDIENCE']?.includes(audience);
     expect(await me(bare)).toBe(isListed ? 200 : 401);
     const hint = { claim: 'aud', hint: expect.stringMatching(HINT) };
@@ -75,7 +75,7 @@ describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
     );
   });
 
-  it('a refusal that has another cause comes without it', async () => {
+  it('a refusal with another cause is logged without the hint', async () => {
     expect(await me({ aud: CLIENT_ID, exp: 1 })).toBe(401);
     expect(await me({ aud: CLIENT_ID, iss: 'https://evil.example' })).toBe(401);
     expect((await callWith(`${app.url}/api/me`, 'no.to.ken')).status).toBe(401);
@@ -84,14 +84,14 @@ describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
   });
 });
 
-describe('with API_AUDIENCE the environment’s client id', () => {
+describe('with API_AUDIENCE set to the environment’s client id', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ env: { ...issuer.env, API_AUDIENCE: audience } });
   });
   afterAll(() => app.close());
 
-  it('there is nothing to set, and nothing is said', async () => {
+  it('the log has no hint', async () => {
     const statuses = [];
     for (const claims of [{ aud: CLIENT_ID, ...bare }, { aud: 'elsewhere' }, bare, {}]) {
       statuses.push((await callWith(`${app.url}/api/me`, await issuer.sign(claims))).status);

@@ -1,5 +1,5 @@
-// The answers that docs/api.md lists are those that the real app's API gives: each row with its
-// challenge, as JSON, never stored.
+// The API of the real app gives the responses that docs/api.md lists: each row with its challenge, as
+// JSON, never stored.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
@@ -12,7 +12,7 @@ const CLIENT = { OAUTH_APP_CLIENT_ID: 'client_app', API_AUDIENCE: audience };
 let issuer: TestIssuer;
 let confidential: TestApp;
 let publicApp: TestApp;
-/** Apart, since an address that is over its limit has nothing asked for it. */
+/** A separate app, since an address over its limit gets no introspection. */
 let limited: TestApp;
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ const twoTokens = [
 
 let tokens = 0;
 
-/** Calls what asks for an introspection, with this answer to it and a token of its own. */
+/** Calls the introspecting route with a new token and this introspection response. */
 const introspected = (answer: RequestListener) => async () => {
   issuer.faults.set('/oauth2/introspection', answer);
   const answered = await callWith(
@@ -66,7 +66,7 @@ async function tooManyRefused(): Promise<Answer> {
   return answer;
 }
 
-/** What brings about each row, in the order of the table. */
+/** The calls that cause each row, in the order of the table. */
 const causes: [status: number, (() => Promise<Answer>)[]][] = [
   [401, [() => call(me())]],
   [400, [() => call(`${me()}?access_token=x`), () => call(me(), { headers: twoTokens })]],
@@ -88,30 +88,36 @@ const causes: [status: number, (() => Promise<Answer>)[]][] = [
   [501, [async () => callWith(`${publicApp.url}/api/me/active`, await issuer.sign())]],
 ];
 
-test('each answer of the table is tried', () => {
+test('the tests cover every row of the table', () => {
   expect(rows.map(([status]) => Number(status))).toEqual(causes.map(([status]) => status));
 });
 
-describe.each(rows.map((row, index) => [...row, index] as const))('%s: %s', (...cells) => {
-  const [status, , challenge = ''] = cells;
-  const [, ways] = causes[Number(cells.at(-1))] ?? [0, []];
+describe.each(rows.map((row, index) => [...row, index] as const))(
+  'the %s response (%s)',
+  (...cells) => {
+    const [status, , challenge = ''] = cells;
+    const [, ways] = causes[Number(cells.at(-1))] ?? [0, []];
 
-  test.each(ways.map((way) => [way] as const))('is answered, way %#', async (way) => {
-    const answer = await way();
-    expect(answer.status).toBe(Number(status));
-    expect(answer.body).toBeTypeOf('object');
-    expect(answer.headers['cache-control']).toBe('no-store');
-    const [code] = inlineCode(String(challenge)).filter((text) => text.startsWith('error='));
-    if (String(challenge).startsWith('none')) expect(answer.challenge).toBeUndefined();
-    else if (code !== undefined) expect(answer.challenge).toContain(code);
-    else expect(answer.challenge).toMatch(/^(?!.*error=).*resource_metadata=/);
-  });
-});
+    test.each(ways.map((way) => [way] as const))(
+      'is as docs/api.md describes it, cause %#',
+      async (way) => {
+        const answer = await way();
+        expect(answer.status).toBe(Number(status));
+        expect(answer.body).toBeTypeOf('object');
+        expect(answer.headers['cache-control']).toBe('no-store');
+        const [code] = inlineCode(String(challenge)).filter((text) => text.startsWith('error='));
+        if (String(challenge).startsWith('none')) expect(answer.challenge).toBeUndefined();
+        else if (code !== undefined) expect(answer.challenge).toContain(code);
+        else expect(answer.challenge).toMatch(/^(?!.*error=).*resource_metadata=/);
+      },
+    );
+  },
+);
 
 test.each([
   ['Allow', 405, () => call(me(), { method: 'POST' })],
   ['Retry-After', 503, introspectionAway],
-] as const)('%s comes with %i', async (name, status, way) => {
+] as const)('%s comes with %i only', async (name, status, way) => {
   const said = rows.filter(([, ...cells]) => cells.join(' ').includes(`\`${name}\``));
   expect(said.map(([one]) => Number(one))).toEqual([status]);
   expect((await way()).headers[name.toLowerCase()]).toBeDefined();

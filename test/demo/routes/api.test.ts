@@ -1,4 +1,4 @@
-// The demo's API as other applications meet it.
+// The demo's API as other applications see it.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BearerError, Issuer } from '../../../src/bearer/index.ts';
@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
-  test('tells who calls, with the user of the directory', async () => {
+  test('describes the caller, with the user of the directory', async () => {
     const token = await issuer.sign({ org_id: 'org_1', scope: 'openid profile email' });
     const { status, body, headers } = await callWith(api.url + path, token);
     expect({ status, body }).toEqual({
@@ -62,23 +62,23 @@ describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
     ['openid', { name: null, email: null }],
     ['openid profile', { name: 'Ada', email: null }],
     ['openid email', { name: null, email: 'ada@example.com' }],
-  ])('tells an application granted "%s" no more than that', async (scope, user) => {
+  ])('limits the user to the granted scopes "%s"', async (scope, user) => {
     const { body } = await callWith(api.url + path, await issuer.sign({ scope }));
     expect(body).toMatchObject({ user });
   });
 
-  test('says null for a user the directory does not know', async () => {
+  test('has null for a user who is not in the directory', async () => {
     const { body } = await callWith(api.url + path, await issuer.sign({ sub: 'user_99' }));
     expect(body).toMatchObject({ sub: 'user_99', org_id: null, user: null });
   });
 
-  test('says of a machine that it is one', async () => {
+  test('marks a machine as such', async () => {
     const token = await issuer.sign({ sub: 'client_job', client_id: 'client_job', sid: undefined });
     const { body } = await callWith(api.url + path, token);
     expect(body).toMatchObject({ machine: true, client_id: 'client_job', user: null });
   });
 
-  test('without a token names the metadata of the API', async () => {
+  test('names the metadata of the API in the challenge without a token', async () => {
     const { status, challenge } = await call(api.url + path);
     expect(status).toBe(401);
     expect(challenge).toBe(
@@ -87,14 +87,14 @@ describe.each(['/api/me', '/api/me/active'])('%s', (path) => {
   });
 });
 
-test('/api/organization is for tokens of an organization', async () => {
+test('/api/organization requires a token of an organization', async () => {
   const url = `${api.url}/api/organization`;
   const { body } = await callWith(url, await issuer.sign({ org_id: 'org_1' }));
   expect(body).toEqual({ org_id: 'org_1', sub: 'user_01' });
   expect((await callWith(url, await issuer.sign())).status).toBe(403);
 });
 
-test('a Public application answers /api/me/active with 501, to good tokens only', async () => {
+test('/api/me/active gives 501 in a Public application, for good tokens only', async () => {
   const app = await start({ clientSecret: undefined });
   const url = `${app.url}/api/me/active`;
   const { status, body, challenge } = await callWith(url, await issuer.sign());
@@ -107,7 +107,7 @@ test('a Public application answers /api/me/active with 501, to good tokens only'
   expect((await call(url)).status).toBe(401);
 });
 
-describe('every answer under /api is JSON and not stored', () => {
+describe('every response under /api is uncached JSON:', () => {
   test.each([
     ['GET', '/api', 404],
     ['GET', '/api/nothing', 404],
@@ -116,7 +116,7 @@ describe('every answer under /api is JSON and not stored', () => {
     ['PATCH', '/api/organization', 405],
     ['OPTIONS', '/api/me', 405],
     ['POST', '/api/nothing', 404],
-  ])('%s %s: %i', async (method, path, expected) => {
+  ])('%s %s gives %i', async (method, path, expected) => {
     const { status, headers, body } = await call(api.url + path, { method });
     expect(status).toBe(expected);
     expect(body).toMatchObject({
@@ -127,14 +127,14 @@ describe('every answer under /api is JSON and not stored', () => {
     expect(headers['allow']).toBe(expected === 405 ? 'GET, HEAD' : undefined);
   });
 
-  test('HEAD is answered as GET without a body', async () => {
+  test('HEAD gives the response of GET without a body', async () => {
     const headers = [['authorization', `Bearer ${await issuer.sign()}`]] as const;
     const { status, body } = await call(`${api.url}/api/me`, { method: 'HEAD', headers });
     expect({ status, body }).toEqual({ status: 200, body: '' });
   });
 });
 
-test('a rate limit can see refused calls before they are answered', async () => {
+test('a rate limit can replace the response to refused calls', async () => {
   const codes: unknown[] = [];
   const app = await start({
     refused: (error: unknown, _req, res, next) => {
@@ -154,11 +154,11 @@ test('a rate limit can see refused calls before they are answered', async () => 
 });
 
 const root = '/.well-known/oauth-protected-resource';
-/** The address that a challenge names, on the server that stands in for `baseUrl`. */
+/** The metadata URL of a challenge, on the server that stands in for `baseUrl`. */
 const documentOf = (app: Running, { challenge = '' }: Answer) =>
   /resource_metadata="([^"]+)"/.exec(challenge)?.[1]?.replace(baseUrl, app.url) ?? '';
 
-describe('the RFC 9728 document', () => {
+describe('the RFC 9728 metadata document', () => {
   test.each([
     [undefined, root, baseUrl],
     ['https://elsewhere.example/api', root, baseUrl],
@@ -169,7 +169,7 @@ describe('the RFC 9728 document', () => {
     [`${baseUrl}/`, root, `${baseUrl}/`],
     [`${baseUrl}/api?v=1`, `${root}/api?v=1`, `${baseUrl}/api?v=1`],
     [`${baseUrl}/forum`, `${root}/forum`, `${baseUrl}/forum`],
-  ])('with the resource indicator %s: at %s is that of %s', async (resource, path, named) => {
+  ])('with the resource indicator %s at %s describes %s', async (resource, path, named) => {
     const app = await start({ resource });
     const { status, body } = await call(app.url + path);
     expect(status).toBe(200);
@@ -184,13 +184,13 @@ describe('the RFC 9728 document', () => {
   const called = ['/api/me', '/api/me/', '/api/me/active', '/api/organization', '/API/ME'];
   const indicators = [undefined, `${baseUrl}/`, `${baseUrl}/api`, `${baseUrl}/api?v=1`];
   test.each(called.flatMap((path) => indicators.map((resource) => [path, resource] as const)))(
-    'that a challenge of %s leads to names this URL, with the resource indicator %s',
+    'named by the challenge of %s describes that URL, with the resource indicator %s',
     async (path, resource) => {
       const app = await start({ resource });
       const refusals = [await call(app.url + path), await callWith(app.url + path, 'no.to.ken')];
       for (const refused of refusals) {
         const url = documentOf(app, refused);
-        // As a client builds it that was told nothing (§3.1).
+        // The URL that a client without the challenge builds itself (§3.1).
         expect(url).toBe(app.url + root + path);
         // oxlint-disable-next-line no-await-in-loop -- two calls
         expect((await call(url)).body).toMatchObject({ resource: baseUrl + path });
@@ -198,7 +198,7 @@ describe('the RFC 9728 document', () => {
     },
   );
 
-  test('is named without the query, where a token may be', async () => {
+  test('is named without the query, which may hold a token', async () => {
     const { challenge } = await call(`${api.url}/api/me?a=b&access_token=planted`);
     expect(challenge).toContain(`resource_metadata="${baseUrl}${root}/api/me"`);
     expect(challenge).not.toContain('planted');
@@ -209,7 +209,7 @@ describe('the RFC 9728 document', () => {
     ['/api/me"', undefined],
     ['//api/me', undefined],
     ['//evil.example/api/me', undefined],
-  ])('is on our own origin whatever is asked for: %s', async (target, path) => {
+  ])('is on our own origin for every request target: %s', async (target, path) => {
     const { status, challenge } = await call(api.url, { path: target });
     expect(status).toBe(path === undefined ? 404 : 401);
     const said = path && `Bearer realm="api", resource_metadata="${baseUrl}${root}${path}"`;
@@ -217,14 +217,14 @@ describe('the RFC 9728 document', () => {
   });
 
   test.each([`${root}s`, `/x${root}`, '/.well-known/oauth-protected'])(
-    'is not at %s',
+    'is not served at %s',
     async (path) => {
       expect((await call(api.url + path)).status).toBe(404);
     },
   );
 });
 
-describe('browsers of other origins', () => {
+describe('CORS', () => {
   const origin = 'https://spa.example';
   const preflight = [
     ['origin', origin],
@@ -232,7 +232,7 @@ describe('browsers of other origins', () => {
     ['access-control-request-headers', 'authorization'],
   ] as const;
 
-  test('are not let through by default', async () => {
+  test('is off by default', async () => {
     const asked = await call(`${api.url}/api/me`, { method: 'OPTIONS', headers: preflight });
     expect(asked.status).toBe(405);
     const answered = await call(`${api.url}/api/me`, { headers: [['origin', origin]] });
@@ -241,7 +241,7 @@ describe('browsers of other origins', () => {
     }
   });
 
-  test('are let through, without cookies, where their exact origin is listed', async () => {
+  test('allows a listed origin, without cookies', async () => {
     const app = await start({ allowedOrigins: [origin] });
     const asked = await call(`${app.url}/api/me`, { method: 'OPTIONS', headers: preflight });
     expect(asked.status).toBe(204);
@@ -256,7 +256,7 @@ describe('browsers of other origins', () => {
     expect(refused.headers['access-control-expose-headers']).toContain('WWW-Authenticate');
   });
 
-  test('read the RFC 9728 documents where they are listed, and only there', async () => {
+  test('allows a listed origin to read the RFC 9728 documents', async () => {
     const app = await start({ allowedOrigins: [origin] });
     const url = documentOf(app, await call(`${app.url}/api/me`, { headers: [['origin', origin]] }));
     for (const document of [url, app.url + root]) {
@@ -266,7 +266,7 @@ describe('browsers of other origins', () => {
       expect(headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'Origin' });
       const asked = await call(document, { method: 'OPTIONS', headers: preflight });
       expect(asked.status).toBe(204);
-      // MCP clients name their version when they fetch it.
+      // MCP clients send their version when they fetch the document.
       expect(asked.headers['access-control-allow-headers']).toContain('MCP-Protocol-Version');
       const others = [['origin', 'https://evil.example']] as const;
       const other = (await call(document, { headers: others })).headers;
@@ -278,7 +278,7 @@ describe('browsers of other origins', () => {
   });
 
   test.each(['https://spa.example.evil.example', 'http://spa.example', 'null', `${origin}:444`])(
-    'named %s are not taken for a listed one',
+    'refuses %s, which only resembles a listed origin',
     async (other) => {
       const app = await start({ allowedOrigins: [origin] });
       const { headers } = await call(`${app.url}/api/me`, { headers: [['origin', other]] });

@@ -1,4 +1,4 @@
-// The draft of a request: kept for a visitor, still there after signing in, gone after signing out.
+// The draft of a request: kept for a visitor, still there after sign-in, gone after sign-out.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import Database from 'libsql';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -22,7 +22,7 @@ afterAll(() => app.close());
 
 const TEXT = 'Somebody posts the same\nin every thread.';
 
-/** What the text field holds, as a browser reads it: the first line break is not part of it. */
+/** The value of the text field; HTML drops the first line break in a textarea. */
 async function draftOf(by = browser): Promise<string> {
   const { body } = await by.open(url);
   const [, content = ''] = /<textarea[^>]*>\n?([^]*?)<\/textarea>/.exec(body) ?? [];
@@ -34,7 +34,7 @@ async function keep(draft: string, by = browser) {
   return by.follow(await by.press('Save draft', { draft: draft.replaceAll('\n', '\r\n') }));
 }
 
-/** The sessions in the store, as they are written. */
+/** The rows of the sessions table. */
 function rows(): unknown[] {
   const db = new Database(app.env['SESSION_DB'] ?? '', { readonly: true });
   const found = db.prepare('SELECT * FROM sessions').all();
@@ -52,7 +52,7 @@ describe('the draft of a visitor', () => {
     expect(await draftOf(new Browser())).toBe('');
   });
 
-  it('is still there after signing in, under another session id', async () => {
+  it('is still there after sign-in, under a new session id', async () => {
     await keep(TEXT);
     const cookie = browser.jar.find('session')?.value;
     await browser.open(`${app.url}/login?return_to=/draft`);
@@ -63,7 +63,7 @@ describe('the draft of a visitor', () => {
     expect(browser.jar.find('session')?.value).not.toBe(cookie);
   });
 
-  it('is gone after signing out', async () => {
+  it('is gone after sign-out', async () => {
     await signIn(app, { browser });
     await keep(TEXT);
     await browser.open(app.url);
@@ -71,7 +71,7 @@ describe('the draft of a visitor', () => {
     expect(await draftOf()).toBe('');
   });
 
-  it('is not for another person who signs in here', async () => {
+  it('is not shown to another user who signs in with the same browser', async () => {
     await signIn(app, { browser });
     await keep(TEXT);
     await browser.open(`${app.url}/login?prompt=login&return_to=/draft`);
@@ -79,7 +79,7 @@ describe('the draft of a visitor', () => {
     expect(await draftOf()).toBe('');
   });
 
-  it('is empty after "Discard", which is there only for a draft', async () => {
+  it('is empty after "Discard", a button that only a draft has', async () => {
     expect((await browser.open(url)).body).not.toContain('Discard');
     await keep(TEXT);
     await browser.open(url);
@@ -88,7 +88,7 @@ describe('the draft of a visitor', () => {
     expect(await draftOf()).toBe('');
   });
 
-  it('is not said to be kept by a link that says so', async () => {
+  it('is not reported as kept because of a link that says so', async () => {
     const page = await browser.open(`${url}?draft=kept`);
     expect(plainText(page.body)).not.toContain('saved.');
     await keep(TEXT);
@@ -98,21 +98,21 @@ describe('the draft of a visitor', () => {
   });
 });
 
-describe('what somebody writes', () => {
+describe('the text of a draft', () => {
   it.each([
     ['markup', HOSTILE],
-    ['the end of the field', `</textarea><h1>Pwned</h1>${HOSTILE}`],
+    ['the end tag of the field', `</textarea><h1>Pwned</h1>${HOSTILE}`],
     ['a template', '<%= user %> ${user} {{user}}'],
-    ['a first line that is empty', '\nHello'],
+    ['an empty first line', '\nHello'],
     ['characters of any script', 'ليلى 你好 🙂 \u0000'],
-  ])('(%s) is shown as it was written', async (_what, text) => {
+  ])('(%s) is shown unchanged', async (_what, text) => {
     await keep(text);
     expect(await draftOf()).toBe(text);
     expect(browser.page?.body).not.toContain('<h1>Pwned');
     expect(browser.page?.body).not.toContain('<script');
   });
 
-  it('may have 2,000 characters, however the browser spells them', async () => {
+  it('may have 2,000 characters, however the browser encodes them', async () => {
     for (const character of ['a', '\n', '€', '🙂'.slice(0, 2)]) {
       const text = `x${character.repeat(2_000)}`.slice(0, 2_000);
       expect((await keep(text)).status).toBe(200);
@@ -123,7 +123,7 @@ describe('what somebody writes', () => {
     expect((await draftOf()).length).toBe(2_000);
   });
 
-  it('is read from no more than 20 kB, and from one field', async () => {
+  it('may take 20 kB at most, in one field', async () => {
     await browser.open(url);
     const large = await browser.post('/draft', { draft: 'a'.repeat(30_000) });
     expect([large.status, codeOn(large)]).toEqual([413, 'body_too_large']);
@@ -136,7 +136,7 @@ describe('what somebody writes', () => {
 });
 
 describe('the store', () => {
-  it('is not written to by a look at the page', async () => {
+  it('is not written to by a page view', async () => {
     await keep(TEXT);
     const before = rows();
     await draftOf();
@@ -144,7 +144,7 @@ describe('the store', () => {
     expect(rows()).toEqual(before);
   });
 
-  it('gets no session of a visitor who keeps nothing', async () => {
+  it('gets no session for a visitor without a draft', async () => {
     const before = rows();
     for (const draft of ['', '  \n ']) {
       const page = await keep(draft);
@@ -156,14 +156,14 @@ describe('the store', () => {
     expect(browser.jar.names()).toEqual([]);
   });
 
-  it('is not written to where the draft is the same as before', async () => {
+  it('is not written to when the draft is unchanged', async () => {
     await keep(TEXT);
     const before = rows();
     await keep(TEXT);
     expect(rows()).toEqual(before);
   });
 
-  it('that does not answer makes an error page, not a lost draft that was said to be kept', async () => {
+  it('causes an error page when it fails, rather than a lost draft', async () => {
     await keep(TEXT);
     await browser.open(url);
     const db = new Database(app.env['SESSION_DB'] ?? '');
@@ -178,9 +178,9 @@ describe('the store', () => {
   });
 });
 
-describe('a form of another site', () => {
+describe('a form from another site', () => {
   it.each(['https://evil.example', 'http://evil.localhost'])(
-    '(%s) changes nothing',
+    '(%s) is refused with 403, and changes nothing',
     async (from) => {
       await keep(TEXT);
       const page = await browser.post(url, { draft: 'Mine' }, { from });

@@ -1,4 +1,4 @@
-// What load balancers ask: does it live, can it sign people in?
+// The health checks for load balancers: the process is alive, and it can sign users in.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -23,8 +23,8 @@ async function ask(path: string) {
   return { status, body: JSON.parse(body) as unknown };
 }
 
-describe('with everything in reach', () => {
-  it('/healthz and /readyz are 200', async () => {
+describe('with issuer and store reachable,', () => {
+  it('/healthz and /readyz give 200', async () => {
     expect(await ask('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
     expect(await ask('/readyz')).toMatchObject({
       status: 200,
@@ -32,14 +32,14 @@ describe('with everything in reach', () => {
     });
   });
 
-  it('HEAD is answered as GET is, and nothing else is', async () => {
+  it('/readyz allows GET and HEAD only', async () => {
     expect((await fetch(`${app.url}/readyz`, { method: 'HEAD' })).status).toBe(200);
     expect((await fetch(`${app.url}/readyz`, { method: 'POST' })).status).toBe(404);
   });
 });
 
-describe('with the store out of reach', () => {
-  it('/readyz is 503 and names it, /healthz stays 200, and it is over when the store is back', async () => {
+describe('with the store unreachable,', () => {
+  it('/readyz gives 503 and names the store until it is back, and /healthz stays at 200', async () => {
     const browser = await signIn(app);
     await redis.stop();
     expect(await ask('/readyz')).toMatchObject({

@@ -1,4 +1,4 @@
-// Your sessions: what the page lists, and that ending one ends it everywhere at once.
+// "Your sessions": the list on the page, and the immediate end of a session on every instance.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp } from '../../support/app/app.ts';
 import { Browser, type Page } from '../../support/browser/browser.ts';
@@ -32,7 +32,7 @@ const cards = (page: Page) =>
     .slice(1)
     .map(plainText);
 
-/** The handles on the page of sessions, this browser's first. */
+/** The handles on the sessions page, this browser's first. */
 async function handles(of: Browser): Promise<string[]> {
   const page = await of.open(`${fleet.url}/sessions`);
   return [...page.body.matchAll(/name="handle" value="([^"]+)"/g)].map(([, handle = '']) => handle);
@@ -55,8 +55,8 @@ beforeEach(async () => {
   fleet.authKit.control.reset();
 });
 
-describe('the page of sessions', () => {
-  it('lists this browser first, when each began and was last seen, and no one else’s', async () => {
+describe('GET /sessions', () => {
+  it('lists the user’s own sessions only, this browser first, with start and last use', async () => {
     await signInAt(fleet.url, 'Ada');
     await fleet.pass(61 * 60_000);
     await signInWith(FIREFOX);
@@ -68,28 +68,28 @@ describe('the page of sessions', () => {
     expect(page.headers['cache-control']).toBe('no-store');
   });
 
-  it('needs somebody signed in', async () => {
+  it('requires sign-in', async () => {
     const page = await new Browser().get(`${fleet.url}/sessions`);
     expect(page.location?.pathname).toBe('/login');
   });
 });
 
-describe('ending a session', () => {
-  it('of another browser signs that one out at once, on every instance', async () => {
+describe('POST /sessions/end', () => {
+  it('signs another browser out at once, on every instance', async () => {
     const other = await signInAt(fleet.url);
     const [, handle = ''] = await handles(browser);
     const page = await browser.post('/sessions/end', { handle });
     expect(page.location?.pathname).toBe('/sessions');
     expect(await isSignedIn(other)).toEqual([false, false]);
     expect(await isSignedIn(browser)).toEqual([true, true]);
-    // Its record was deleted unopened: there was no token to give back.
+    // The record is deleted without being opened, so there is no token to revoke.
     expect(fleet.authKit.control.requests().revocation).toBe(0);
     await browser.open(`${fleet.url}/sessions`);
     const again = await browser.follow(await browser.post('/sessions/end', { handle }));
     expect(again.body).toContain('That session had already ended.');
   });
 
-  it('of this browser is a sign-out', async () => {
+  it('signs out when the session is the browser’s own', async () => {
     const [handle = ''] = await handles(browser);
     const page = await browser.post('/sessions/end', { handle });
     expect(page.location?.pathname).toBe('/signed-out');
@@ -97,7 +97,7 @@ describe('ending a session', () => {
     await until(() => fleet.authKit.control.requests().revocation === 1);
   });
 
-  it('of somebody else does nothing, and does not tell whether it was one', async () => {
+  it('ignores a session of another user, and does not reveal that it exists', async () => {
     const ada = await signInAt(fleet.url, 'Ada');
     const [theirs = ''] = await handles(ada);
     await browser.open(`${fleet.url}/sessions`);
@@ -108,7 +108,7 @@ describe('ending a session', () => {
     expect(await isSignedIn(ada)).toEqual([true, true]);
   });
 
-  it('is nothing that a page of another site, or a sibling of this one, can do', async () => {
+  it('refuses a form from another site or origin with 403', async () => {
     const [handle = ''] = await handles(browser);
     for (const from of ['https://evil.example', 'http://localhost:1']) {
       for (const path of ['/sessions/end', '/sessions/end-all']) {
@@ -120,8 +120,8 @@ describe('ending a session', () => {
   });
 });
 
-describe('signing out everywhere', () => {
-  it('ends all sessions of the person, and revokes this browser’s grant', async () => {
+describe('"Sign out everywhere"', () => {
+  it('ends all sessions of the user, and revokes this browser’s grant', async () => {
     const others = await Promise.all([signInAt(fleet.url), signInAt(fleet.url)]);
     const ada = await signInAt(fleet.url, 'Ada');
     fleet.authKit.control.reset();
@@ -134,7 +134,7 @@ describe('signing out everywhere', () => {
     await until(() => fleet.authKit.control.requests().revocation === 1);
   });
 
-  it('does not wait for a revocation that AuthKit does not answer', async () => {
+  it('does not wait for AuthKit to respond to the revocation', async () => {
     fleet.authKit.control.fault({ endpoint: 'revocation', kind: 'silent' });
     await browser.open(`${fleet.url}/sessions`);
     const startedAt = performance.now();
@@ -143,7 +143,7 @@ describe('signing out everywhere', () => {
     expect(page.location?.pathname).toBe('/signed-out');
   });
 
-  it('says so where AuthKit offers no revocation', async () => {
+  it('says that AuthKit offers no revocation, if so', async () => {
     const app = await startTestApp({ authKit: { revocation: false } });
     const page = await (await signIn(app)).open('/sessions');
     expect(page.body).toContain('AuthKit offers no revocation');
