@@ -1,6 +1,6 @@
-// How the code lies: no import circle, folders to copy that hold nothing of their host, files of a
-// size to read, comments that cite what is here. Planted in a folder of the test's own, each fault is
-// found.
+// The layout of the project: no import cycle, copied folders without anything of their host, files of
+// a readable size, comments that cite existing files, tests that mirror src. The last tests plant each
+// fault in a temporary folder and find it.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,17 +8,29 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { settings } from '../../src/config/settings.ts';
 import {
   filesIn,
-  findAtRoot,
-  findCircles,
-  findEscapes,
-  findGhosts,
+  findCycles,
+  findForeignImports,
   findHostNames,
-  findLong,
+  findLongFiles,
+  findMissingFiles,
+  findRootFiles,
+  findStrayTests,
   readSources,
 } from '../support/reading/structure.ts';
 
 const COPIED = ['src/auth', 'src/store', 'src/bearer'];
 const MOST_LINES = 180;
+/** The folders of test that have no counterpart in src. */
+const TEST_FOLDERS = [
+  'app',
+  'copy',
+  'deploy',
+  'docs',
+  'examples',
+  'fixtures',
+  'project',
+  'support',
+];
 const variables = Object.keys(settings.shape);
 
 const lines = (count: number) =>
@@ -27,49 +39,60 @@ const lines = (count: number) =>
 describe('src', () => {
   const sources = readSources('.');
 
-  test('is read as a whole', () => {
+  test('is read completely by these tests', () => {
     expect(sources.length).toBeGreaterThan(100);
     expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(sources.length);
     expect(variables).toContain('SESSION_SECRET');
   });
 
-  test('has no import circle, types included', () => {
-    expect(findCircles(sources)).toEqual([]);
+  test('has no import cycle, types included', () => {
+    expect(findCycles(sources)).toEqual([]);
   });
 
   test.each(['src/auth', 'src/bearer', 'src/development/local-authkit'])(
-    'imports packages and own files only in %s',
+    'imports only packages and files of the same folder in %s',
     (folder) => {
-      expect(findEscapes(sources, folder)).toEqual([]);
+      expect(findForeignImports(sources, folder)).toEqual([]);
     },
   );
 
-  test('imports packages, own files and src/auth only in src/store', () => {
-    expect(findEscapes(sources, 'src/store', ['src/auth'])).toEqual([]);
+  test('imports only packages, files of the same folder and src/auth in src/store', () => {
+    expect(findForeignImports(sources, 'src/store', ['src/auth'])).toEqual([]);
   });
 
-  test('has at most three files that lie in no folder', () => {
-    const files = findAtRoot(sources);
+  test('has at most three files outside its folders', () => {
+    const files = findRootFiles(sources);
     expect(files.length, files.join(', ')).toBeLessThanOrEqual(3);
   });
 
   test(`has no file of more than ${MOST_LINES} lines of code`, () => {
-    expect(findLong(sources, MOST_LINES)).toEqual([]);
+    expect(findLongFiles(sources, MOST_LINES)).toEqual([]);
   });
 
-  test('names no variable of the host in what is copied, and reads no environment there', () => {
+  test('names no variable of the host in the copied folders, and reads no environment there', () => {
     expect(findHostNames(sources, COPIED, variables)).toEqual([]);
   });
 
-  test('cites only files that are here', () => {
-    expect(findGhosts(sources, filesIn('.'))).toEqual([]);
+  test('cites only existing files', () => {
+    expect(findMissingFiles(sources, filesIn('.'))).toEqual([]);
   });
 });
 
-describe('what is planted is found:', () => {
+test('test mirrors src', () => {
+  expect(findStrayTests(filesIn('.'), TEST_FOLDERS)).toEqual([]);
+});
+
+describe('the checks find', () => {
   const planted: Record<string, string[]> = {
     'docs/here.md': ['# Here'],
     'test/elsewhere.ts': [],
+    'test/auth/session/own.test.ts': [],
+    'test/auth/sessions/own.test.ts': [],
+    'test/authority/deep/near.test.ts': [],
+    'test/copy/any/thing.test.ts': [],
+    'test/helpers/any.ts': [],
+    'test/src/auth/own.test.ts': [],
+    'test/circle/copy/own.test.ts': [],
     'src/one.ts': [],
     'src/two.ts': [],
     'src/three.d.ts': [],
@@ -119,8 +142,8 @@ describe('what is planted is found:', () => {
   });
   afterAll(() => rm(root, { recursive: true, force: true }));
 
-  test('circles, by types, by dynamic imports and of a file with itself', () => {
-    expect(findCircles(readSources(root))).toEqual([
+  test('import cycles by types, by dynamic imports and of a file with itself', () => {
+    expect(findCycles(readSources(root))).toEqual([
       'src/auth/escape.ts -> src/auth/session/own.ts -> src/auth/escape.ts',
       'src/circle/deep/type-c.ts -> src/circle/type-a.ts -> src/circle/type-b.ts -> src/circle/deep/type-c.ts',
       'src/circle/itself.ts -> src/circle/itself.ts',
@@ -131,26 +154,28 @@ describe('what is planted is found:', () => {
 
   test('imports that leave a folder', () => {
     const sources = readSources(root);
-    expect(findEscapes(sources, 'src/auth')).toEqual([
+    expect(findForeignImports(sources, 'src/auth')).toEqual([
       'src/auth/escape.ts imports src/config/long.ts',
       'src/auth/escape.ts imports src/store/index.ts',
     ]);
-    expect(findEscapes(sources, 'src/bearer')).toEqual([
+    expect(findForeignImports(sources, 'src/bearer')).toEqual([
       'src/bearer/near.ts imports src/authority/near.ts',
     ]);
-    expect(findEscapes(sources, 'src/store', ['src/auth'])).toEqual([
+    expect(findForeignImports(sources, 'src/store', ['src/auth'])).toEqual([
       'src/store/index.ts imports src/bearer/near.ts',
     ]);
   });
 
-  test('files at the root of src, and long ones', () => {
+  test('files directly in src, and long files', () => {
     const sources = readSources(root);
     const files = ['src/four.ts', 'src/one.ts', 'src/three.d.ts', 'src/two.ts'];
-    expect(findAtRoot(sources)).toEqual(files);
-    expect(findLong(sources, MOST_LINES)).toEqual(['src/config/long.ts has 181 lines of code']);
+    expect(findRootFiles(sources)).toEqual(files);
+    expect(findLongFiles(sources, MOST_LINES)).toEqual([
+      'src/config/long.ts has 181 lines of code',
+    ]);
   });
 
-  test('names of the host’s variables in copied folders', () => {
+  test('the host’s environment variables in copied folders', () => {
     expect(findHostNames(readSources(root), COPIED, variables)).toEqual([
       'src/auth/host.ts:1 says SESSION_SECRET',
       'src/auth/host.ts:2 says AUTHKIT_ISSUER',
@@ -159,7 +184,7 @@ describe('what is planted is found:', () => {
     ]);
   });
 
-  test('files that are cited and not there', () => {
+  test('cited files that do not exist', () => {
     const cited = [
       'guide.md',
       'docs/gone.md',
@@ -168,8 +193,19 @@ describe('what is planted is found:', () => {
       'store/own.ts',
       'late.ts',
     ];
-    expect(findGhosts(readSources(root), filesIn(root))).toEqual(
+    expect(findMissingFiles(readSources(root), filesIn(root))).toEqual(
       cited.map((name) => `src/demo/ghosts.ts cites ${name}`),
     );
+  });
+
+  test('test folders that do not mirror src, and files directly in test', () => {
+    expect(findStrayTests(filesIn(root), ['copy'])).toEqual([
+      'test/auth/sessions/own.test.ts',
+      'test/authority/deep/near.test.ts',
+      'test/circle/copy/own.test.ts',
+      'test/elsewhere.ts',
+      'test/helpers/any.ts',
+      'test/src/auth/own.test.ts',
+    ]);
   });
 });

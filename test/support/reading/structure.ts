@@ -1,5 +1,5 @@
-// Where the code lies, as tests hold it: the import graph of src, the size of its files, and what the
-// text of a file names. What is found is told in lines that a person can act on.
+// Checks of the layout of the project: the import graph of src, the size of its files, the names in
+// their text, and the folders of test. Each returns its findings as lines.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
@@ -11,25 +11,25 @@ export interface Source {
   code: string[];
   /** The text of all comments, those at the end of a line of code too. */
   comments: string;
-  /** Relative imports, resolved: static, dynamic, re-exports and those of types. */
+  /** Relative imports, resolved: static, dynamic, re-exports and types. */
   imports: string[];
 }
 
-/** All of src/**\/*.ts below this root. */
+/** All src/**\/*.ts files below this root. */
 export function readSources(root: string): Source[] {
   return filesIn(root, 'src')
     .filter((path) => path.endsWith('.ts'))
     .map((path) => toSource(path, readFileSync(join(root, path), 'utf8')));
 }
 
-const NOT_OURS = new Set(['node_modules', '.git', '.data', 'dist']);
+const IGNORED = new Set(['node_modules', '.git', '.data', 'dist']);
 
-/** The paths of the project's files, what is installed or built left out. */
+/** The paths of the project's files, without installed and built ones. */
 export function filesIn(root: string, folder = '.'): string[] {
   if (!existsSync(join(root, folder))) return [];
   const entries = readdirSync(join(root, folder), { withFileTypes: true });
   return entries
-    .filter(({ name }) => !NOT_OURS.has(name))
+    .filter(({ name }) => !IGNORED.has(name))
     .flatMap((entry) => {
       const path = posix.join(folder, entry.name);
       return entry.isDirectory() ? filesIn(root, path) : [path];
@@ -47,7 +47,7 @@ function toSource(path: string, text: string): Source {
 
 const IMPORT = /\b(?:from|import)\b\s*\(?\s*(['"`])(\.\.?\/[^'"`]+)\1/g;
 
-/** Line by line: the formatter leaves a comment on lines of its own, or at the end of one. */
+/** Works by line, since the formatter puts a comment on its own lines or at the end of a line. */
 function split(text: string) {
   const code: string[] = [];
   const comments: string[] = [];
@@ -67,25 +67,25 @@ function split(text: string) {
   return { code, comments };
 }
 
-/** A shortest way back to each file that reaches itself, but for those on a way told before. */
-export function findCircles(sources: Source[]): string[] {
+/** A shortest import cycle of each file that has one, unless an earlier cycle includes the file. */
+export function findCycles(sources: Source[]): string[] {
   const graph = new Map(sources.map(({ path, imports }) => [path, imports]));
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return sources.flatMap(({ path }) => {
-    const way = told.has(path) ? undefined : wayBack(graph, path);
-    for (const step of way ?? []) told.add(step);
-    return way ? [way.join(' -> ')] : [];
+    const cycle = reported.has(path) ? undefined : shortestCycle(graph, path);
+    for (const step of cycle ?? []) reported.add(step);
+    return cycle ? [cycle.join(' -> ')] : [];
   });
 }
 
-function wayBack(graph: Map<string, string[]>, start: string): string[] | undefined {
+function shortestCycle(graph: Map<string, string[]>, start: string): string[] | undefined {
   const seen = new Set<string>();
-  // Breadth first: the list grows while it is walked.
-  const ways = [[start]];
-  for (const way of ways) {
-    for (const next of graph.get(way.at(-1) ?? '') ?? []) {
-      if (next === start) return [...way, start];
-      if (!seen.has(next)) ways.push([...way, next]);
+  // Breadth-first search: the loop adds to the list that it walks.
+  const paths = [[start]];
+  for (const path of paths) {
+    for (const next of graph.get(path.at(-1) ?? '') ?? []) {
+      if (next === start) return [...path, start];
+      if (!seen.has(next)) paths.push([...path, next]);
       seen.add(next);
     }
   }
@@ -96,8 +96,12 @@ const isIn = (path: string, folder: string) => path.startsWith(`${folder}/`);
 const within = (sources: Source[], folders: string[]) =>
   sources.filter(({ path }) => folders.some((folder) => isIn(path, folder)));
 
-/** Relative imports that leave this folder for another than the allowed ones. */
-export function findEscapes(sources: Source[], folder: string, allowed: string[] = []): string[] {
+/** Relative imports from this folder into folders that are not allowed. */
+export function findForeignImports(
+  sources: Source[],
+  folder: string,
+  allowed: string[] = [],
+): string[] {
   return within(sources, [folder]).flatMap(({ path, imports }) =>
     imports
       .filter((to) => ![folder, ...allowed].some((each) => isIn(to, each)))
@@ -105,17 +109,17 @@ export function findEscapes(sources: Source[], folder: string, allowed: string[]
   );
 }
 
-/** The .ts files that lie in src itself, in none of its folders. */
-export const findAtRoot = (sources: Source[]): string[] =>
+/** The .ts files directly in src. */
+export const findRootFiles = (sources: Source[]): string[] =>
   sources.map(({ path }) => path).filter((path) => posix.dirname(path) === 'src');
 
 /** Files with more lines of code than this. */
-export const findLong = (sources: Source[], most: number): string[] =>
+export const findLongFiles = (sources: Source[], most: number): string[] =>
   sources
     .filter(({ code }) => code.length > most)
     .map(({ path, code }) => `${path} has ${code.length} lines of code`);
 
-/** Where these folders name what only their host knows: its variables, in code or comment. */
+/** The places where these folders name environment variables of the host, in code or comments. */
 export function findHostNames(sources: Source[], folders: string[], names: string[]): string[] {
   const named = new RegExp(`\\b(?:${names.join('|')}|process\\??\\.env)\\b`, 'g');
   return within(sources, folders).flatMap(({ path, text }) =>
@@ -127,25 +131,40 @@ export function findHostNames(sources: Source[], folders: string[], names: strin
   );
 }
 
-// Not .js, which ends names of products and of what the build makes; no address and no pattern.
+// Without .js, which ends product names and names of built files; without URLs and patterns.
 const FILE_NAME =
   /(?<![\w./@*>}-])(?:\.{1,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:[cm]?ts|mjs|md|json|ejs|css|ya?ml)\b(?![(/])/g;
 
 /**
- * Files that comments name and that are not there. `files` are the paths of the project; a name is
+ * Files that comments name but that do not exist. `files` are the paths of the project; a name must be
  * one of them, or the end of a path in src: `metadata.ts`, `demo/format.ts`.
  */
-export function findGhosts(sources: Source[], files: string[]): string[] {
+export function findMissingFiles(sources: Source[], files: string[]): string[] {
   const inSource = files.filter((path) => isIn(path, 'src'));
-  const isThere = (name: string) =>
+  const exists = (name: string) =>
     files.includes(name) || inSource.some((path) => `/${path}`.endsWith(`/${name}`));
   return sources.flatMap(({ path, comments }) =>
     [...comments.matchAll(FILE_NAME)]
       .map(([name]) => name)
       .filter((name) => {
         const besides = posix.join(posix.dirname(path), name);
-        return name.startsWith('.') ? !files.includes(besides) : !isThere(name);
+        return name.startsWith('.') ? !files.includes(besides) : !exists(name);
       })
       .map((name) => `${path} cites ${name}`),
   );
+}
+
+/** Files in test whose folder is neither a folder of src of the same path nor below an `extra` one. */
+export function findStrayTests(files: string[], extra: string[]): string[] {
+  const folders = new Set(
+    files
+      .filter((path) => isIn(path, 'src'))
+      .flatMap((path) => [...path.matchAll(/(?=\/)/g)].map(({ index }) => path.slice(0, index))),
+  );
+  return files.filter((path) => {
+    if (!isIn(path, 'test')) return false;
+    const folder = posix.dirname(path).replace(/^test/, 'src');
+    const isExtra = extra.some((name) => isIn(path, `test/${name}`));
+    return !isExtra && (folder === 'src' || !folders.has(folder));
+  });
 }
