@@ -1,4 +1,4 @@
-// What each engine of the store adds by itself: the file stays bounded and private, keys expire.
+// Properties of one store engine alone: the file stays bounded and private, Redis keys expire.
 import { statSync } from 'node:fs';
 import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -26,7 +26,7 @@ function count(file: string, table: string): unknown {
   }
 }
 
-/** What openEmbeddedStore starts, with another number of sessions and at another pace. */
+/** Prunes like openEmbeddedStore, with another limit of sessions and every 10 ms. */
 async function pruneOften(file: string, maxSessions: number): Promise<() => Promise<void>> {
   const sqlite = await openSqlite(file, migrate);
   const stopPruning = startPruning(sqlite, maxSessions, 10);
@@ -37,7 +37,7 @@ async function pruneOften(file: string, maxSessions: number): Promise<() => Prom
 }
 
 describe('the session file', () => {
-  test('is readable by its owner only, and so are its companions', async () => {
+  test('is readable by its owner only, as are its -wal and -shm files', async () => {
     const file = newFile();
     const store = await openEmbeddedStore({ file });
     await store.insert('a', session('ada'));
@@ -47,7 +47,7 @@ describe('the session file', () => {
     await store.close();
   });
 
-  test('loses what has expired by itself', async () => {
+  test('loses expired sessions and leases without any request', async () => {
     const file = newFile();
     const store = await openEmbeddedStore({ file });
     const stop = await pruneOften(file, 1_000_000);
@@ -62,7 +62,7 @@ describe('the session file', () => {
     await store.close();
   });
 
-  test('holds at most so many sessions, and drops those nearest their end', async () => {
+  test('holds a limited number of sessions, and drops those closest to their expiry', async () => {
     const file = newFile();
     const store = await openEmbeddedStore({ file });
     const stop = await pruneOften(file, 10);
@@ -76,7 +76,7 @@ describe('the session file', () => {
     await store.close();
   });
 
-  test('is pruned by the store itself, once a minute', async () => {
+  test('is pruned once a minute', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.now() });
     const file = newFile();
     const store = await openEmbeddedStore({ file });
@@ -90,7 +90,7 @@ describe('the session file', () => {
     expect(count(file, 'sessions')).toEqual([0]);
   });
 
-  test('opens again with everything in it', async () => {
+  test('keeps its sessions when it is closed and reopened', async () => {
     const file = newFile();
     const first = await openEmbeddedStore({ file });
     await first.insert('a', session('ada'));
@@ -101,7 +101,7 @@ describe('the session file', () => {
   });
 });
 
-/** What one waits for until the other opens it. */
+/** A promise with a function that resolves it. */
 function gate() {
   let open: (() => void) | undefined;
   const opened = new Promise<void>((resolve) => {
@@ -110,7 +110,7 @@ function gate() {
   return { opened, open: () => open?.() };
 }
 
-describe('the keys in Redis', () => {
+describe('the Redis keys', () => {
   let redis: TestRedis;
   let store: Store;
   beforeAll(async () => {
@@ -122,7 +122,7 @@ describe('the keys in Redis', () => {
     await redis.close();
   });
 
-  test('all expire by themselves', async () => {
+  test('all have an expiry', async () => {
     const keys = { person: 'ada', organization: 'org1', issuerSession: 'sid1' };
     const next = { facts: bytes('g'), tokens: bytes('t'), organization: 'org2' };
     await store.insert('a', session(keys));
@@ -135,7 +135,7 @@ describe('the keys in Redis', () => {
     expect(await redis.command('INFO keyspace')).toContain('keys=7,expires=7');
   });
 
-  test('name no session that has ended', async () => {
+  test('of an index drop sessions that have ended', async () => {
     await redis.flush();
     await store.insert('ended', session('ada'));
     await redis.command('DEL session:{ended}');
@@ -146,7 +146,7 @@ describe('the keys in Redis', () => {
     expect(await redis.command('DBSIZE')).toBe(':0\r\n');
   });
 
-  test('keep a name that somebody saw before its session was written', async () => {
+  test('of an index keep an entry that a reader sees before its session is written', async () => {
     await redis.flush();
     const client = await connectRedis(redis.url);
     const commands = createCommands(client);
@@ -171,7 +171,7 @@ describe('the keys in Redis', () => {
     client.destroy();
   });
 
-  test('name no more sessions of a person than are kept, of those that ended unused neither', async () => {
+  test('of an index are limited to 50 sessions of a person, ended ones included', async () => {
     await redis.flush();
     for (let i = 0; i < 60; i += 1) {
       await store.insert(`${i}`, session('ada', { endsAt: Date.now() + HOUR + i }));
@@ -180,7 +180,7 @@ describe('the keys in Redis', () => {
     expect(await redis.command('ZCARD user:{ada}')).toBe(':50\r\n');
   });
 
-  test('are apart where two applications use two databases of one server', async () => {
+  test('are separate for two applications in two databases of one server', async () => {
     const { store: other } = await openStore({ redisUrl: `${redis.url}/1`, file: '' });
     await store.insert('a', session('ada'));
     expect(await other.sessionsOf('ada')).toEqual([]);

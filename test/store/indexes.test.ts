@@ -1,5 +1,4 @@
-// By what sessions are found beside their own keys, held against both engines: person, organization
-// and the session at the issuer.
+// The indexes of sessions, in both engines: by person, organization and session at the issuer.
 import { expect, test, vi } from 'vitest';
 import type { IndexKeys } from '../../src/auth/session/records.ts';
 import type { Store } from '../../src/store/index.ts';
@@ -15,7 +14,7 @@ const next = (organization?: string) => ({
 });
 
 eachEngine((on) => {
-  test('a session is found by person, organization and issuer session, by each key of its own', async () => {
+  test('keysBy finds a session by person, organization and issuer session', async () => {
     const keys = { person: 'ada', organization: 'org1', issuerSession: 'sid1' };
     await on.store.insert('a', session(keys));
     await on.store.insert('b', session({ person: 'grace', organization: 'org2' }));
@@ -25,7 +24,7 @@ eachEngine((on) => {
     expect(await found(on.other, 'organization', 'org1')).toEqual(['a']);
     expect(await found(on.other, 'issuerSession', 'sid1')).toEqual(['a']);
     expect(await found(on.other, 'organization', 'org2')).toEqual(['b']);
-    // A key of one index is none of another, and what has none is found by none.
+    // A key works in its own index only, and a session without a key is in none.
     for (const index of INDEXES) {
       for (const key of ['', 'null', 'undefined', 'nobody'])
         expect(await found(on.other, index, key)).toEqual([]);
@@ -35,7 +34,7 @@ eachEngine((on) => {
     expect(await found(on.other, 'person', 'sid1')).toEqual([]);
   });
 
-  test('two sessions of one organization are both found, and one that is removed no more', async () => {
+  test('keysBy finds both sessions of an organization, and a removed one no more', async () => {
     await on.store.insert('a', session({ person: 'ada', organization: 'org' }));
     await on.other.insert('b', session({ person: 'grace', organization: 'org' }));
     expect(await found(on.store, 'organization', 'org')).toEqual(['a', 'b']);
@@ -43,7 +42,7 @@ eachEngine((on) => {
     expect(await found(on.other, 'organization', 'org')).toEqual(['b']);
   });
 
-  test('a session that has ended is found by none of its keys', async () => {
+  test('keysBy finds an ended session by none of its keys', async () => {
     const keys = { person: 'ada', organization: 'org', issuerSession: 'sid' };
     await on.store.insert('expired', session(keys));
     pass(HOUR - 1);
@@ -72,7 +71,7 @@ eachEngine((on) => {
     }
   });
 
-  test('a refresh that came too late moves nothing', async () => {
+  test('a late refresh does not move a session', async () => {
     await on.store.insert('a', session({ person: 'ada', organization: 'org1' }));
     expect(await on.store.replaceTokens('a', 1, next('org1'))).toBe(true);
     expect(await on.other.replaceTokens('a', 1, next('org2'))).toBe(false);
@@ -81,7 +80,7 @@ eachEngine((on) => {
     expect(await found(on.store, 'organization', 'org2')).toEqual([]);
   });
 
-  test('a session that moves while it is looked for is found from then on', async () => {
+  test('a session that moves during a lookup is found by the next', async () => {
     await on.store.insert('a', session({ person: 'ada', organization: 'org1' }));
     for (let version = 1; version <= 200; version += 1) {
       const organization = version % 2 ? 'org2' : 'org1';
@@ -97,7 +96,7 @@ eachEngine((on) => {
     }
   });
 
-  test('an instance whose clock is ahead hides no session from the others', async () => {
+  test('an instance with a fast clock hides no session from the others', async () => {
     const keys = { person: 'ada', organization: 'org', issuerSession: 'sid' };
     await on.store.insert('a', session(keys));
     pass(HOUR);
@@ -108,7 +107,7 @@ eachEngine((on) => {
     for (const index of INDEXES) expect(await found(on.store, index, keys[index])).toEqual(['a']);
   });
 
-  test('a sign-in while its organization is looked for is found by the next look', async () => {
+  test('a sign-in during a lookup of its organization is found by the next', async () => {
     for (let round = 0; round < 50; round += 1) {
       const key = `k${round}`;
       const looking = (async () => {
@@ -121,11 +120,11 @@ eachEngine((on) => {
     }
   });
 
-  test('of an organization more sessions are found than a person may have', async () => {
+  test('keysBy finds more sessions of an organization than a person may have', async () => {
     const all = Array.from({ length: 1_200 }, (_, i) => `k${i}`);
     const insert = (key: string) =>
       on.store.insert(key, session({ person: key, organization: 'org' }));
-    // As many at once as a busy server has: each command has a second.
+    // In batches of 50, as each command must end within a second.
     for (let at = 0; at < all.length; at += 50)
       await Promise.all(all.slice(at, at + 50).map(insert));
     expect(await found(on.other, 'organization', 'org')).toEqual(all.toSorted());

@@ -1,4 +1,4 @@
-// The session file when things go wrong: several processes, kill -9, no room, damage.
+// Faults around the session file: several processes, kill -9, a full disk, damage.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ let files = 0;
 const newFile = () => join(folder, `${(files += 1)}.db`);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What the jobs leave in each session. */
+/** The row that the jobs leave for each session. */
 const WRITTEN = {
   data: bytes('data 2'),
   facts: bytes('g'),
@@ -24,7 +24,7 @@ const WRITTEN = {
 };
 
 describe('several processes on one session file', () => {
-  test('make it together and write at once without an error', async () => {
+  test('create it together and write at once without an error', async () => {
     const file = newFile();
     const jobs = ['a', 'b', 'c', 'd'].map((name) => run('write', file, name));
     await Promise.all(jobs.map(({ ended }) => ended));
@@ -38,11 +38,11 @@ describe('several processes on one session file', () => {
     await store.close();
   });
 
-  test('see what one of them writes that has opened the file twice, as the app does', async () => {
+  test('see the writes of one that has opened the file twice, as the app does', async () => {
     const file = newFile();
     const stores = [await openEmbeddedStore({ file }), await openEmbeddedStore({ file })];
     const entries = await openEntries(file);
-    // The last one to close the file writes its log back and deletes it, and this is not the last.
+    // The last process to close the file deletes its log; this one is not the last.
     const visits = run('read', file, 'nobody');
     await visits.ended;
     expect([...visits.lines, visits.errors()]).toEqual(['not there', '']);
@@ -58,14 +58,14 @@ describe('several processes on one session file', () => {
     await after.close();
   });
 
-  test('hold a lease one at a time', async () => {
+  test('hold a lease one after the other', async () => {
     const file = newFile();
     const jobs = ['a', 'b', 'c'].map((name) => run('exclude', file, name));
     await Promise.all(jobs.map(({ ended }) => ended));
     expect(jobs.map(({ errors }) => errors())).toEqual(['', '', '']);
   });
 
-  test('lose nothing that was acknowledged to one that is killed', async () => {
+  test('keep every acknowledged write of a killed one', async () => {
     const file = newFile();
     for (const name of ['a', 'b', 'c']) {
       const job = run('write-on', file, name);
@@ -81,7 +81,7 @@ describe('several processes on one session file', () => {
     }
   });
 
-  test('wait for a write of another without being blocked, and not for ever', async () => {
+  test('wait for a write lock for a limited time, without blocking reads', async () => {
     const file = newFile();
     const [store, { default: Database }] = await Promise.all([
       openEmbeddedStore({ file }),
@@ -105,8 +105,8 @@ describe('several processes on one session file', () => {
 });
 
 describe('a session file', () => {
-  // A file system of 2 MB where that may be mounted, else a limit on the size of files.
-  test('without room refuses writes with a clear error, and is read on', async () => {
+  // A file system of 2 MB if the test may mount one, else a limit on file sizes.
+  test('on a full disk refuses writes with store_full, and stays readable', async () => {
     const disk = join(folder, 'disk');
     mkdirSync(disk);
     let limit = '';
@@ -126,7 +126,7 @@ describe('a session file', () => {
     }
   });
 
-  test('that may not be written is told so when it is opened', async () => {
+  test('that is read-only is refused with store_readonly when it is opened', async () => {
     const file = newFile();
     await (await openEmbeddedStore({ file })).close();
     chmodSync(file, 0o444);
@@ -136,7 +136,7 @@ describe('a session file', () => {
     expect(job.errors()).toContain('store_readonly');
   });
 
-  test('that is no database is kept and named, and opens afresh once moved aside', async () => {
+  test('that is not a database is named and kept, and is created anew once moved aside', async () => {
     const file = newFile();
     const content = 'this is not a database, but somebody may want it back '.repeat(500);
     writeFileSync(file, content);
@@ -150,7 +150,7 @@ describe('a session file', () => {
     await store.close();
   });
 
-  test('whose pages are overwritten rejects as damaged, and is kept', async () => {
+  test('with overwritten pages rejects with store_damaged, and is kept', async () => {
     const file = newFile();
     const first = await openEmbeddedStore({ file });
     for (let i = 0; i < 200; i += 1) await first.insert(`${i}`, session('ada'));
@@ -165,7 +165,7 @@ describe('a session file', () => {
     expect(readFileSync(file).subarray(8192 * 2)).toEqual(content.subarray(8192 * 2));
   });
 
-  test('made by another version is refused as damaged', async () => {
+  test('with unknown tables is refused with store_damaged', async () => {
     const file = newFile();
     const { default: Database } = await import('libsql');
     const db = new Database(file);
@@ -174,7 +174,7 @@ describe('a session file', () => {
     expect(await codeOf(openEmbeddedStore({ file }))).toBe('store_damaged');
   });
 
-  test('made by a later version is refused as damaged, and stays as it is', async () => {
+  test('of a later version is refused with store_damaged, and stays unchanged', async () => {
     const file = newFile();
     const { default: Database } = await import('libsql');
     const db = new Database(file);

@@ -1,9 +1,9 @@
-// What src/auth/session/records.ts promises of a session and its tokens, held against both engines.
+// The contract of src/auth/session/records.ts for a session and its tokens, in both engines.
 import { expect, test } from 'vitest';
 import { bytes, eachEngine, endAll, HOUR, pass, session } from '../support/store/stores.ts';
 
 eachEngine((on) => {
-  test('a session is read by every instance as it was inserted', async () => {
+  test('every instance reads a session as it was inserted', async () => {
     await on.store.insert('a', session('ada'));
     expect(await on.other.read('a')).toEqual({
       data: bytes('data 1'),
@@ -18,7 +18,7 @@ eachEngine((on) => {
     });
   });
 
-  test('a session nobody signed in to has no facts, no tokens and version 0', async () => {
+  test("a visitor's session has no facts, no tokens and version 0", async () => {
     await on.store.insert('a', session());
     expect(await on.store.read('a')).toEqual({
       data: bytes('data 1'),
@@ -30,12 +30,12 @@ eachEngine((on) => {
     expect(await on.store.sessionsOf('')).toEqual([]);
   });
 
-  test('an unknown key is undefined', async () => {
+  test('an unknown key reads as undefined', async () => {
     expect(await on.store.read('a')).toBeUndefined();
     expect(await on.store.readTokens('a')).toBeUndefined();
   });
 
-  test('values of any length, and every byte, come back unchanged', async () => {
+  test('values of any length and any bytes are returned unchanged', async () => {
     const data = `"'\\ é 🙂 ${'x'.repeat(100_000)}`;
     const every = Buffer.from([...Array(256).keys()]);
     await on.store.insert('a', session('ada', { data: Buffer.concat([bytes(data), every]) }));
@@ -61,7 +61,7 @@ eachEngine((on) => {
     expect(await on.store.read('a')).toBeUndefined();
   });
 
-  test('an update writes the data, moves the expiry and leaves the tokens', async () => {
+  test('an update writes the data, moves the expiry and keeps the tokens', async () => {
     await on.store.insert('a', session('ada'));
     pass(HOUR / 2);
     const lastSeenAt = Date.now();
@@ -87,7 +87,7 @@ eachEngine((on) => {
     expect(await on.store.read('a')).toBeUndefined();
   });
 
-  test('an update after sign-out writes nothing and brings nothing back', async () => {
+  test('an update after sign-out does not restore the session', async () => {
     await on.store.insert('a', session('ada'));
     await on.other.remove('a');
     expect(await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR)).toBe(false);
@@ -98,7 +98,7 @@ eachEngine((on) => {
     expect(await on.store.sessionsOf('ada')).toEqual([]);
   });
 
-  test('tokens are replaced once per version, whoever tries', async () => {
+  test('tokens are replaced once per version, by whichever instance is first', async () => {
     await on.store.insert('a', session('ada'));
     const tries = Array.from({ length: 20 }, (__, i) =>
       (i % 2 ? on.store : on.other).replaceTokens('a', 1, {
@@ -122,7 +122,7 @@ eachEngine((on) => {
     expect((await on.store.read('a'))?.version).toBe(3);
   });
 
-  test('a replacement of tokens leaves the data and the expiry', async () => {
+  test('a replacement of tokens keeps the data and the expiry', async () => {
     await on.store.insert('a', session('ada'));
     await on.store.update('a', bytes('data 2'), Date.now(), Date.now() + HOUR);
     await on.store.replaceTokens('a', 1, { facts: bytes('g'), tokens: bytes('t') });

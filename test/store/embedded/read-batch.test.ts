@@ -1,4 +1,4 @@
-// Reads of the embedded store that arrive together share one transaction, and nobody can tell.
+// Simultaneous reads of the embedded store share one transaction, without any visible effect.
 import { statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openStore } from '../../../src/store/index.ts';
@@ -8,7 +8,7 @@ const newFile = temporaryFiles();
 const open = async (file: string) => (await openStore({ file })).store;
 const MANY = 300;
 
-test('each of many reads gets its own row, or none', async () => {
+test('each of many simultaneous reads gets its own row, or none', async () => {
   const store = await open(newFile());
   for (let i = 0; i < MANY; i += 2) {
     await store.insert(
@@ -26,7 +26,7 @@ test('each of many reads gets its own row, or none', async () => {
   await store.close();
 });
 
-test('a read sees what another instance wrote before it was asked', async () => {
+test('a read sees every earlier write of another instance', async () => {
   const file = newFile();
   const [store, other] = [await open(file), await open(file)];
   await store.insert('a', session('ada'));
@@ -42,7 +42,7 @@ test('a read sees what another instance wrote before it was asked', async () => 
   await other.close();
 });
 
-test('a write between reads is kept, and no transaction stays open behind them', async () => {
+test('a write between reads is kept, and the reads leave no transaction open', async () => {
   const file = newFile();
   const [store, other] = [await open(file), await open(file)];
   const reads = () => [...Array(20).keys()].map((i) => store.read(`${i}`));
@@ -51,13 +51,13 @@ test('a write between reads is kept, and no transaction stays open behind them',
   }
   await Promise.all(reads());
   expect(await other.sessionsOf('ada')).toHaveLength(20);
-  // Only with no reader left can the log be written back and cut to nothing.
+  // SQLite can empty the write-ahead log only when no reader is left.
   await other.close();
   expect(statSync(`${file}-wal`).size).toBe(0);
   await store.close();
 });
 
-test('reads that wait while the store is closed are answered, and the process goes on', async () => {
+test('reads that are pending when the store closes still return their rows', async () => {
   const store = await open(newFile());
   await store.insert('a', session('ada'));
   const waiting = [store.read('a'), store.read('a'), store.read('b')];

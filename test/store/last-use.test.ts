@@ -1,5 +1,5 @@
-// Noting that a session is in use, held against both engines: it writes times, and never brings back
-// what another request has changed or ended meanwhile.
+// The note that a session is in use, in both engines: it writes times only, and never undoes what
+// another request has changed or ended meanwhile.
 import { expect, test, vi } from 'vitest';
 import { SessionCookie, sessionKey } from '../../src/auth/session/cookie.ts';
 import { SealedSessionStore } from '../../src/auth/session/sealed-store.ts';
@@ -14,7 +14,7 @@ const sealed = (records: SessionRecords) =>
     maxMs: 24 * HOUR,
   });
 
-/** Saves this as what the host keeps in the session, as express-session does. */
+/** Saves this data of the host in the session, as express-session does. */
 const save = (store: SealedSessionStore, sid: string, data: object) =>
   new Promise<void>((resolve, reject) => {
     const cookie = { originalMaxAge: HOUR, expires: new Date(Date.now() + HOUR) };
@@ -27,7 +27,7 @@ const load = (store: SealedSessionStore, sid: string) =>
   });
 
 eachEngine((on) => {
-  test('a note of use moves the last use and the expiry, and leaves data and tokens', async () => {
+  test('touch moves the last use and the expiry, and keeps data and tokens', async () => {
     await on.store.insert('a', session('ada'));
     const started = Date.now();
     pass(HOUR / 2);
@@ -43,7 +43,7 @@ eachEngine((on) => {
     expect(await on.store.read('a')).toBeUndefined();
   });
 
-  test('a note of use never moves the end beyond the last moment of the session', async () => {
+  test('touch never moves the expiry beyond the end of the session', async () => {
     await on.store.insert('a', session('ada', { endsAt: Date.now() + 2 * HOUR }));
     expect(await on.store.touch('a', Date.now(), Date.now() + 9 * HOUR)).toBe(true);
     pass(2 * HOUR - 1);
@@ -54,7 +54,7 @@ eachEngine((on) => {
     expect(await on.store.keysBy('person', 'ada')).toEqual([]);
   });
 
-  test('a note of use that races with an update of the data leaves what the update wrote', async () => {
+  test('touch during an update keeps the updated data', async () => {
     await on.store.insert('a', session('ada'));
     for (let round = 0; round < 50; round += 1) {
       const now = Date.now();
@@ -65,7 +65,7 @@ eachEngine((on) => {
     }
   });
 
-  test('a note of use that races with a refresh leaves the tokens that the refresh brought', async () => {
+  test('touch during a refresh keeps the new tokens', async () => {
     await on.store.insert('a', session('ada'));
     for (let version = 1; version <= 50; version += 1) {
       const now = Date.now();
@@ -80,7 +80,7 @@ eachEngine((on) => {
     }
   });
 
-  test('a note of use after a sign-out, or during it, brings nothing back', async () => {
+  test('touch during or after sign-out does not restore the session', async () => {
     for (let round = 0; round < 50; round += 1) {
       const key = `k${round}`;
       await on.store.insert(key, session('ada'));
@@ -93,7 +93,7 @@ eachEngine((on) => {
     expect(await on.store.sessionsOf('ada')).toEqual([]);
   });
 
-  test('a note of use that began before the expiry brings nothing back that was removed after it', async () => {
+  test('touch with a time before the expiry does not restore a session removed after it', async () => {
     await on.store.insert('a', session('ada'));
     const lateBy = 5;
     pass(HOUR + lateBy);
@@ -103,7 +103,7 @@ eachEngine((on) => {
     expect(await on.other.read('a')).toBeUndefined();
   });
 
-  test('what one request took out of the session stays out when another, which had read it, notes its use', async () => {
+  test('touch by a request that read older data does not restore a removed member', async () => {
     const [store, other] = [sealed(on.store), sealed(on.other)];
     const id = { sid: 'the-id-of-a-session', key: sessionKey('the-id-of-a-session') };
     await save(store, id.sid, { basket: ['tea'] });

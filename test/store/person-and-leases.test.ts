@@ -1,5 +1,4 @@
-// What src/auth/session/records.ts promises of a person's sessions and of leases, held against both
-// engines.
+// The contract of src/auth/session/records.ts for a person's sessions and for leases, in both engines.
 import { expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/index.ts';
 import { bytes, eachEngine, endAll, HOUR, pass, session } from '../support/store/stores.ts';
@@ -9,7 +8,7 @@ async function keysOf(store: Store, person: string): Promise<string[]> {
 }
 
 eachEngine((on) => {
-  test("a person's sessions are listed, the last seen first, nobody else's among them", async () => {
+  test("sessionsOf lists a person's own sessions only, the last seen first", async () => {
     const start = Date.now();
     await on.store.insert('a', session('ada'));
     pass(1000);
@@ -24,7 +23,7 @@ eachEngine((on) => {
     ]);
   });
 
-  test("one session is ended once, and is found as its own person's only", async () => {
+  test('one session is removed once, and is found under its own person only', async () => {
     await on.store.insert('a', session('ada'));
     await on.store.insert('b', session('ada'));
     expect(await on.other.keysBy('person', 'grace')).toEqual([]);
@@ -47,7 +46,7 @@ eachEngine((on) => {
     expect(await endAll(on.store, 'ada')).toBe(0);
   });
 
-  test('of one person the newest fifty sessions are kept, of others all', async () => {
+  test('the newest fifty sessions of a person are kept, without an effect on other persons', async () => {
     await on.store.insert('grace', session('grace'));
     for (let i = 0; i < 60; i += 1) {
       pass(1000);
@@ -59,7 +58,7 @@ eachEngine((on) => {
     expect(await on.store.read('grace')).toBeDefined();
   });
 
-  test('a sign-in during "sign out everywhere" ends with it or is found by the next', async () => {
+  test('a sign-in during "Sign out everywhere" ends with it or is found by the next', async () => {
     for (let round = 0; round < 100; round += 1) {
       const key = `k${round}`;
       const ticks = round % 10;
@@ -75,7 +74,7 @@ eachEngine((on) => {
     }
   });
 
-  test('a lease has one owner, who may take it again', async () => {
+  test('a lease has one owner, which may acquire it again', async () => {
     expect(await on.store.acquireLease('l', 'one', 10_000)).toBe(true);
     expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(false);
     expect(await on.store.acquireLease('l', 'one', 10_000)).toBe(true);
@@ -90,7 +89,7 @@ eachEngine((on) => {
     expect(await on.other.acquireLease('l', 'two', 10_000)).toBe(true);
   });
 
-  test('a lease that runs out goes to another, and its first owner learns of it', async () => {
+  test('an expired lease goes to another owner, and the first one cannot renew it', async () => {
     vi.useRealTimers();
     await on.store.acquireLease('l', 'one', 50);
     await vi.waitFor(
@@ -114,14 +113,14 @@ eachEngine((on) => {
     }
   });
 
-  test('of many who ask for a lease at once, one gets it', async () => {
+  test('one of many simultaneous owners acquires a lease', async () => {
     const asked = Array.from({ length: 20 }, (__, i) =>
       (i % 2 ? on.store : on.other).acquireLease('l', `owner ${i}`, 10_000),
     );
     expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1);
   });
 
-  test('it answers a ping', async () => {
+  test('ping resolves', async () => {
     await expect(on.store.ping()).resolves.toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-// Redis when things go wrong: stopped, frozen, away at the start, full, read-only, behind TLS.
+// Faults of Redis: stopped, frozen, down at start, full, read-only; and Redis behind TLS.
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ async function took(promise: Promise<unknown>): Promise<number> {
   return performance.now() - before;
 }
 
-describe('Redis', () => {
+describe('the Redis store', () => {
   const clean: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (const step of clean.splice(0).toReversed()) await step();
@@ -42,7 +42,7 @@ describe('Redis', () => {
     return { redis, store };
   }
 
-  test('stopped: commands fail at once; started: they work again by themselves', async () => {
+  test('fails at once while Redis is stopped, and recovers when it starts again', async () => {
     const { redis, store } = await startStore();
     await store.insert('a', session('ada'));
     await redis.stop();
@@ -63,17 +63,17 @@ describe('Redis', () => {
     ]);
   });
 
-  test('answering while this process is busy for longer than a command may take: it is heard', async () => {
+  test('accepts a reply that arrived while the process was busy beyond the deadline', async () => {
     const { store } = await startStore();
     await store.insert('a', session('ada'));
     const read = store.read('a');
-    // The command leaves first; then nothing runs here, and the answer waits.
+    // The command is sent first; then the event loop blocks while the reply waits.
     await new Promise((sent) => setImmediate(sent));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
     expect(await read).toMatchObject({ data: bytes('data 1') });
   });
 
-  test('stopped in the middle of many commands: every one of them is answered', async () => {
+  test('settles every one of many commands when Redis stops in between', async () => {
     const { redis, store } = await startStore();
     await store.insert('a', session('ada'));
     const many = Array.from({ length: 500 }, () => store.read('a').catch((e: unknown) => e));
@@ -86,7 +86,7 @@ describe('Redis', () => {
     }
   });
 
-  test('frozen: the first commands fail in time, the next at once; then it works on', async () => {
+  test('fails the first commands in time and the next at once while Redis is frozen', async () => {
     const { redis, store } = await startStore();
     await store.insert('a', session('ada'));
     redis.pause();
@@ -98,7 +98,7 @@ describe('Redis', () => {
     expect(await store.read('a')).toBeDefined();
   });
 
-  test('frozen for longer than a connection may be silent: it works on too', async () => {
+  test('recovers after Redis is frozen for longer than a connection may be silent', async () => {
     const { redis, store } = await startStore();
     redis.pause();
     await took(store.ping());
@@ -108,7 +108,7 @@ describe('Redis', () => {
     await vi.waitFor(() => store.ping(), { timeout: 15_000, interval: 50 });
   });
 
-  test('away at the start: the store is there, fails fast, and works once Redis has come', async () => {
+  test('opens while Redis is down, fails fast, and works once Redis is up', async () => {
     const redis = await startRedis();
     clean.push(() => redis.close());
     await redis.stop();
@@ -120,7 +120,7 @@ describe('Redis', () => {
     await vi.waitFor(() => store.ping(), { timeout: 10_000, interval: 50 });
   });
 
-  test('named by what is no URL of it: rejected as such, and its password is not told', async () => {
+  test('rejects an invalid URL without quoting its password', async () => {
     const told = ['redis://:pass-word@host:port', 'redis://:pass-word@host/name'].map(
       async (url) => {
         const error: unknown = await openStore({ redisUrl: url, file: '' }).catch(
@@ -133,7 +133,7 @@ describe('Redis', () => {
     await Promise.all(told);
   });
 
-  test('full: writes are refused as such, reads and sign-out go on', async () => {
+  test('refuses writes with store_full when Redis is full, and keeps reads and removal', async () => {
     const { redis, store } = await startStore();
     await store.insert('a', session('ada'));
     await redis.command('CONFIG SET maxmemory 1');
@@ -143,13 +143,13 @@ describe('Redis', () => {
     expect(await store.read('a')).toBeUndefined();
   });
 
-  test('as a read-only replica: writes are refused as such', async () => {
+  test('refuses writes with store_readonly on a read-only replica', async () => {
     const { redis, store } = await startStore();
     await redis.command('REPLICAOF 127.0.0.1 1');
     expect(await codeOf(store.insert('a', session('ada')))).toBe('store_readonly');
   });
 
-  test('behind TLS: rediss:// works with a certificate it trusts, and with no other', async () => {
+  test('connects by rediss:// with a trusted certificate only', async () => {
     const { redis } = await startStore();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
