@@ -1,4 +1,4 @@
-// The real app in this process, with a real local AuthKit, both on free ports of loopback.
+// The real app in this process, with a real local AuthKit, both on free loopback ports.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export type Kind = 'firstParty' | 'publicApp' | 'thirdParty';
 
 export interface TestAppOptions {
   kind?: Kind;
-  /** Settings on top of the ones that point to the local AuthKit. */
+  /** Settings beside those that point to the local AuthKit. */
   env?: Record<string, string>;
   authKit?: Partial<Parameters<typeof startLocalAuthKit>[0]>;
 }
@@ -34,7 +34,7 @@ export interface TestApp {
   url: string;
   port: number;
   authKit: LocalAuthKit;
-  /** What the app has logged so far, parsed. */
+  /** The log lines so far, parsed. */
   log: LogLine[];
   /** The folder with the session store and the local AuthKit's state. */
   folder: string;
@@ -109,7 +109,7 @@ async function run(env: Record<string, string>, log: LogLine[]): Promise<Running
   return startApp(complete, createLog(config.logLevel, { write }));
 }
 
-/** The settings that make the app this kind of application at that AuthKit. */
+/** The settings for this kind of application at that AuthKit. */
 export function settingsFor(authKit: LocalAuthKit, kind: Kind): Record<string, string> {
   const { firstParty, publicApp, thirdParty } = authKit.applications;
   const byKind = {
@@ -130,13 +130,13 @@ export function settingsFor(authKit: LocalAuthKit, kind: Kind): Record<string, s
   };
 }
 
-/** Resolves once the app has discovered its issuer and reaches its store, whatever it did before. */
+/** Resolves once the app has discovered its issuer and reaches its store. */
 export async function untilReady({ url }: TestApp): Promise<void> {
   const probe = new Browser();
   while ((await probe.fetch(`${url}/readyz`)).status !== 200) await delay(20);
 }
 
-/** Signs this person in over HTTP, from the page `path` on, as a user would click. */
+/** Signs this person in over HTTP, starting at the page `path`, by the same requests as clicks. */
 export async function signIn(
   app: TestApp,
   { person = 'Bruno', organization = '', path = '/profile', browser = new Browser() } = {},

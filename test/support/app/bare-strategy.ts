@@ -1,5 +1,5 @@
-// An app with the passport strategy of openid-client 6 by itself, wired as its documentation does:
-// what src/auth is compared with.
+// An app with only the passport strategy of openid-client 6, wired as its documentation shows, for a
+// comparison with src/auth.
 import { once } from 'node:events';
 import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
@@ -27,7 +27,7 @@ const sendError: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
   res.status(500).send(String(error));
 };
 
-/** Starts it as a client of this issuer, with GET /login, /callback, and /way-back that keeps one. */
+/** Starts it as a client of this issuer with GET /login, /callback, and /way-back to set returnTo. */
 export async function startBareStrategy(issuer: string, options: BareOptions = {}) {
   const app = express();
   const server = app.listen(0);

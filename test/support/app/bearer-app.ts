@@ -1,5 +1,5 @@
-// A small API over src/bearer, on a real port, and a client that can send what fetch refuses to:
-// the same header twice, headers of a megabyte, bytes that are no ASCII.
+// A small API over src/bearer on a real port, and a client that can send what fetch cannot: the same
+// header twice, headers of a megabyte, bytes that are not ASCII.
 
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
@@ -37,14 +37,14 @@ export interface Answer {
 
 export interface Call {
   method?: string;
-  /** The request target as it goes out; by default that of the URL, which is normalized. */
+  /** The raw request target; default: that of the URL, which is normalized. */
   path?: string;
-  /** Sent as they are, repeated names included. */
+  /** Sent unchanged, repeated names included. */
   headers?: readonly (readonly [string, string])[];
   body?: string;
 }
 
-/** Sends one request; a JSON body of the answer is parsed. */
+/** Sends one request; parses the JSON body of the response. */
 export async function call(url: string, { method = 'GET', path, headers = [], body }: Call = {}) {
   const { host } = new URL(url);
   const req = request(url, {
@@ -70,7 +70,7 @@ export function callWith(url: string, token: string): Promise<Answer> {
   return call(url, { headers: [['authorization', `Bearer ${token}`]] });
 }
 
-/** An app whose errors other than BearerError are seen as 500. */
+/** An app in which every error other than BearerError becomes a 500. */
 export function newApp(): Express {
   const app = express();
   app.disable('x-powered-by');

@@ -19,7 +19,7 @@ export const resourceMetadata = 'https://api.example.com/.well-known/oauth-prote
 
 export interface CheckedApi extends Running {
   issuer: TestIssuer;
-  /** What the guards ask; one for all routes. */
+  /** The issuer object that all guards share. */
   keys: Issuer;
   events: BearerEvent[];
   remembered: LRUCache<string, AccessToken>;
@@ -51,7 +51,7 @@ export async function startCheckedApi(): Promise<CheckedApi> {
     clientIds: ['client_cli', 'client_job'],
   });
   app.get('/few-clients', few, (_req, res) => res.json({}));
-  // As someone would set it up who does not know which audience AuthKit uses.
+  // A misconfiguration by a developer who does not know which audience AuthKit uses.
   const loose = requireAccessToken({ issuer: keys, audience: [audience, 'client_app'] });
   app.get('/any-audience', loose, (_req, res) => res.json({}));
   const own = requireAccessToken({

@@ -1,5 +1,5 @@
-// Carries out the commands of the README that copy a folder and install what it needs, in a folder
-// of the test's own: nothing but what they name is there.
+// Runs the README's commands that copy a folder and install its packages, in a temporary folder that
+// holds nothing else.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -11,17 +11,17 @@ const run = promisify(execFile);
 /** The TypeScript compiler of this project. */
 const TSC = resolve('node_modules/typescript/bin/tsc');
 
-/** The lines of the code blocks that are commands. */
+/** The command lines of the code blocks without a language. */
 export const commandsIn = (markdown: string) => codeBlocks(markdown, '').join('').split('\n');
 
 const COPY = /^cp -r (.*) \.\.\/your-app\/(.*)$/m;
 
-/** The folders that the `cp` line names. */
+/** The folders in the `cp` line. */
 export function copiedFolders(markdown: string): string[] {
   return COPY.exec(commandsIn(markdown).join('\n'))?.[1]?.split(' ') ?? [];
 }
 
-/** Carries out the `cp` line: the folders it names, from below `from` to below `app`. */
+/** Runs the `cp` line: copies its folders from below `from` to below `app`. */
 export async function copyFolders(markdown: string, from: string, app: string): Promise<void> {
   const [, , to = ''] = COPY.exec(commandsIn(markdown).join('\n')) ?? [];
   const copies = copiedFolders(markdown).map((name) =>
@@ -30,7 +30,7 @@ export async function copyFolders(markdown: string, from: string, app: string): 
   await Promise.all(copies);
 }
 
-/** What the `npm install` lines name: package and version. */
+/** The packages and versions in the `npm install` lines. */
 export function packagesIn(markdown: string): { name: string; version: string }[] {
   const lines = commandsIn(markdown).filter((line) => line.startsWith('npm install '));
   const specs = lines.flatMap((line) => line.replace(/^npm install( --save-dev)? /, '').split(' '));
@@ -40,19 +40,19 @@ export function packagesIn(markdown: string): { name: string; version: string }[
   });
 }
 
-/** Puts the packages of the `npm install` lines into `app`, as they are installed here. */
+/** Links the packages of the `npm install` lines into `app`, in the versions installed here. */
 export async function installPackages(markdown: string, app: string): Promise<void> {
   await Promise.all(packagesIn(markdown).map(({ name }) => linkPackage(name, app)));
 }
 
-/** Puts this package into `app`, as it is installed here. */
+/** Links this package into `app`, in the version installed here. */
 export async function linkPackage(name: string, app: string): Promise<void> {
   const target = join(app, 'node_modules', name);
   await mkdir(dirname(target), { recursive: true });
   await symlink(resolve('node_modules', name), target);
 }
 
-/** Carries out the `rm` commands among these: what they name must be there. */
+/** Runs the `rm` commands among these; throws if a path does not exist. */
 export async function removeFrom(app: string, commands: readonly string[]): Promise<void> {
   const paths = commands
     .filter((command) => command.startsWith('rm '))
@@ -63,7 +63,7 @@ export async function removeFrom(app: string, commands: readonly string[]): Prom
 
 /**
  * Compiles `host` as src/server.ts with every flag of this project and those of `changed`; returns
- * what the compiler says.
+ * the output of the compiler.
  */
 export async function compileHost(host: string, app: string, changed = {}): Promise<string> {
   const { compilerOptions } = JSON.parse(readText('tsconfig.json')) as { compilerOptions: object };
@@ -74,7 +74,7 @@ export async function compileHost(host: string, app: string, changed = {}): Prom
   return compile(app);
 }
 
-/** Compiles what is there; returns what the compiler says. */
+/** Compiles the app; returns the output of the compiler. */
 export async function compile(app: string): Promise<string> {
   const compiled = await run(process.execPath, [TSC], { cwd: app }).catch(
     (error: { stdout: string }) => error,
@@ -83,8 +83,8 @@ export async function compile(app: string): Promise<string> {
 }
 
 /**
- * Carries out what docs/copying.md says for CommonJS: a built copy in a folder of its own, whose
- * path this returns.
+ * Follows the CommonJS instructions of docs/copying.md: makes a built copy and returns the path of
+ * its folder.
  */
 export async function copyForCommonJs(markdown: string, folder: string): Promise<string> {
   const [app, built] = [join(folder, 'commonjs'), join(folder, 'built')];

@@ -1,4 +1,4 @@
-// The doctor with a fault planted: in this process, or as `npm run doctor` starts it.
+// The doctor with a planted fault: in this process, or in a process as `npm run doctor` starts it.
 import { spawn } from 'node:child_process';
 import { createServer, request, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ import type { TestApp } from './app.ts';
 
 type Env = Record<string, string>;
 
-/** What the doctor finds; whatever that is, it shows no secret. */
+/** The doctor's findings; fails the test if they contain a secret. */
 export async function examined(env: Env, accessToken?: string) {
   const findings = await examine(env, accessToken);
   expectNoSecret(JSON.stringify(findings), env, accessToken);
@@ -27,7 +27,7 @@ function expectNoSecret(output: string, env: Env, accessToken?: string) {
   for (const secret of secrets) if (secret) expect(output).not.toContain(secret);
 }
 
-/** `npm run doctor` with exactly these settings. */
+/** Runs `npm run doctor` with exactly these settings. */
 export async function runDoctor(env: Env, ...args: string[]) {
   const child = spawn(
     process.execPath,
@@ -64,7 +64,7 @@ export function createServers() {
   };
 }
 
-/** The metadata of the app's AuthKit under another issuer, changed on the way. */
+/** Serves the metadata of the app's AuthKit under another issuer, changed by `change`. */
 export function bentMetadata(
   { authKit }: TestApp,
   change: (metadata: Record<string, unknown>) => void,
@@ -84,7 +84,7 @@ export function bentMetadata(
 interface Detour {
   /** Headers of the request that the proxy adds or replaces. */
   headers?: Env;
-  /** What it makes of a cookie that the app sets. */
+  /** Changes each Set-Cookie line of the app. */
   cookie?: (cookie: string) => string;
 }
 

@@ -1,5 +1,5 @@
-// What the examples call: a local AuthKit and the demo's API that accepts its tokens; and a way to
-// run an example as its user does, as a process of its own.
+// The servers that the examples call, a local AuthKit and the demo's API, and a way to run an example
+// as a process.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -61,7 +61,7 @@ export async function startWorld(options: Partial<LocalAuthKitOptions> = {}): Pr
 }
 
 export interface Run {
-  /** What has come out so far. */
+  /** The output so far. */
   output(): string;
   /** Resolves once the output matches; rejects when the program ends without it. */
   saw(pattern: RegExp): Promise<RegExpExecArray>;

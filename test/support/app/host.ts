@@ -1,5 +1,5 @@
-// A host of a test's own around src/auth: on a free port, over a store whose calls are noted and can
-// be made to fail.
+// A host app around src/auth on a free port, over a store whose calls are recorded and can be made to
+// fail.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,11 +21,11 @@ export interface HostApp {
   url: string;
   server: Server;
   auth: Auth;
-  /** The names of the store's methods, as they were called. */
+  /** The names of the store methods, in the order of the calls. */
   calls: string[];
   /** Methods of the store that reject from now on. */
   broken: Set<keyof SessionRecords>;
-  /** What reached the error handler. */
+  /** The errors that reached the error handler. */
   failures: unknown[];
   close(): Promise<void>;
 }
@@ -33,12 +33,12 @@ export interface HostApp {
 export interface HostOptions extends Partial<AuthOptions> {
   issuer: URL;
   clientId: string;
-  /** Public origin; default: where it listens. */
+  /** The public origin; default: the one it listens on. */
   origin?: (url: string) => string;
   port?: number;
 }
 
-/** Starts it with what `wire` puts into the app; resolves once it has found its issuer. */
+/** Starts it with the routes that `wire` adds; resolves once it has discovered its issuer. */
 export async function startHostApp(
   { origin = (url) => url, port: given, ...options }: HostOptions,
   wire: (app: Express, auth: Auth) => unknown,

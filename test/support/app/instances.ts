@@ -1,5 +1,5 @@
-// The app as it is deployed: processes of its own, several of them over one store, behind a load
-// balancer without sticky sessions. Their clocks are moved, never waited for.
+// The app as it is deployed: several processes over one store, behind a load balancer without sticky
+// sessions. Tests move the clocks of the processes instead of waiting.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -28,7 +28,7 @@ export interface FleetOptions {
   count?: number;
   env?: Record<string, string>;
   authKit?: Partial<Parameters<typeof startLocalAuthKit>[0]>;
-  /** How far each instance's clock is off, in milliseconds. */
+  /** The clock error of each instance, in milliseconds. */
   skew?: number[];
 }
 
@@ -38,9 +38,9 @@ export interface Fleet {
   balancer: Balancer;
   instances: Instance[];
   folder: string;
-  /** What all instances have logged so far, those that are gone included. */
+  /** The log lines of all instances so far, ended ones included. */
   log: LogLine[];
-  /** Everything they have written, as it came. */
+  /** All output lines of the instances. */
   output: string[];
   /** Lets time pass, for the instances and for AuthKit. */
   pass(ms: number): Promise<void>;
@@ -121,7 +121,7 @@ async function startInstance(
     env: { PATH, NODE_ENV, PORT: String(port), ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  // A test run that is interrupted leaves no process behind.
+  // An interrupted test run must not leave the process behind.
   const killNow = () => void child.kill('SIGKILL');
   process.once('exit', killNow);
   child.once('exit', () => process.off('exit', killNow));
@@ -153,7 +153,7 @@ async function startInstance(
   };
 }
 
-/** A page of one instance, as the balancer would ask it for it. */
+/** Requests a page from one instance, as the balancer would. */
 export function visit(browser: Browser, fleet: Fleet, index: number, path: string, more?: Visit) {
   const url = `http://localhost:${fleet.instances[index]?.port}${path}`;
   const host = new URL(fleet.url).host;
@@ -177,12 +177,12 @@ export function countByStatus(pages: Page[]): Record<number, number> {
   return counts;
 }
 
-/** Resolves once the condition holds; for what happens at its own pace in another process. */
+/** Resolves once the condition holds, for events in another process. */
 export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000) {
   const deadline = performance.now() + ms;
   while (!(await condition())) {
     if (performance.now() > deadline)
-      throw new Error(`still not so after ${ms} ms: ${String(condition)}`);
+      throw new Error(`condition not met after ${ms} ms: ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

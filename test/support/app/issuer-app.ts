@@ -1,4 +1,4 @@
-// The app at an issuer that says what a test wants it to say, and a clock that the test moves.
+// The app with an issuer whose responses a test varies, and a clock that the test moves.
 import { expect, vi } from 'vitest';
 import { startTestApp, type LogLine, type TestApp } from './app.ts';
 import { Browser } from '../browser/browser.ts';
@@ -9,17 +9,17 @@ import { startSignInIssuer, type SignInIssuer } from '../authkit/sign-in-issuer.
 export interface IssuerApp {
   issuer: SignInIssuer;
   app: TestApp;
-  /** A browser that has signed in; counts start at zero again. */
+  /** Signs a new browser in, and resets the recorded requests. */
   signedIn(): Promise<Browser>;
-  /** What the token endpoint got to exchange since then. */
+  /** The refresh requests at the token endpoint since then. */
   refreshes(): URLSearchParams[];
   events(name: string): LogLine[];
-  /** Before each test: nothing varied, nothing logged, nothing paused any more. */
+  /** Resets variations, log and pauses before each test. */
   calm(): void;
   stop(): Promise<void>;
 }
 
-/** The Date must be faked (`vi.useFakeTimers`), once for a file: no memory lies in its future. */
+/** `Date` must be faked once per test file (`vi.useFakeTimers`), so that it never goes back. */
 export async function startIssuerApp(env: Record<string, string> = {}): Promise<IssuerApp> {
   const issuer = await startSignInIssuer();
   const app = await startTestApp({ env: { ...issuer.env, API_AUDIENCE: audience, ...env } });
@@ -47,7 +47,7 @@ export async function startIssuerApp(env: Record<string, string> = {}): Promise<
   };
 }
 
-/** Lets time pass, by the wall clock and by the monotonic one. */
+/** Advances the wall clock and the monotonic clock. */
 export function pass(seconds: number): void {
   passMonotonic(seconds * 1_000);
   vi.setSystemTime(Date.now() + seconds * 1_000);

@@ -1,5 +1,4 @@
-// A copied app as a process of its own, with the settings in `.env` that make it an application of a
-// local AuthKit.
+// A copied app as a process, with the settings of a local AuthKit's application in `.env`.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -10,17 +9,17 @@ import { settingsFor } from './app.ts';
 import { Browser } from '../browser/browser.ts';
 
 const ENV_FILE = '--env-file=.env';
-/** As the README has the command, without the file. */
+/** The start command of the README, without the file. */
 export const START = `node ${ENV_FILE}`;
 
 export interface RunningCopy {
   process: ChildProcess;
-  /** What it wrote to its error output so far. */
+  /** Its stderr so far. */
   stderr(): string;
   stop(): Promise<void>;
 }
 
-/** Starts `file` in the folder `app`, to listen at `url`, and does not wait for it. */
+/** Starts `file` in the folder `app`, to listen at `url`; does not wait until it is ready. */
 export function spawnCopy(
   app: string,
   file: string,
@@ -54,13 +53,13 @@ export function spawnCopy(
   };
 }
 
-/** The same; resolves once it answers and has found its issuer: until then, sign-in answers 503. */
+/** Like spawnCopy, but resolves once it is ready: until discovery, GET /login gives 503. */
 export async function startCopy(...copied: Parameters<typeof spawnCopy>): Promise<RunningCopy> {
   const [, , url] = copied;
   const copy = spawnCopy(...copied);
   const browser = new Browser();
   const isReady = async () => {
-    if (copy.process.exitCode !== null) throw new Error('it has ended');
+    if (copy.process.exitCode !== null) throw new Error('the copy has ended');
     const login = await browser.get(`${url}/login`).catch(() => undefined);
     return login?.status === 302;
   };

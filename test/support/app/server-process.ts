@@ -1,25 +1,25 @@
-// The app as a process of its own, for what only shows there: exit codes, signals, limits of the
-// system. `npm start` runs the same file, compiled.
+// The app as a process, for tests of exit codes, signals and system limits. `npm start` runs the same
+// file, compiled.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { vi } from 'vitest';
 
 export interface ServerProcess {
   child: ChildProcess;
-  /** What it has written so far, to either stream. */
+  /** The output so far, of both streams. */
   output: string;
   /** The exit code, or the signal that ended it. */
   ended: Promise<number | string | null>;
 }
 
 export interface LaunchOptions {
-  /** Run in the shell before it, such as `ulimit -f 1000;`. */
+  /** A shell command to run before it, such as `ulimit -f 1000;`. */
   shell?: string;
   /** The user to run it as. */
   uid?: number;
 }
 
-/** Starts it with these settings and no others. */
+/** Starts it with these settings only. */
 export function launchServer(
   settings: Record<string, string>,
   { shell = '', uid }: LaunchOptions = {},
@@ -31,7 +31,7 @@ export function launchServer(
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid }),
   });
-  // A test run that is interrupted leaves no process behind.
+  // An interrupted test run must not leave the process behind.
   const killNow = () => void child.kill('SIGKILL');
   process.once('exit', killNow);
   const ended = once(child, 'exit').then(([code, signal]: (number | string | null)[]) => {
@@ -45,7 +45,7 @@ export function launchServer(
   return server;
 }
 
-/** Starts it, and resolves when it listens and has found its issuer. */
+/** Starts it; resolves when it listens and has discovered its issuer. */
 export async function startServer(
   settings: Record<string, string>,
   options?: LaunchOptions,

@@ -1,4 +1,4 @@
-// An instance of sign-in in this process, over a store it shares with others, that can crash.
+// A host app instance in this process that can crash, over a store shared with other instances.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import express, { type ErrorRequestHandler } from 'express';
@@ -12,12 +12,12 @@ import { CLIENT_ID, type SignInIssuer } from '../authkit/sign-in-issuer.ts';
 
 export interface Host {
   url: string;
-  /** From now on this instance has no effect on the store, and answers nobody. */
+  /** From now on this instance writes nothing to the store and sends no response. */
   crash(): void;
   close(): Promise<void>;
 }
 
-/** Starts an instance; its page /slow answers once `isOver` resolves. */
+/** Starts an instance; its page /slow responds once `isOver` resolves. */
 export async function startHost(
   issuer: SignInIssuer,
   records: SessionRecords,
@@ -35,7 +35,7 @@ export async function startHost(
     clientId: CLIENT_ID,
     clientSecret: issuer.env['OAUTH_APP_CLIENT_SECRET'] ?? '',
     baseUrl: new URL(url),
-    // Instances of one application: as a rule they have one baseUrl.
+    // Normally all instances of an application have the same baseUrl, and so the same suffix.
     cookieSuffix: 'fleet',
     sessionSecrets: ['a-secret-of-the-tests-0123456789-abcdef'],
     records: proxy,
@@ -69,7 +69,7 @@ function addPages(app: express.Express, auth: Auth, isOver: () => Promise<void>)
   app.get('/me', auth.requireLogin, (req, res) => void res.json({ sub: req.user?.sub }));
   app.get('/slow', auth.requireLogin, auth.hostSession, async (req, res) => {
     await isOver();
-    // Whatever a page changes in its session is written when it ends.
+    // express-session saves a changed session at the end of the response.
     Object.assign(req.session, { seenAt: Date.now() });
     res.json({ sub: req.user?.sub });
   });
@@ -77,7 +77,7 @@ function addPages(app: express.Express, auth: Auth, isOver: () => Promise<void>)
   app.use(answerFailure);
 }
 
-/** A process that dies leaves its leases behind, and whatever it was about to write unwritten. */
+/** A crashed process leaves its leases behind and loses its pending writes. */
 function crashable(records: SessionRecords) {
   let isCrashed = false;
   const proxy = new Proxy(records, {

@@ -1,4 +1,4 @@
-// Tokens as an attacker would make them: any header, any payload, any signature.
+// Forged tokens: any header, any payload, any signature.
 
 import { createHmac, createSign, KeyObject } from 'node:crypto';
 import { CompactEncrypt, exportSPKI } from 'jose';
@@ -17,7 +17,7 @@ export function signBytes(header: unknown, payload: unknown, { privateKey }: Sig
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** HS256, keyed with the published key as text: what a verifier that trusts `alg` accepts. */
+/** An HS256 token keyed with the published key as text, which a verifier that trusts `alg` accepts. */
 export async function signWithPublicKey(issuer: TestIssuer, key: CryptoKey): Promise<string> {
   const header = { alg: 'HS256', kid: issuer.key.kid };
   const input = `${base64url(header)}.${base64url(issuer.claims())}`;
@@ -25,7 +25,7 @@ export async function signWithPublicKey(issuer: TestIssuer, key: CryptoKey): Pro
   return `${input}.${hmac.digest('base64url')}`;
 }
 
-/** A JWE in compact form: five parts. */
+/** A JWE in compact form, which has five parts. */
 export function encrypt(issuer: TestIssuer): Promise<string> {
   const plaintext = new TextEncoder().encode(JSON.stringify(issuer.claims()));
   return new CompactEncrypt(plaintext)

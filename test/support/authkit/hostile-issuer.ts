@@ -1,6 +1,5 @@
-// An issuer that means harm, or is broken in every way a host can be. It signs everybody in at once
-// (sign-in-issuer.ts), with tokens bent by `vary`; here are the forgeries, and the answers that are
-// no answers. All over real HTTP and with real keys.
+// A hostile or broken issuer: sign-in-issuer.ts with forged ID tokens and broken responses, over real
+// HTTP and with real keys.
 import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { decodeJwt, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'jose';
@@ -11,7 +10,7 @@ import { startSignInIssuer, type SignInIssuer } from './sign-in-issuer.ts';
 export type Forge = (idToken: string) => string | Promise<string>;
 
 export interface HostileIssuer extends SignInIssuer {
-  /** Published beside `key`, so that a token without `kid` could be of either. */
+  /** Published beside `key`, so that a token without `kid` could be signed by either. */
   second: SigningKey;
   /** Never published. */
   foreign: SigningKey;
@@ -25,12 +24,12 @@ export async function startHostileIssuer(): Promise<HostileIssuer> {
   return Object.assign(issuer, { second, foreign });
 }
 
-/** The same claims signed with this key; only what `header` says is in the header. */
+/** The same claims signed with this key, under exactly this header. */
 export function signedAgain(header: JWTHeaderParameters, { privateKey }: SigningKey): Forge {
   return (idToken) => new SignJWT(decodeJwt(idToken)).setProtectedHeader(header).sign(privateKey);
 }
 
-/** The same claims under another algorithm, with a key made for it. */
+/** The same claims signed by another algorithm with a new key. */
 export function signedWith(alg: string, kid: string): Forge {
   return async (idToken) => {
     const { privateKey } = await generateKeyPair(alg);
@@ -38,7 +37,7 @@ export function signedWith(alg: string, kid: string): Forge {
   };
 }
 
-/** HS256 keyed with this text: what a verifier that trusts `alg` accepts. */
+/** The same claims by HS256 keyed with this text, which a verifier that trusts `alg` accepts. */
 export function keyedWith(secret: string): Forge {
   return (idToken) =>
     new SignJWT(decodeJwt(idToken))
@@ -46,7 +45,7 @@ export function keyedWith(secret: string): Forge {
       .sign(new TextEncoder().encode(secret));
 }
 
-/** The same claims with this header, the signature left as it was. */
+/** The same claims with this header, by default with the old signature. */
 export function withHeader(header: Record<string, unknown>, signature?: string): Forge {
   return (idToken) => {
     const [, payload, old] = idToken.split('.');
@@ -54,7 +53,7 @@ export function withHeader(header: Record<string, unknown>, signature?: string):
   };
 }
 
-/** Answers that are none. `trap` is where the redirect leads: nobody may come there. */
+/** The target of the redirects in BROKEN, which no client may request. */
 export const TRAP = '/trap';
 const MEGABYTE = 'x'.repeat(1_048_576);
 const JSON_HEAD = { 'content-type': 'application/json' };
@@ -68,13 +67,13 @@ const status =
   (_req, res) =>
     void res.writeHead(code, { ...JSON_HEAD, 'retry-after': '1' }).end('{}');
 
-/** Answered at once, one way or the other. */
+/** Broken responses that end at once. */
 export const BROKEN: Record<string, RequestListener> = {
   'status 500': status(500),
   'status 503': status(503),
   'status 429': status(429),
   'an oversized answer': answers(`{"padding":"${MEGABYTE}"}`),
-  // Half a megabyte per kilobyte: small on the wire, bounded only after it is unpacked.
+  // A megabyte in about a kilobyte: only a limit on the decompressed body stops it.
   'an oversized answer, compressed': (_req, res) =>
     void res
       .writeHead(200, { ...JSON_HEAD, 'content-encoding': 'gzip' })
@@ -95,7 +94,7 @@ export const BROKEN: Record<string, RequestListener> = {
   'headers of 100 kB': (_req, res) =>
     void res.writeHead(200, { ...JSON_HEAD, 'x-padding': 'x'.repeat(100_000) }).end('{}'),
 };
-/** Never done: only a deadline of our own ends them. */
+/** Responses that never end: only the client's deadline stops them. */
 export const ENDLESS: Record<string, RequestListener> = {
   'no answer': () => undefined,
   'an answer whose body never comes': (_req, res) => {

@@ -1,5 +1,5 @@
-// A small issuer of tokens over real HTTP, with real keys: what src/bearer meets in production, plus
-// switches for what may go wrong. Signs whatever a test asks for, well-formed or not.
+// A small issuer over real HTTP with real keys, as src/bearer meets it in production, with switches for
+// faults. It signs any claims and headers, well-formed or not.
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
@@ -22,17 +22,17 @@ export interface IntrospectionCall {
 
 export interface TestIssuer {
   url: string;
-  /** The key that signs; published from the start. */
+  /** The signing key; published from the start. */
   key: SigningKey;
   published: JWK[];
-  /** How often each path was asked for. */
+  /** The number of requests to each path. */
   hits: Map<string, number>;
-  /** Replaces the answer of a path; undefined puts the normal one back. */
+  /** Replaces the response of a path; undefined restores the normal one. */
   answer(path: string, listener: RequestListener | undefined): void;
-  /** What answers a path while it is set, whatever answers it else. */
+  /** Handlers that take precedence at their path while they are set. */
   faults: Map<string, RequestListener>;
   introspections: IntrospectionCall[];
-  /** What introspection says about a token; by default active, with the token's own claims. */
+  /** The introspection response about a token; default: active, with the token's own claims. */
   introspect(claims: JWTPayload): Record<string, unknown>;
   claims(extra?: Record<string, unknown>): JWTPayload;
   sign(
@@ -40,7 +40,7 @@ export interface TestIssuer {
     header?: Partial<JWTHeaderParameters>,
     key?: SigningKey,
   ): Promise<string>;
-  /** Drops every connection, as a host that is away. */
+  /** Drops every connection, like a host that is down. */
   setDown(down: boolean): void;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ export async function makeKey(): Promise<SigningKey> {
 
 /** Starts an issuer on a free port of loopback. */
 export async function startIssuer(): Promise<TestIssuer> {
-  firstKey ??= makeKey(); // making one takes half a second
+  firstKey ??= makeKey(); // a new key takes half a second
   const key = await firstKey;
   const answers = new Map<string, RequestListener>();
   let isDown = false;
@@ -111,7 +111,7 @@ export async function startIssuer(): Promise<TestIssuer> {
   return issuer;
 }
 
-/** What an AuthKit access token of a user says (no typ in the header, ULID as jti). */
+/** The claims of a user's AuthKit access token (no typ in the header, ULID as jti). */
 function defaultClaims(iss: string): JWTPayload {
   const now = Math.floor(Date.now() / 1000);
   return {

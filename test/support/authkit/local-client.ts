@@ -1,4 +1,4 @@
-// One application of a local AuthKit as a client sees it: builds authorization URLs, sends forms.
+// A client of a local AuthKit: builds authorization URLs and sends forms.
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -55,7 +55,7 @@ export class LocalClient {
     const body = new URLSearchParams({ ...own, ...form });
     const response = await fetch(new URL(path, this.issuer), {
       method: 'POST',
-      // No connection is kept that a restarted local AuthKit has closed.
+      // A kept connection would fail once a local AuthKit restarts.
       headers: { connection: 'close' },
       body,
     });
@@ -83,7 +83,7 @@ export class LocalClient {
     return (await this.post('/oauth2/introspection', { token: token ?? '' })).body;
   }
 
-  /** Signs a person in and exchanges the code; the tokens as received. */
+  /** Signs a person in and exchanges the code; returns the token response. */
   async signIn(choices: SignInChoices, parameters: Form = {}): Promise<Record<string, string>> {
     const back = await signInOverHttp(this.authorizationUrl(parameters), choices);
     const redirectUri = parameters['redirect_uri'] ?? REDIRECT_URI;

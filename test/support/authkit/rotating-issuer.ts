@@ -1,5 +1,5 @@
-// An issuer that rotates refresh tokens as AuthKit does: each works once, and only the one that was
-// spent last is forgiven. Every further exchange of a spent token is an error that ends the chain.
+// An issuer that rotates refresh tokens as AuthKit does: each works once, and only the one spent last
+// may be repeated. Any older spent token is refused and ends the chain.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { json } from './issuer.ts';
@@ -7,18 +7,18 @@ import { startSignInIssuer, type SignInIssuer } from './sign-in-issuer.ts';
 
 export interface RotatingIssuer {
   issuer: SignInIssuer;
-  /** How many refresh tokens came to be exchanged. */
+  /** The number of refresh requests. */
   refreshes: () => number;
-  /** What happens to them: `fail` answers 503, `hold` spends the token and never answers. */
+  /** How they are treated: `fail` gives 503, `hold` spends the token and sends no response. */
   mode: 'answer' | 'fail' | 'hold';
-  /** Runs a sign-in, which begins a chain of refresh tokens; resolves to the chain's name. */
+  /** Runs a sign-in, which starts a chain of refresh tokens; resolves to the name of the chain. */
   duringSignIn(signIn: () => Promise<void>): Promise<string>;
   endChain(name: string): void;
 }
 
 export async function startRotatingIssuer(): Promise<RotatingIssuer> {
   const issuer = await startSignInIssuer();
-  // The number of the token that works, by chain.
+  // The number of the valid token, by chain.
   const current = new Map<string, number>();
   let chains = 0;
   let refreshes = 0;
@@ -33,7 +33,7 @@ export async function startRotatingIssuer(): Promise<RotatingIssuer> {
       current.delete(chain);
       return json(res, { error: 'invalid_grant' }, 400);
     }
-    // A replay brings the same successor.
+    // A repeated token gets the same successor.
     const next = Number(number) + 1;
     current.set(chain, next);
     if (self.mode === 'hold') return undefined;

@@ -1,5 +1,5 @@
-// An issuer that signs everybody in without a screen, over real HTTP and with real keys, and says
-// whatever a test wants it to say: what the local AuthKit, being well-behaved, never would.
+// An issuer that signs every user in without a screen, over real HTTP and with real keys, and whose
+// responses a test can vary beyond what the well-behaved local AuthKit allows.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { JWTHeaderParameters } from 'jose';
@@ -9,7 +9,7 @@ export const CLIENT_ID = 'client_of_the_tests';
 
 type Values = Record<string, unknown>;
 
-/** What differs from a good sign-in; undefined takes a member away. */
+/** The differences from a good sign-in; undefined removes a member. */
 export interface Variation {
   metadata?: Values;
   /** Parameters of the redirect to the callback. */
@@ -17,10 +17,10 @@ export interface Variation {
   idToken?: Values;
   idTokenHeader?: Partial<JWTHeaderParameters>;
   idTokenKey?: SigningKey;
-  /** Makes the ID token from the good one. */
+  /** Changes the good ID token. */
   mangle?: (idToken: string) => string | Promise<string>;
   accessToken?: Values;
-  /** Answers at the token endpoint instead. */
+  /** Replaces the token endpoint. */
   token?: RequestListener;
   /** Members of the token response. */
   response?: Values;
@@ -29,14 +29,14 @@ export interface Variation {
 
 export interface SignInIssuer extends TestIssuer {
   vary: Variation;
-  /** The bodies of the requests to the token endpoint, and the queries of those to authorize. */
+  /** The bodies of the token requests, and the queries of the authorization requests. */
   exchanges: URLSearchParams[];
   authorizations: URLSearchParams[];
   /** Settings that make the app a client of this issuer. */
   env: Record<string, string>;
 }
 
-/** Starts one on a free port of loopback. */
+/** Starts one on a free loopback port. */
 export async function startSignInIssuer(): Promise<SignInIssuer> {
   const issuer = await startIssuer();
   const { url } = issuer;
@@ -103,7 +103,7 @@ async function exchange(
   };
   const idToken = await issuer.sign(claims, vary.idTokenHeader, vary.idTokenKey);
   json(res, {
-    // As at AuthKit, about the same person as the ID token.
+    // As at AuthKit, for the same subject as the ID token.
     access_token: await issuer.sign({
       ...(typeof vary.idToken?.['sub'] === 'string' && { sub: vary.idToken['sub'] }),
       ...vary.accessToken,

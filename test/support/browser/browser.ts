@@ -1,5 +1,5 @@
-// A browser without a screen: cookies, redirects one at a time, and the headers that say where a
-// request comes from. Over node:http, since fetch does not let anybody send Sec-Fetch-Mode: navigate.
+// A browser without a screen: cookies, redirects one at a time, and the Fetch Metadata and Origin
+// headers. It uses node:http, since fetch does not allow Sec-Fetch-Mode: navigate.
 import { type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -11,9 +11,9 @@ export interface Page {
   status: number;
   headers: IncomingHttpHeaders;
   body: string;
-  /** Where a redirect leads; it is not followed by itself. */
+  /** The target of a redirect, which is not followed automatically. */
   location: URL | undefined;
-  /** Who started the navigation; undefined for an address typed by the user. */
+  /** The URL that started the navigation; undefined for a URL typed by the user. */
   initiator: URL | undefined;
 }
 
@@ -27,21 +27,21 @@ type Fields = Record<string, string>;
 
 export class Browser {
   readonly jar = new CookieJar();
-  /** The page shown: the last navigation that was no redirect. */
+  /** The page shown: the last navigation that was not a redirect. */
   page: Page | undefined;
   readonly #connection: RequestOptions;
 
-  /** `connection` goes to every request: a `ca`, a `lookup` for host names of the test's own. */
+  /** `connection` has options for every request, such as `ca`, or `lookup` for test host names. */
   constructor(connection: RequestOptions = {}) {
     this.#connection = connection;
   }
 
-  /** Navigates to the address, as typed by the user unless `from` is given; one request. */
+  /** Navigates to the URL, as if typed by the user unless `from` is given; one request. */
   get(url: URL | string, visit: Visit = {}): Promise<Page> {
     return this.#navigate('GET', this.#resolve(url), { from: undefined, ...visit });
   }
 
-  /** Navigates and follows redirects to the page that is shown in the end. */
+  /** Navigates and follows redirects to the final page. */
   async open(url: URL | string, visit: Visit = {}): Promise<Page> {
     return this.follow(await this.get(url, visit));
   }
@@ -106,7 +106,7 @@ export class Browser {
     const options = {
       ...this.#connection,
       method,
-      // A connection per request: an instance that is restarted leaves no dead one behind.
+      // A connection per request: a kept one would fail once an instance restarts.
       agent: false,
       headers: {
         'sec-fetch-site': fetchSite(from, url),

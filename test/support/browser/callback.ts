@@ -1,9 +1,9 @@
-// A sign-in up to AuthKit's answer, for tests that tamper with it.
+// A sign-in up to the authorization response, for tests that tamper with it.
 import type { TestApp } from '../app/app.ts';
 import { Browser, type Page } from './browser.ts';
 import { plainText } from './forms.ts';
 
-/** Goes through AuthKit's screens; the URL of the answer at /callback, which is not visited. */
+/** Goes through AuthKit's screens; returns the callback URL, which is not requested yet. */
 export async function answerOf(
   app: TestApp,
   browser: Browser,
@@ -17,9 +17,9 @@ export async function answerOf(
   return page.location;
 }
 
-/** The answer with these parameters instead; an empty list takes one away. */
-export function withParameters(answer: URL, changed: Record<string, string | string[]>): URL {
-  const url = new URL(answer);
+/** The authorization response with changed parameters; an empty list removes one. */
+export function withParameters(response: URL, changed: Record<string, string | string[]>): URL {
+  const url = new URL(response);
   for (const [name, values] of Object.entries(changed)) {
     url.searchParams.delete(name);
     for (const value of [values].flat()) url.searchParams.append(name, value);
@@ -32,16 +32,16 @@ export function codeOn({ body }: Page): string | undefined {
   return /Code (\w+) Reference/.exec(plainText(body))?.[1];
 }
 
-/** Whose profile this browser is shown; undefined when it is asked to sign in. */
+/** The name on the profile page; undefined when the browser is not signed in. */
 export async function whoIs(browser: Browser, app: TestApp): Promise<string | undefined> {
   const { body } = await browser.get(`${app.url}/profile`);
   return /Name (.+?) E-mail/.exec(plainText(body))?.[1];
 }
 
-/** Status, and the path of the redirect or the error code on the page. */
+/** The status, and the path of the redirect or the error code on the page. */
 export type Outcome = [number, string];
 
-/** What comes of visiting this address as typed. */
+/** The outcome of a request to this URL, as typed by the user. */
 export async function outcome(browser: Browser, url: URL | string): Promise<Outcome> {
   const page = await browser.get(url);
   return [page.status, page.location?.pathname ?? codeOn(page) ?? ''];

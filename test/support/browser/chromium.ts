@@ -1,4 +1,4 @@
-// Real headless Chromium for what only a browser can show: cookies, navigation, layout, axe.
+// Real headless Chromium, for tests of cookies, navigation, layout and accessibility.
 import axe, { type AxeResults } from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { partPath } from '../machine/parts.ts';
@@ -6,7 +6,7 @@ import { partPath } from '../machine/parts.ts';
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: partPath('Chromium'),
-    // No request of its own to anybody: the tests run without the internet.
+    // No background requests: the tests run without the internet.
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -19,7 +19,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A page with cookies of its own; `narrow` is a small phone, `dark` the visitor's preference. */
+/** A page with its own cookies; `narrow` is a small phone, `dark` the user's color scheme. */
 export async function newPage(
   browser: Browser,
   options: { dark?: boolean; narrow?: boolean } = {},
@@ -33,8 +33,8 @@ export async function newPage(
 }
 
 /**
- * What axe finds on the page as it is shown now, each as `rule: the elements`.
- * The script goes in through the debugger, so the page's own CSP stays as it is.
+ * The axe violations of the current page, each as `rule: elements`. The debugger injects the script,
+ * so that the page's CSP stays in force.
  */
 export async function axeViolations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);

@@ -8,7 +8,7 @@ interface Cookie {
   value: string;
   secure: boolean;
   sameSite: string;
-  /** Undefined: until the browser is closed. */
+  /** Undefined for a cookie that lasts until the browser is closed. */
   expiresAt: number | undefined;
   /** The Set-Cookie line as received. */
   line: string;
@@ -44,7 +44,7 @@ export class CookieJar {
     return sent.map(({ name, value }) => `${name}=${value}`).join('; ');
   }
 
-  /** By its name, or by what stands before the suffix of the application. */
+  /** Finds a cookie by its name, with or without the suffix of the application. */
   find(name: string): Cookie | undefined {
     const cookies = [...this.cookies.values()];
     return cookies.find((cookie) => cookie.name === name || withoutSuffix(cookie.name) === name);
@@ -112,7 +112,7 @@ function isUnder(pathname: string, path: string): boolean {
   return pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
 }
 
-// Chromium counts http on localhost as a secure place for cookies.
+// Chromium treats http on localhost as secure for cookies.
 function isSecure(url: URL): boolean {
   return url.protocol === 'https:' || url.hostname === 'localhost';
 }

@@ -1,4 +1,4 @@
-// The forms of a page as a browser would send them, read from HTML that double-quotes its attributes.
+// Forms as a browser would send them, read from HTML with double-quoted attributes.
 
 interface Form {
   action: string;

@@ -1,15 +1,15 @@
-// People who keep clicking: each browser asks for its page again as soon as it has an answer.
+// Load by browsers that each request their page again as soon as they have a response.
 import type { Browser } from './browser.ts';
 
 export interface Answered {
   status: number;
   /** From the request to the last byte. */
   ms: number;
-  /** Where a redirect led. */
+  /** The path of a redirect. */
   location: string | undefined;
 }
 
-/** Runs `action` while the browsers go on; resolves to every answer they got. */
+/** Runs `action` while the browsers send requests; resolves to all their responses. */
 export async function underLoad(
   browsers: Browser[],
   url: string,
@@ -20,7 +20,7 @@ export async function underLoad(
   const clicking = browsers.map(async (browser) => {
     while (!over.signal.aborted) {
       const startedAt = performance.now();
-      // A request without an answer is a status of its own.
+      // A request without a response counts as status 0.
       const page = await browser.get(url).catch(() => undefined);
       const ms = performance.now() - startedAt;
       answers.push({ status: page?.status ?? 0, ms, location: page?.location?.pathname });
@@ -36,7 +36,7 @@ export async function underLoad(
   return answers;
 }
 
-/** The longest time of the answers with this status, in milliseconds. */
+/** The longest time of the responses with this status, in milliseconds. */
 export function slowest(answers: Answered[], status: number): number {
   return Math.max(0, ...answers.filter((each) => each.status === status).map(({ ms }) => ms));
 }

@@ -1,4 +1,4 @@
-// Requests that no browser sends, as fast-check makes them up.
+// fast-check arbitraries for requests that no browser sends.
 import * as fc from 'fast-check';
 
 export interface Sent {
@@ -32,7 +32,7 @@ export const PATHS = [
   '/readyz',
   '/assets/styles.css',
 ];
-// CONNECT and TRACE are refused by node and by fetch; both are sent raw below.
+// Without CONNECT, which node:http treats as a tunnel; the fuzz test sends it raw.
 export const METHODS = [
   'GET',
   'HEAD',

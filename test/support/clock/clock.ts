@@ -1,6 +1,6 @@
-// A clock that tests move: this process and every instance it started agree on the time, and nobody
-// waits for it. As a preload (`node --import ./test/support/clock/clock.ts`) it takes orders from the
-// parent process; imported by a test it gives them.
+// A clock that tests move instead of waiting; this process and the instances it started agree on the
+// time. As a preload (`node --import ./test/support/clock/clock.ts`) it follows the parent process;
+// imported by a test it controls the instances.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -32,19 +32,19 @@ if (initial !== undefined) {
     offset = ms;
     process.send?.(ms);
   });
-  // Waiting for orders alone keeps no process alive.
+  // The message channel alone must not keep the process alive.
   process.channel?.unref();
 }
 
-/** How far this process's clock is ahead of the machine's, in milliseconds. */
+/** By how many milliseconds this process's clock is ahead of the machine's. */
 export const clockOffset = () => offset;
 
-/** Sets the wall clock, as somebody may at any time: no time has passed by that. */
+/** Sets the wall clock alone, as an administrator may; the monotonic clock does not move. */
 export function setClock(ms: number): void {
   offset = ms;
 }
 
-/** Lets time pass: the wall clock goes on, and so does the monotonic one. */
+/** Advances both the wall clock and the monotonic clock. */
 export function passTime(ms: number): void {
   offset += ms;
   passed += ms;
@@ -52,17 +52,17 @@ export function passTime(ms: number): void {
 
 const timeout = AbortSignal.timeout.bind(AbortSignal);
 
-/** Makes what is given some seconds for an answer wait for a twentieth of them, where none will come. */
+/** Shortens every deadline to a twentieth, for tests in which no response will come. */
 export function shortenDeadlines(): void {
   AbortSignal.timeout = (ms) => timeout(ms / 20);
 }
 
-/** After a test with no answer: on a busy machine one that comes may take as long. */
+/** Restores the deadlines: on a busy machine a real response may need the full time. */
 export function restoreDeadlines(): void {
   AbortSignal.timeout = timeout;
 }
 
-/** Lets time pass, up to this offset, in a process that was started with this file as a preload. */
+/** Advances the clocks to this offset in a process that has this file as a preload. */
 export async function setClockOf(child: ChildProcess, ms: number): Promise<void> {
   const done = once(child, 'message');
   child.send(ms);

@@ -1,9 +1,9 @@
-// The monotonic clock of this process, for tests that fake `Date` alone and let time pass.
+// The monotonic clock of this process, for tests that fake `Date` alone.
 const monotonicNow = performance.now.bind(performance);
 let passed = 0;
 performance.now = () => monotonicNow() + passed;
 
-/** Lets so many milliseconds pass on it. */
+/** Advances it by this many milliseconds. */
 export function passMonotonic(ms: number): void {
   passed += ms;
 }

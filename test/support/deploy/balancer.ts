@@ -1,6 +1,5 @@
-// A load balancer as small as one can be: one instance after the other, no sticky sessions, Host as
-// the browser sent it. A GET that an instance did not answer goes to the next one, a few times, as
-// with HAProxy's "retries" and "option redispatch".
+// A minimal load balancer: round robin, no sticky sessions, Host unchanged. A GET without a response
+// goes to the next instance, a few times, as with HAProxy's "retries" and "option redispatch".
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -12,7 +11,7 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-/** `ports` are the instances' at the moment of a request. */
+/** `ports` returns the ports of the current instances. */
 export async function startBalancer(ports: () => number[]): Promise<Balancer> {
   let turn = 0;
   const server = createServer((req, res) => void pass(req, res, ports, (turn += 1)));

@@ -1,5 +1,5 @@
-// Carries out a Dockerfile by hand, since tests cannot count on a Docker engine: a folder per stage, the
-// same commands and files, and this Node in place of the base image, of which it can show nothing.
+// Carries out a Dockerfile without Docker, which tests cannot rely on: a folder per stage, the same
+// commands and files, and this Node instead of the base image, which is not tested.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-// From the cache of this machine where it can be, so that nothing is fetched twice.
+// Uses the npm cache of this machine where possible.
 const NPM = {
   npm_config_prefer_offline: 'true',
   npm_config_audit: 'false',
@@ -16,11 +16,11 @@ const NPM = {
 };
 
 interface Stage {
-  /** Where its `/` is. */
+  /** The folder that stands for `/`. */
   root: string;
   workdir: string;
   env: Record<string, string>;
-  /** What is not root's, by path in the stage. */
+  /** The paths in the stage that do not belong to root. */
   owners: [path: string, uid: number, gid: number][];
   user: string;
   command: string[];
@@ -29,16 +29,16 @@ interface Stage {
 
 export interface Image {
   bases: string[];
-  /** Where `/app` is. */
+  /** The folder that stands for `/app`. */
   app: string;
   user: string;
   healthCheck: string[];
-  /** Starts a command as the image's user; without one, as `docker run` would. */
+  /** Starts a command as the user of the image; default: the image's own command. */
   start(env: Record<string, string>, command?: string[]): ChildProcess;
   remove(): Promise<void>;
 }
 
-/** Builds the image of a Dockerfile whose context is this project. Throws on what it does not know. */
+/** Builds the image with this project as context. Throws on an unknown instruction. */
 export async function buildImage(dockerfile: string): Promise<Image> {
   const folder = await fs.mkdtemp(join(tmpdir(), 'image-'));
   await fs.chmod(folder, 0o755);
@@ -60,7 +60,7 @@ export async function buildImage(dockerfile: string): Promise<Image> {
   const bin = join(folder, 'bin');
   await fs.mkdir(bin);
   await fs.copyFile(process.execPath, join(bin, 'node'));
-  await giveAway(stage);
+  await applyOwners(stage);
   return describe(stage, { bases, bin, folder });
 }
 
@@ -82,14 +82,14 @@ function instructions(text: string): [string, string][] {
   });
 }
 
-/** The names that the ignore file lets in; it starts by keeping everything out. */
+/** The names that the ignore file allows; it must start by ignoring everything. */
 async function contextOf(ignoreFile: string): Promise<Set<string>> {
   const lines = (await fs.readFile(ignoreFile, 'utf8'))
     .split('\n')
     .filter((line) => /^[^#]/.test(line));
   const [first, ...others] = lines;
   if (first !== '*' || others.some((line) => !line.startsWith('!'))) {
-    throw new Error(`${ignoreFile} is no list of what goes in`);
+    throw new Error(`${ignoreFile} is not an allowlist`);
   }
   return new Set(others.map((line) => line.slice(1)));
 }
@@ -124,7 +124,7 @@ async function carryOut(
     case 'COPY':
       return copy(rest, stage, stages, context);
     default:
-      throw new Error(`no way to carry out ${instruction}`);
+      throw new Error(`unknown instruction ${instruction}`);
   }
 }
 
@@ -143,7 +143,7 @@ async function copy(
     if (from === undefined && !context.has(path)) throw new Error(`${path} is not in the context`);
     const target = to === './' ? join(stage.workdir, basename(path)) : join(stage.workdir, to);
     if (from === undefined) await fs.cp(path, join(stage.root, target), { recursive: true });
-    // Moved: it is taken once, and packages are thousands of files.
+    // Moved, not copied: it is used once, and packages have thousands of files.
     else await fs.rename(join(stages.get(from)?.root ?? '', path), join(stage.root, target));
     const [uid, gid] = (flags.get('chown') ?? '').split(':').map(Number);
     if (uid && gid) stage.owners.push([target, uid, gid]);
@@ -157,8 +157,8 @@ function flagOf(word: string): [string, string] {
 
 const isRoot = process.getuid?.() === 0;
 
-/** Root's files stay root's; where the tests are not run by root, they are what nobody may write. */
-async function giveAway({ root, workdir, owners }: Stage): Promise<void> {
+/** Root's files stay root's; if the tests do not run as root, those files become read-only. */
+async function applyOwners({ root, workdir, owners }: Stage): Promise<void> {
   if (!isRoot) {
     const given = new Set(owners.map(([path]) => basename(path)));
     const kept = (await fs.readdir(join(root, workdir))).filter((name) => !given.has(name));
@@ -181,7 +181,7 @@ function describe(
     start(settings, [file = '', ...args] = command) {
       return spawn(file, args, {
         cwd: join(root, workdir),
-        // Nothing but node can be found: no shell, no npm.
+        // PATH has node alone: no shell, no npm.
         env: { PATH: bin, ...env, ...settings },
         ...(isRoot && { uid, gid }),
       });

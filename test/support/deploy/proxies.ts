@@ -1,4 +1,5 @@
-// Real nginx and Caddy with the very files of deploy/: only names, addresses and paths are replaced.
+// Real nginx and Caddy with the files of deploy/, in which only names, addresses and paths are
+// replaced.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +11,7 @@ import { selfSignedCertificate } from '../../../src/development/local-authkit/ce
 import { partPath } from '../machine/parts.ts';
 
 export interface ProxySetup {
-  /** Its port is the one for TLS. */
+  /** The public URL; its port is the TLS port. */
   baseUrl: URL;
   httpPort: number;
   /** Ports of the two instances. */
@@ -18,9 +19,9 @@ export interface ProxySetup {
 }
 
 export interface Proxy {
-  /** What signed its certificate, to be trusted by a test. */
+  /** The CA certificate for a test to trust. */
   ca: string;
-  /** What it has written, for a test that fails. */
+  /** The output so far, for the message of a failed test. */
   output(): string;
   close(): Promise<void>;
 }
@@ -31,7 +32,7 @@ export type ProxyName = keyof typeof STARTERS;
 /** Starts the proxy with a throwaway certificate; resolves when it accepts connections. */
 export async function startProxy(name: ProxyName, setup: ProxySetup): Promise<Proxy> {
   const folder = await mkdtemp(join(tmpdir(), 'proxy-'));
-  // Started as root, nginx works as another user.
+  // nginx that is started as root runs its workers as another user.
   await chmod(folder, 0o755);
   const ca = await writeCertificate(folder, setup.baseUrl.hostname);
   const { command, args, files } = await STARTERS[name](folder, setup);
@@ -46,7 +47,7 @@ export async function startProxy(name: ProxyName, setup: ProxySetup): Promise<Pr
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   }
-  // A test run that is interrupted leaves no server behind.
+  // An interrupted test run must not leave the server behind.
   const killNow = () => void child.kill('SIGKILL');
   process.once('exit', killNow);
   await accepts(child, Number(setup.baseUrl.port), () => output);
@@ -101,7 +102,7 @@ async function caddyFiles(folder: string, { httpPort, instances }: ProxySetup) {
   const site = withInstances(text, instances)
     .replace('# tls /etc/caddy', 'tls /etc/caddy')
     .replaceAll('/etc/caddy', folder);
-  // A process of a test controls nothing else and puts nothing into the machine's list of authorities.
+  // No admin endpoint, and no certificate in the machine's trust store.
   const own = ['admin off', 'skip_install_trust', `http_port ${httpPort}`];
   return {
     command: partPath('caddy'),

@@ -1,5 +1,5 @@
-// Ports that are known before somebody listens on them. Below those the system gives out for port 0,
-// and apart for each worker of the test run: between asking and listening nobody else takes one.
+// Free ports that are known before a server listens on them. They are below the range that the system
+// uses for port 0, with a separate range per test worker, so that no other process takes them first.
 import { createServer } from 'node:net';
 
 const PER_WORKER = 1_000;

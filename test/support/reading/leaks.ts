@@ -1,6 +1,6 @@
-// Looks for planted values in whatever was written down, in every encoding it may have been given.
+// Finds planted values in a text, in every likely encoding.
 
-/** The forms in which a value may stand in a text, by the name of the encoding. */
+/** The encoded forms of a value, each with the name of the encoding. */
 function encodings(value: string): [name: string, form: string][] {
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
@@ -25,11 +25,11 @@ function encodings(value: string): [name: string, form: string][] {
 const escaped = (character: string) =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** What base64 makes of the bytes where they begin `shift` bytes into a group of three. */
+/** The base64 form of the bytes when they start `shift` bytes into a group of three. */
 function base64Core(bytes: Buffer, shift: number): [string, string][] {
   const start = Math.ceil((shift * 8) / 6);
   const whole = Buffer.concat([Buffer.alloc(shift), bytes]);
-  // The last group may hold bits of what follows.
+  // The last group may hold bits of the following bytes.
   const end = Math.floor((whole.length * 8) / 6);
   return (['base64', 'base64url'] as const).map((encoding) => [
     `${encoding} +${shift}`,
@@ -37,7 +37,7 @@ function base64Core(bytes: Buffer, shift: number): [string, string][] {
   ]);
 }
 
-/** A value and, where it is a JWT, its parts and what they decode to. */
+/** The value, or for a JWT its payload, its signature and the decoded payload. */
 function parts(value: string): string[] {
   const segments = value.split('.');
   if (segments.length !== 3 || !value.startsWith('eyJ')) return [value];
@@ -45,7 +45,7 @@ function parts(value: string): string[] {
   return [payload, signature, Buffer.from(payload, 'base64url').toString()];
 }
 
-/** Where a planted value stands in a text, as `name: encoding`; empty when nowhere. */
+/** The planted values found in a text, as `name: encoding`. */
 export function findLeaks(planted: Record<string, string>, text: string): string[] {
   return Object.entries(planted).flatMap(([name, value]) =>
     parts(value)

@@ -1,4 +1,4 @@
-// Reads the documents as tests need them: sections, tables, code blocks, links and diagrams.
+// Reads Markdown documents: sections, tables, code blocks, links and diagrams.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 export const readText = (path: string) => readFileSync(path, 'utf8');
@@ -9,7 +9,7 @@ function markdownIn(folder: string, recursive: boolean): string[] {
     .map((name) => (folder === '.' ? name : `${folder}/${name}`));
 }
 
-/** Every Markdown file that is ours, from the root of the project. */
+/** The path of every Markdown file of the project. */
 export function markdownFiles(): string[] {
   const folders = ['docs', '.github', 'src', 'examples', 'bench', 'deploy'].filter((folder) =>
     existsSync(folder),
@@ -28,7 +28,7 @@ export function section(markdown: string, title: string): string {
   return rest.slice(0, end === -1 ? undefined : end).join('\n');
 }
 
-/** The rows of all tables in a text, header rows left out; each row a list of cells. */
+/** The rows of all tables in a text without the header rows; each row is a list of cells. */
 export function tableRows(markdown: string): string[][] {
   const lines = markdown.split('\n');
   return lines.flatMap((line, index) => {
@@ -43,7 +43,7 @@ export function tableRows(markdown: string): string[][] {
   });
 }
 
-/** The code blocks of a text, by the language they name; '' for none. */
+/** The code blocks of a text in this language; '' for none. */
 export function codeBlocks(markdown: string, language: string): string[] {
   const blocks = [...markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm)];
   return blocks.filter(([, name]) => name === language).map(([, , code = '']) => code);
@@ -51,12 +51,12 @@ export function codeBlocks(markdown: string, language: string): string[] {
 
 const withoutBlocks = (markdown: string) => markdown.replaceAll(/^```[^]*?^```$/gm, '');
 
-/** What stands in backticks, code blocks left out. */
+/** The inline code of a text, without code blocks. */
 export function inlineCode(markdown: string): string[] {
   return [...withoutBlocks(markdown).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
 }
 
-/** The addresses of links and pictures, code blocks left out. */
+/** The URLs of links and pictures, without code blocks. */
 export function links(markdown: string): string[] {
   const prose = withoutBlocks(markdown);
   const found = [

@@ -1,5 +1,5 @@
-// Records who asks whom for what during a sign-in, in the words of the README's diagrams: the
-// browser's requests one by one, and the app's own requests to AuthKit.
+// Records the messages of a sign-in in the notation of the README's diagrams: the browser's requests
+// one by one, and the app's own requests to AuthKit.
 import { vi } from 'vitest';
 import type { TestApp } from '../app/app.ts';
 import { Browser, type Page } from '../browser/browser.ts';
@@ -8,7 +8,7 @@ export interface Trace {
   browser: Browser;
   /** One line per message: `B->>A: GET /profile`. */
   lines: string[];
-  /** Records a request of the browser and every redirect after it, screens of AuthKit left out. */
+  /** Records a browser request and every redirect after it, without AuthKit's screens. */
   record(method: 'GET' | 'POST', request: () => Promise<Page>): Promise<void>;
   stop(): void;
 }
@@ -19,7 +19,7 @@ export function startTrace(app: TestApp): Trace {
   const call = globalThis.fetch;
   const calls = vi.spyOn(globalThis, 'fetch').mockImplementation(recording(app, call, lines));
 
-  /** `at`: how many lines there were before; what the app asked AuthKit meanwhile lies between. */
+  /** `at`: the number of lines before the request; the app's requests to AuthKit come after it. */
   function recordPage({ url, status, location, headers }: Page, method: string, at: number): void {
     const question = `${method} ${url.pathname}${list([...url.searchParams.keys()])}`;
     if (url.origin === app.url) {
@@ -28,7 +28,7 @@ export function startTrace(app: TestApp): Trace {
       return;
     }
     if (url.pathname === '/oauth2/authorize' && method === 'GET') lines.push(`B->>K: ${question}`);
-    // AuthKit's status is its own affair, and so are its screens.
+    // The diagrams show neither AuthKit's statuses nor its screens.
     if (location?.origin === app.url) lines.push(`K-->>B: redirect${to(location)}`);
   }
 
@@ -53,7 +53,7 @@ function recording(app: TestApp, call: typeof fetch, lines: string[]): typeof fe
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     const isCall = url.origin === app.authKit.issuer;
-    // A revocation is not waited for, so its place among the answers is not fixed.
+    // The app does not wait for a revocation, so the place of its response is not fixed.
     const isAwaited = url.pathname !== '/oauth2/revoke';
     if (isCall) {
       const form = init?.body instanceof URLSearchParams ? [...init.body.keys()] : [];
@@ -76,7 +76,7 @@ const to = (location: URL | undefined) => (location ? ` to ${location.pathname}`
 
 const isCleared = (cookie: string) => /expires=Thu, 01 Jan 1970/i.test(cookie);
 
-/** The cookies of sign-in that an answer sets or clears, by the fixed part of their names. */
+/** The sign-in cookies that a response sets or clears, by the fixed part of their names. */
 function cookies(lines: string[]): string {
   const clears = lines.filter(isCleared);
   const sets = lines.filter((line) => !isCleared(line));

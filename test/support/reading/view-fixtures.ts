@@ -1,4 +1,5 @@
-// What the routes hand to the views, odd values included: long, missing, right-to-left, hostile.
+// The data that the routes pass to the views, with unusual values: long, missing, right-to-left,
+// hostile.
 export interface ViewFixture {
   view: string;
   data: Record<string, unknown>;
@@ -120,7 +121,7 @@ export const FIXTURES: Record<string, ViewFixture> = {
   }),
   moderation: fixture('moderation', { path: '/moderation', user: ada, checkedAt: now }),
   'API call': fixture('api-call', apiCall),
-  'API call, refused, a long answer without spaces': fixture('api-call', {
+  'API call, refused, a long response without spaces': fixture('api-call', {
     ...apiCall,
     status: 503,
     result: 'y'.repeat(900),

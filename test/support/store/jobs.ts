@@ -1,4 +1,4 @@
-// Processes of their own on a store (store-process.ts), and what they say.
+// Starts processes that use a store (store-process.ts), and collects their output.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ export function run(job: string, file: string, name: string, shell = ''): Job {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   return {
     process: child,
-    // A line without its end was not finished when the process died.
+    // A line without its end was incomplete when the process died.
     get lines() {
       return output.split('\n').slice(0, -1);
     },
@@ -31,7 +31,7 @@ export function run(job: string, file: string, name: string, shell = ''): Job {
   };
 }
 
-/** The code of the StoreError that this rejects with; anything else is told in words. */
+/** The code of the StoreError that this rejects with, or a sentence about any other result. */
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
     () => undefined,

@@ -1,4 +1,4 @@
-// A real redis-server of the test's own, on a free port of 127.0.0.1.
+// A real redis-server for a test, on a free port of 127.0.0.1.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,13 +11,13 @@ import { partPath } from '../machine/parts.ts';
 export interface TestRedis {
   url: string;
   port: number;
-  /** Freezes the server (SIGSTOP): connections stay open, nothing is answered. */
+  /** Freezes the server (SIGSTOP): connections stay open without a reply. */
   pause(): void;
   resume(): void;
   /** Ends the server; `start` brings it back on the same port (with its data if `persist`). */
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Sends one inline command, such as `INFO memory`, and resolves to the raw answer. */
+  /** Sends one inline command, such as `INFO memory`; resolves to the raw reply. */
   command(line: string): Promise<string>;
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -35,7 +35,7 @@ export async function startRedis(
 
   const start = async () => {
     server = spawn(partPath('redis-server'), args, { stdio: 'ignore' });
-    await answers(server, port);
+    await untilReady(server, port);
   };
   const stop = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -44,7 +44,7 @@ export async function startRedis(
     server.kill('SIGTERM');
     await exited;
   };
-  // A test run that is interrupted leaves no server behind.
+  // An interrupted test run must not leave the server behind.
   const killNow = () => void server.kill('SIGKILL');
   process.once('exit', killNow);
 
@@ -66,23 +66,23 @@ export async function startRedis(
   };
 }
 
-async function answers(server: ChildProcess, port: number): Promise<void> {
+async function untilReady(server: ChildProcess, port: number): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (performance.now() < deadline) {
     if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
-    const answer = await send(port, 'PING').catch(() => '');
-    if (answer.startsWith('+PONG')) return;
+    const reply = await send(port, 'PING').catch(() => '');
+    if (reply.startsWith('+PONG')) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error('redis-server did not answer within 10 s');
+  throw new Error('redis-server did not reply within 10 s');
 }
 
-// The answer of one command, ended by QUIT so that its end is the end of the stream.
+// The reply to one command; QUIT ends the stream after it.
 async function send(port: number, line: string): Promise<string> {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8').setTimeout(5_000);
-  socket.on('timeout', () => socket.destroy(new Error('redis-server did not answer in 5 s')));
+  socket.on('timeout', () => socket.destroy(new Error('redis-server did not reply in 5 s')));
   socket.write(`${line}\r\nQUIT\r\n`);
-  let answer = '';
-  for await (const chunk of socket) answer += String(chunk);
-  return answer.replace(/\+OK\r\n$/, '');
+  let reply = '';
+  for await (const chunk of socket) reply += String(chunk);
+  return reply.replace(/\+OK\r\n$/, '');
 }

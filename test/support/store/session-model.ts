@@ -1,12 +1,12 @@
-// What a session is, in forty lines: the model that auth/session/model.test.ts holds two instances over
-// one store against. It knows no lock, no store and no instance: nobody should notice those.
+// The model of a session with which auth/session/model.test.ts compares two instances over one store.
+// It has no lock, no store and no instance, since none of them may be visible to users.
 
 const DUE_AFTER_SECONDS = 240;
 
 export class Model {
-  /** How many exchanges AuthKit has seen. */
+  /** The number of refreshes that AuthKit has seen. */
   exchanges: number;
-  /** Somebody waits for a slow page. */
+  /** A browser waits for a slow page. */
   isSlowPageOpen = false;
   private readonly sessions = new Map<number, { tokenAge: number; isGrantEnded: boolean }>();
 
@@ -22,7 +22,7 @@ export class Model {
     this.sessions.set(browser, { tokenAge: 0, isGrantEnded: false });
   }
 
-  /** One visit, or many at once; true when the page is shown. */
+  /** One visit, or several at once; returns whether the page is shown. */
   visit(browser: number): boolean {
     const session = this.sessions.get(browser);
     if (session && this.isDue(browser)) {

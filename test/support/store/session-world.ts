@@ -1,4 +1,5 @@
-// What the model of a session is held against: two instances, three browsers, one issuer, one store.
+// The real system that is compared with the model: two instances, three browsers, one issuer, one
+// store.
 import { vi } from 'vitest';
 import type { Store } from '../../../src/store/index.ts';
 import { Browser, type Page } from '../browser/browser.ts';
@@ -23,7 +24,7 @@ export class World {
     this.#redis = redis;
   }
 
-  /** Other browsers; the instances and what they remember stay. */
+  /** Starts a run with new browsers; the instances and their memory stay. */
   async begin(): Promise<void> {
     this.#browsers = new Map();
     this.#chains = new Map();
@@ -63,7 +64,7 @@ export class World {
 
   endGrant = (browser: number) => this.rotating.endChain(this.#chains.get(browser) ?? '');
 
-  /** In a window of its own: a late answer's cookie is not what this is about. */
+  /** Uses a separate window, so that the cookie of a late response has no effect on the browser. */
   async beginSlowPage(number: number, host: number): Promise<void> {
     const window = new Browser();
     window.jar.copyFrom(this.browser(number).jar);
@@ -80,11 +81,11 @@ export class World {
     return page?.status ?? 0;
   }
 
-  /** The instance dies with a refresh token spent, and another takes its place. */
+  /** The instance crashes after its refresh token is spent, and a new one replaces it. */
   async crashDuringExchange(browser: number, host: number): Promise<void> {
     const before = this.rotating.refreshes();
     this.rotating.mode = 'hold';
-    const lost = this.visit(browser, host).catch(() => 'no answer');
+    const lost = this.visit(browser, host).catch(() => 'no response');
     await vi.waitFor(() => {
       if (this.rotating.refreshes() === before) throw new Error('the exchange has not begun');
     });
@@ -92,7 +93,7 @@ export class World {
     await lost;
     this.rotating.mode = 'answer';
     await this.start(host);
-    // Its lease runs out: in a file by our clock, which the test moves; in Redis by that of Redis.
+    // The lease must expire: the test's clock does it in a file, but Redis has its own clock.
     const keys = await this.#redis?.command('KEYS lease:*');
     for (const [key] of keys?.matchAll(/lease:\S+/g) ?? [])
       await this.#redis?.command(`DEL ${key}`);

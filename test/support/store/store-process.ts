@@ -1,5 +1,5 @@
-// A process of its own on a store: `node --import tsx store-process.ts <job> <file or URL> <name>`.
-// It says each write that was acknowledged on a line, so that a test knows what must be there.
+// A process that uses a store: `node --import tsx store-process.ts <job> <file or URL> <name>`.
+// It prints each acknowledged write on a line, so that a test knows what the store must contain.
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { openStore, StoreError } from '../../../src/store/index.ts';
 
@@ -15,7 +15,7 @@ const newSession = () => ({
   startedAt: Date.now(),
   expiresAt: Date.now() + HOUR,
   endsAt: Date.now() + HOUR,
-  // A person each: of one person only the newest fifty are kept.
+  // One person per session: only the newest fifty sessions of a person are kept.
   signIn: {
     keys: { person: `${name}-${(people += 1)}` },
     facts: bytes('g'),
@@ -24,7 +24,7 @@ const newSession = () => ({
   },
 });
 
-// No permission counts for root, so root asks as nobody.
+// File permissions do not apply to root, so root becomes the user nobody.
 if (job === 'open-as-nobody' && process.getuid?.() === 0) process.setuid?.(65_534);
 const redisUrl = file.startsWith('redis') ? file : undefined;
 const { store } = await openStore({ file, redisUrl });
@@ -42,7 +42,7 @@ async function write(count: number): Promise<void> {
   }
 }
 
-/** Writes until there is no room, then says why, and whether reads go on. */
+/** Writes until the disk is full, then prints the error code and whether reads still work. */
 async function fill(): Promise<void> {
   for (let i = 0; ; i += 1) {
     try {
@@ -60,7 +60,7 @@ async function fill(): Promise<void> {
   }
 }
 
-/** Enters a place where nobody else may be, again and again; a second process there is an error. */
+/** Enters a section guarded by a lease again and again; fails if another process is inside. */
 async function exclude(rounds: number): Promise<void> {
   for (let entered = 0; entered < rounds;) {
     if (!(await store.acquireLease('door', name, 60_000))) continue;

@@ -1,4 +1,4 @@
-// The token set of a browser's session, opened as the app does: with the secret and the cookie.
+// The token set of a browser's session, unsealed as the app does, with the secret and the cookie.
 import { join } from 'node:path';
 import { parseCookie } from 'cookie';
 import { SessionCookie, sessionKey } from '../../../src/auth/session/cookie.ts';
@@ -8,7 +8,7 @@ import { openEmbeddedStore } from '../../../src/store/embedded/store.ts';
 import type { TestApp } from '../app/app.ts';
 import type { Browser } from '../browser/browser.ts';
 
-/** Reads it; undefined when the session has ended or another secret sealed it. */
+/** Returns undefined when the session has ended or was sealed with another secret. */
 export async function storedTokens(
   { folder, env }: TestApp,
   { jar }: Browser,

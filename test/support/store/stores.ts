@@ -1,4 +1,4 @@
-// Both engines of the store, for tests that hold for either.
+// Both store engines, for tests that apply to each.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,10 +9,10 @@ import { startRedis, type TestRedis } from './redis.ts';
 
 export const HOUR = 3_600_000;
 
-/** Moves the clock of `Date`, and nothing else: timers and Redis go by the real one. */
+/** Moves the clock of `Date` only: timers and Redis keep real time. */
 export const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-/** A file that is not there yet, in a folder that goes when the tests of this file end. */
+/** Returns new file paths in a folder that is deleted after the tests of the file. */
 export function temporaryFiles(): () => string {
   const folder = mkdtempSync(join(tmpdir(), 'store-'));
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,10 +20,10 @@ export function temporaryFiles(): () => string {
   return () => join(folder, `${(files += 1)}`, 'sessions.db');
 }
 
-/** A sealed value, as far as a store can tell. */
+/** Stands for a sealed value, which a store cannot read. */
 export const bytes = (text: string) => Buffer.from(text);
 
-/** A session that ends in an hour unless it is used, and in a day in any case; by a person, or more. */
+/** A session that expires in an hour, or in a day if used; `found` is its person or its index keys. */
 export function session(found?: string | IndexKeys, change: Partial<NewSession> = {}): NewSession {
   const now = Date.now();
   const keys = typeof found === 'string' ? { person: found } : found;
@@ -42,7 +42,7 @@ export function session(found?: string | IndexKeys, change: Partial<NewSession> 
   };
 }
 
-/** Ends all sessions of a person, one by one; how many there were. */
+/** Removes all sessions of a person; returns how many there were. */
 export async function endAll(store: Store, person: string): Promise<number> {
   const keys = await store.keysBy('person', person);
   const ended = await Promise.all(keys.map((key) => store.remove(key)));
@@ -62,7 +62,7 @@ export function eachEngine(tests: (stores: Opened) => void): void {
     ['the embedded store', () => ({})],
     ['Redis', ({ url }) => ({ redisUrl: url })],
   ];
-  describe.each(engines)('%s', (_, options) => {
+  describe.each(engines)('in %s', (_, options) => {
     let redis: TestRedis;
     let opened: Opened;
     beforeAll(async () => {

@@ -1,4 +1,4 @@
-// Stores as version 0.1.0 wrote them: the tables of its session file, and its keys in Redis.
+// Stores as version 0.1.0 wrote them: the tables of its session file and its Redis keys.
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ import type { RedisClient } from '../../../src/store/redis/client.ts';
 
 export interface OldSession {
   key: string;
-  /** Absent, with the four below, for a session nobody signed in to. */
+  /** Absent, like the optional members below, for a visitor's session. */
   userKey?: string;
   data: Buffer;
   grant?: Buffer;
@@ -19,7 +19,7 @@ export interface OldSession {
   endsAt: number;
 }
 
-/** How it grouped a person's sessions. */
+/** The key under which version 0.1.0 grouped a person's sessions. */
 export const oldUserKey = (issuer: string, sub: string) =>
   hash('sha256', `${issuer}\n${sub}`, 'base64url');
 
@@ -39,7 +39,7 @@ const SCHEMA = `
   );
   CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at);`;
 
-/** Makes the session file. */
+/** Writes a session file with these sessions. */
 export function writeOldFile(file: string, sessions: OldSession[]): void {
   mkdirSync(dirname(file), { recursive: true });
   const db = new Database(file);
@@ -56,7 +56,7 @@ export function writeOldFile(file: string, sessions: OldSession[]): void {
   db.close();
 }
 
-/** Writes the keys of these sessions. */
+/** Writes the Redis keys of these sessions. */
 export async function writeOldKeys(redis: RedisClient, sessions: OldSession[]): Promise<void> {
   for (const { key, userKey = '', data, grant, tokens, browser = '', ...times } of sessions) {
     const { startedAt, lastSeenAt, expiresAt, endsAt } = times;
