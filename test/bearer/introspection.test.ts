@@ -1,72 +1,46 @@
-// /api/me/active: the issuer is asked about each token, and without its answer nobody gets in.
+// Each access token is introspected, and none is accepted without the issuer's response.
 
 import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { callWith } from '../support/app/bearer-app.ts';
 import {
-  bearerErrorHandler,
-  createIntrospection,
-  Issuer,
-  requireAccessToken,
-  requireActiveToken,
-} from '../../src/bearer/index.ts';
-import type { BearerEvent, IntrospectionOptions } from '../../src/bearer/index.ts';
-import { callWith, newApp, serve } from '../support/app/bearer-app.ts';
-import type { Running } from '../support/app/bearer-app.ts';
+  clientSecret,
+  introspectionPath,
+  startIntrospectingApi,
+} from '../support/app/introspecting-api.ts';
+import type { IntrospectingApi } from '../support/app/introspecting-api.ts';
 import { restoreDeadlines, shortenDeadlines } from '../support/clock/clock.ts';
-import { audience, json, startIssuer } from '../support/authkit/issuer.ts';
-import type { TestIssuer } from '../support/authkit/issuer.ts';
+import { audience, json } from '../support/authkit/issuer.ts';
 
-const path = '/oauth2/introspection';
-const secret = 'planted secret: +&=%';
-let issuer: TestIssuer;
-let api: Running;
-let events: BearerEvent[];
+let api: IntrospectingApi;
 
-async function start(options: Partial<IntrospectionOptions> = {}) {
-  issuer = await startIssuer();
-  events = [];
-  const log = (event: BearerEvent) => void events.push(event);
-  const client = { clientId: 'client:app', clientSecret: secret, log };
-  const shared = new Issuer(issuer.url);
-  const introspect = createIntrospection({ issuer: shared, ...client, ...options });
-  const app = newApp();
-  const guards = [requireAccessToken({ issuer: shared, audience }), requireActiveToken(introspect)];
-  app.get('/', ...guards, (_req, res) => res.json({ ok: true }));
-  app.use(bearerErrorHandler({ log }));
-  api = await serve(app);
-}
-
-beforeEach(() => start());
+beforeEach(async () => {
+  api = await startIntrospectingApi();
+});
 afterEach(async () => {
   restoreDeadlines();
-  await Promise.all([api.close(), issuer.close()]);
+  await api.close();
 });
 
-async function restart(options: Partial<IntrospectionOptions>) {
-  await Promise.all([api.close(), issuer.close()]);
-  await start(options);
-}
-
-const status = async (token: string) => (await callWith(api.url, token)).status;
-
-describe('the request', () => {
+describe('the introspection request', () => {
   test('authenticates in the body, as AuthKit documents it', async () => {
-    const token = await issuer.sign();
-    expect(await status(token)).toBe(200);
-    const [{ authorization, form } = { form: new URLSearchParams() }] = issuer.introspections;
+    const token = await api.issuer.sign();
+    expect(await api.status(token)).toBe(200);
+    const [{ authorization, form } = { form: new URLSearchParams() }] = api.issuer.introspections;
     expect(authorization).toBeUndefined();
     expect(Object.fromEntries(form)).toEqual({
       token,
       token_type_hint: 'access_token',
       client_id: 'client:app',
-      client_secret: secret,
+      client_secret: clientSecret,
     });
   });
 
-  test('authenticates by Basic where asked to, form-encoded first', async () => {
-    await restart({ clientAuthentication: 'basic' });
-    expect(await status(await issuer.sign())).toBe(200);
-    const [call] = issuer.introspections;
+  test('authenticates by Basic when configured, form-encoded first', async () => {
+    await api.close();
+    api = await startIntrospectingApi({ clientAuthentication: 'basic' });
+    expect(await api.status(await api.issuer.sign())).toBe(200);
+    const [call] = api.issuer.introspections;
     const [scheme, credentials = ''] = call?.authorization?.split(' ') ?? [];
     expect(scheme).toBe('Basic');
     expect(Buffer.from(credentials, 'base64').toString()).toBe(
@@ -75,91 +49,93 @@ describe('the request', () => {
     expect([...(call?.form.keys() ?? [])]).toEqual(['token', 'token_type_hint']);
   });
 
-  test('is not made for a token that is not good by itself', async () => {
-    expect(await status(await issuer.sign({ aud: 'elsewhere' }))).toBe(401);
-    expect(issuer.introspections).toHaveLength(0);
+  test('is not sent for a token that fails verification', async () => {
+    expect(await api.status(await api.issuer.sign({ aud: 'elsewhere' }))).toBe(401);
+    expect(api.issuer.introspections).toHaveLength(0);
   });
 });
 
-describe('the answer', () => {
+describe('an introspection response', () => {
   const about = { client_id: 'client_cli', sub: 'user_01', aud: audience, jti: 'x' };
-  const rows: [string, Record<string, unknown>, number][] = [
-    ['active alone', { active: true }, 200],
-    ['with AuthKit’s token_type access_token', { active: true, token_type: 'access_token' }, 200],
-    ['with token_type Bearer', { active: true, token_type: 'Bearer' }, 200],
-    ['with matching members', { active: true, ...about, jti: undefined }, 200],
-    ['with its audience in a list', { active: true, aud: ['other', audience] }, 200],
-    ['inactive', { active: false }, 401],
-    ['inactive with matching members', { active: false, ...about }, 401],
-    ['about a refresh token', { active: true, token_type: 'refresh_token' }, 401],
-    ['about another user', { active: true, sub: 'user_02' }, 401],
-    ['about another application', { active: true, client_id: 'client_other' }, 401],
-    ['from another issuer', { active: true, iss: 'https://evil.example' }, 401],
-    ['for another audience', { active: true, aud: 'elsewhere' }, 401],
-    ['for no audience at all', { active: true, aud: [] }, 401],
-    ['about another token', { active: true, jti: 'another' }, 401],
-    ['with sub as null', { active: true, sub: null }, 401],
-    ['with active as a text', { active: 'true' }, 503],
-    ['with active as a number', { active: 1 }, 503],
-    ['without active', { sub: 'user_01' }, 503],
-    ['with an error', { error: 'invalid_client' }, 503],
+  const rows: [name: string, status: number, response: Record<string, unknown>][] = [
+    ['with active alone', 200, { active: true }],
+    ['with AuthKit’s token_type access_token', 200, { active: true, token_type: 'access_token' }],
+    ['with token_type Bearer', 200, { active: true, token_type: 'Bearer' }],
+    ['with matching members', 200, { active: true, ...about, jti: undefined }],
+    ['with its audience in a list', 200, { active: true, aud: ['other', audience] }],
+    ['with active: false', 401, { active: false }],
+    ['with active: false and matching members', 401, { active: false, ...about }],
+    ['about a refresh token', 401, { active: true, token_type: 'refresh_token' }],
+    ['about another user', 401, { active: true, sub: 'user_02' }],
+    ['about another application', 401, { active: true, client_id: 'client_other' }],
+    ['from another issuer', 401, { active: true, iss: 'https://evil.example' }],
+    ['for another audience', 401, { active: true, aud: 'elsewhere' }],
+    ['for no audience at all', 401, { active: true, aud: [] }],
+    ['about another token', 401, { active: true, jti: 'another' }],
+    ['with sub as null', 401, { active: true, sub: null }],
+    ['with active as a string', 503, { active: 'true' }],
+    ['with active as a number', 503, { active: 1 }],
+    ['without active', 503, { sub: 'user_01' }],
+    ['with an error', 503, { error: 'invalid_client' }],
   ];
-  test.each(rows)('%s', async (_name, answer, expected) => {
-    issuer.introspect = () => answer;
-    const { status: got, challenge, headers } = await callWith(api.url, await issuer.sign());
-    expect(got).toBe(expected);
-    if (got === 401) expect(challenge).toContain('error="invalid_token"');
-    if (got === 503) expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  test.each(rows)('%s gives %i', async (_name, expected, response) => {
+    api.issuer.introspect = () => response;
+    const { status, challenge, headers } = await callWith(api.url, await api.issuer.sign());
+    expect(status).toBe(expected);
+    if (status === 401) expect(challenge).toContain('error="invalid_token"');
+    if (status === 503) expect(Number(headers['retry-after'])).toBeGreaterThan(0);
   });
 });
 
-describe('an outage', () => {
+describe('an outage of introspection', () => {
   const outages: [string, RequestListener][] = [
     ['a dropped connection', (req) => void req.socket.destroy()],
-    ['no answer', () => {}],
-    ['a refused client', (_req, res) => json(res, { error: 'invalid_client' }, 401)],
-    ['a limit', (_req, res) => json(res, { error: 'slow_down' }, 429)],
-    ['an error', (_req, res) => json(res, { active: true }, 500)],
+    ['no response', () => {}],
+    ['a refusal of the client', (_req, res) => json(res, { error: 'invalid_client' }, 401)],
+    ['a rate limit', (_req, res) => json(res, { error: 'slow_down' }, 429)],
+    ['a server error', (_req, res) => json(res, { active: true }, 500)],
     ['a redirect', (_req, res) => res.writeHead(307, { location: '/elsewhere' }).end()],
     ['HTML', (_req, res) => res.end('<!doctype html>')],
-    ['a megabyte', (_req, res) => json(res, { active: true, x: 'x'.repeat(1024 * 1024) })],
+    ['a megabyte of JSON', (_req, res) => json(res, { active: true, x: 'x'.repeat(1024 * 1024) })],
     [
-      'a cut answer',
+      'a truncated response',
       (_req, res) => res.writeHead(200, { 'content-length': 99 }).end('{"active":true'),
     ],
   ];
-  test.each(outages)('as %s lets nobody in: 503 with Retry-After', async (_name, listener) => {
+  test.each(outages)('by %s gives 503 with Retry-After', async (_name, listener) => {
     shortenDeadlines();
-    issuer.answer(path, listener);
-    const answer = await callWith(api.url, await issuer.sign());
-    expect(answer.status).toBe(503);
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
-    expect(answer.challenge).toBeUndefined();
-    expect(issuer.hits.get('/elsewhere')).toBeUndefined();
-    expect(events).toContainEqual({
+    api.issuer.answer(introspectionPath, listener);
+    const response = await callWith(api.url, await api.issuer.sign());
+    expect(response.status).toBe(503);
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+    expect(response.challenge).toBeUndefined();
+    expect(api.issuer.hits.get('/elsewhere')).toBeUndefined();
+    expect(api.events).toContainEqual({
       event: 'introspection_failed',
       reason: expect.stringMatching(/^(unreachable|bad_response): /),
     });
-    expect(JSON.stringify([answer, events])).not.toContain('planted');
+    expect(JSON.stringify([response, api.events])).not.toContain('planted');
   });
 
-  test('of an endpoint that discovery does not name is one as well', async () => {
-    issuer.answer('/.well-known/openid-configuration', (_req, res) =>
-      json(res, { issuer: issuer.url, jwks_uri: `${issuer.url}/oauth2/jwks` }),
+  test('is also an endpoint that discovery does not name', async () => {
+    api.issuer.answer('/.well-known/openid-configuration', (_req, res) =>
+      json(res, { issuer: api.issuer.url, jwks_uri: `${api.issuer.url}/oauth2/jwks` }),
     );
-    expect(await status(await issuer.sign())).toBe(503);
+    expect(await api.status(await api.issuer.sign())).toBe(503);
   });
 
-  test('that comes and goes under load gives no wrong answer', async () => {
+  test('that comes and goes under load gives no wrong verdict', async () => {
     let count = 0;
-    issuer.introspect = (claims) => {
+    api.issuer.introspect = (claims) => {
       count += 1;
-      const answer = { active: claims.sub !== 'user_revoked', ...claims };
-      return count % 3 === 0 ? { error: 'server_error' } : answer;
+      const response = { active: claims.sub !== 'user_revoked', ...claims };
+      return count % 3 === 0 ? { error: 'server_error' } : response;
     };
-    // Each token is another one: none of them shares an answer.
+    // Each call has its own token, so that no two share a response.
     const calls = Array.from({ length: 200 }, async (_, i) =>
-      status(await issuer.sign({ jti: String(i), ...(i % 2 === 1 && { sub: 'user_revoked' }) })),
+      api.status(
+        await api.issuer.sign({ jti: String(i), ...(i % 2 === 1 && { sub: 'user_revoked' }) }),
+      ),
     );
     const statuses = await Promise.all(calls);
     expect(new Set(statuses.filter((_, i) => i % 2 === 0))).toEqual(new Set([200, 503]));
