@@ -11,7 +11,7 @@ import {
   visit,
   type Fleet,
 } from '../support/app/instances.ts';
-import { slowest, underLoad, type Answered } from '../support/browser/load.ts';
+import { slowest, underLoad, type TimedResponse } from '../support/browser/load.ts';
 import { LocalClient } from '../support/authkit/local-client.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
 
@@ -29,11 +29,11 @@ const statusOf = async (path: string, headers = {}) =>
 /** Whether every instance reports this status at /readyz. */
 async function areReady(status: number): Promise<boolean> {
   const urls = fleet.instances.map(({ port }) => `http://localhost:${port}/readyz`);
-  const answers = await Promise.all(urls.map((url) => fetch(url)));
-  return answers.every((answer) => answer.status === status);
+  const responses = await Promise.all(urls.map((url) => fetch(url)));
+  return responses.every((response) => response.status === status);
 }
-const statuses = (answers: Answered[]) =>
-  [...new Set(answers.map(({ status }) => status))].toSorted((one, other) => one - other);
+const statuses = (responses: TimedResponse[]) =>
+  [...new Set(responses.map(({ status }) => status))].toSorted((one, other) => one - other);
 
 async function expectAllSignedIn(): Promise<void> {
   const pages = await Promise.all(browsers.map((browser) => browser.get(profile())));
@@ -64,7 +64,7 @@ afterEach(expectAllSignedIn);
 describe('under load', () => {
   it('responds with a fast 503 while Redis is down, and keeps serving public pages and the API', async () => {
     const headers = { authorization: `Bearer ${await accessToken()}` };
-    const answers = await underLoad(browsers, profile(), async () => {
+    const responses = await underLoad(browsers, profile(), async () => {
       await redis.stop();
       await until(() => areReady(503));
       const paths = ['/', '/signed-out', '/assets/styles.css', '/healthz'];
@@ -76,12 +76,12 @@ describe('under load', () => {
       await redis.start();
       await until(() => areReady(200));
     });
-    expect(statuses(answers)).toEqual([200, 503]);
-    expect(slowest(answers, 503)).toBeLessThan(2_500);
+    expect(statuses(responses)).toEqual([200, 503]);
+    expect(slowest(responses, 503)).toBeLessThan(2_500);
   });
 
   it('lets only the first requests wait for a silent Redis, and responds to the rest at once', async () => {
-    const answers = await underLoad(browsers, profile(), async () => {
+    const responses = await underLoad(browsers, profile(), async () => {
       redis.pause();
       await until(() => areReady(503));
       const quick = performance.now();
@@ -91,8 +91,8 @@ describe('under load', () => {
       redis.resume();
       await until(() => areReady(200));
     });
-    expect([200, 503]).toEqual(expect.arrayContaining(statuses(answers)));
-    expect(slowest(answers, 503)).toBeLessThan(2_500);
+    expect([200, 503]).toEqual(expect.arrayContaining(statuses(responses)));
+    expect(slowest(responses, 503)).toBeLessThan(2_500);
   });
 
   it('keeps refreshed tokens while Redis is down, and saves them when it is back', async () => {
@@ -115,13 +115,13 @@ describe('under load', () => {
   it('keeps every user signed in while instances restart with rotated secrets as tokens expire', async () => {
     fleet.authKit.control.reset();
     await fleet.pass(5 * MINUTES);
-    const answers = await underLoad(browsers, profile(), async () => {
+    const responses = await underLoad(browsers, profile(), async () => {
       // Every instance must know the new secret before any of them seals with it.
       for (const secrets of [`${OLD},${NEW}`, `${NEW},${OLD}`]) {
         for (const index of [0, 1]) await fleet.replace(index, { SESSION_SECRET: secrets });
       }
     });
-    expect(statuses(answers)).toEqual([200]);
+    expect(statuses(responses)).toEqual([200]);
     expect(fleet.authKit.control.requests().token).toBe(browsers.length);
   }, 60_000);
 });

@@ -90,7 +90,7 @@ describe('the session file', () => {
   });
 
   it('stops the start when it is damaged, stays byte for byte, and is created anew once moved', async () => {
-    const damaged = 'not a database, but somebody may want it back '.repeat(500);
+    const damaged = 'not a database, but the owner may want it back '.repeat(500);
     await writeFile(file(), damaged);
     const server = launchServer(settings);
     running.push(server);

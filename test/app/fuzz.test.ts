@@ -45,14 +45,14 @@ afterAll(async () => {
   await issuer.close();
 });
 
-interface Answer {
+interface RawResponse {
   status: number;
   headers: IncomingHttpHeaders;
   body: string;
 }
 
 /** Sends one request unchanged; undefined if Node itself refuses to send it. */
-async function send({ method, path, headers, body }: Sent): Promise<Answer | undefined> {
+async function send({ method, path, headers, body }: Sent): Promise<RawResponse | undefined> {
   return new Promise((resolve, reject) => {
     try {
       const options = { port: app.port, method, path, agent: false, timeout: 10_000 };
@@ -78,9 +78,9 @@ async function send({ method, path, headers, body }: Sent): Promise<Answer | und
 const LEAKS = /node_modules|\.ts:\d|\bat \/|SQLITE|Error:|client-secret|eyJ[\w-]{8}/;
 
 async function survives(sent: Sent): Promise<void> {
-  const answer = await send(sent);
-  if (answer === undefined) return;
-  const { status, headers, body } = answer;
+  const response = await send(sent);
+  if (response === undefined) return;
+  const { status, headers, body } = response;
   expect(status).toBeLessThan(500);
   expect(status).toBeGreaterThanOrEqual(200);
   expect(body).not.toMatch(LEAKS);
@@ -137,9 +137,9 @@ describe('the app', () => {
     );
     await fc.assert(
       fc.asyncProperty(raw, async (bytes) => {
-        const answer = await sendRaw(bytes);
-        expect(answer).not.toMatch(/^HTTP\/1\.1 5/);
-        expect(answer).not.toMatch(LEAKS);
+        const response = await sendRaw(bytes);
+        expect(response).not.toMatch(/^HTTP\/1\.1 5/);
+        expect(response).not.toMatch(LEAKS);
       }),
       { numRuns: 500 },
     );
@@ -194,13 +194,13 @@ const malformed = (count: number) =>
 
 const abandoned = (count: number) =>
   inParallel(count, async (at) => {
-    const answer = await send({
+    const response = await send({
       method: 'GET',
       path: `/login?return_to=/profile?${at}`,
       headers: ['sec-fetch-mode', 'navigate'],
       body: '',
     });
-    expect(answer?.status).toBe(302);
+    expect(response?.status).toBe(302);
   });
 
 describe('memory and store', () => {

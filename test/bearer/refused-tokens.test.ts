@@ -23,21 +23,21 @@ afterAll(() => api.close());
 
 type Row = [name: string, what: () => string | string[] | Promise<string>];
 
-async function expectRefusal(answer: Call | string[], status: number, error: string | undefined) {
-  const headers = Array.isArray(answer)
-    ? { headers: answer.map((value) => ['authorization', value] as const) }
-    : answer;
+async function expectRefusal(sent: Call | string[], status: number, error: string | undefined) {
+  const request = Array.isArray(sent)
+    ? { headers: sent.map((value) => ['authorization', value] as const) }
+    : sent;
   for (const path of ['/me', '/remembered']) {
     api.events.length = 0;
     // oxlint-disable-next-line no-await-in-loop -- each call is judged by the events it leaves
-    const { status: got, challenge, headers: sent, body } = await call(api.url + path, headers);
+    const { status: got, challenge, headers, body } = await call(api.url + path, request);
     const description = /error_description="([\w ,:<>]+)"/.exec(challenge ?? '')?.[1];
     const params = error && `error="${error}", error_description="${description}", `;
     expect(got).toBe(status);
     expect(challenge).toBe(
       `Bearer realm="api", ${params ?? ''}resource_metadata="${resourceMetadata}"`,
     );
-    expect(sent['cache-control']).toBe('no-store');
+    expect(headers['cache-control']).toBe('no-store');
     expect(body).toEqual(
       error ? { error, error_description: description } : { message: expect.any(String) },
     );
@@ -184,8 +184,8 @@ test.each(invalidTokens)('refuses %s with 401 invalid_token', async (_name, what
 
 test('keeps every part of a refused token out of the response and the log', async () => {
   const token = await api.issuer.sign({ aud: 'planted-audience', sub: 'planted-sub' });
-  const answer = JSON.stringify(await callWith(`${api.url}/me`, token));
-  for (const part of [...token.split('.'), 'planted']) expect(answer).not.toContain(part);
+  const response = JSON.stringify(await callWith(`${api.url}/me`, token));
+  for (const part of [...token.split('.'), 'planted']) expect(response).not.toContain(part);
   const log = JSON.stringify(api.events);
   for (const part of [...token.split('.'), 'planted']) expect(log).not.toContain(part);
 });
@@ -208,9 +208,9 @@ test('refuses a good token with any single byte changed', async () => {
   // Decoders ignore some bits of the last character: each of its values, once.
   const spellings = Array.from({ length: 0x7f - 0x21 }, (_, i) => String.fromCodePoint(0x21 + i));
   const others = spellings.filter((last) => last !== good.at(-1));
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     others.map((last) => callWith(`${api.url}/remembered`, good.slice(0, -1) + last)),
   );
-  expect(answers.filter(({ status }) => status < 400)).toEqual([]);
+  expect(responses.filter(({ status }) => status < 400)).toEqual([]);
   expect((await callWith(`${api.url}/remembered`, good)).status).toBe(200);
 });

@@ -202,9 +202,9 @@ describe('a token without the required rights', () => {
     ['org_2', '/organization/1', 403],
     ['org_1', '/organization/1', 200],
   ])('for organization %s at %s gets %i', async (org_id, path, status) => {
-    const answer = await callWith(api.url + path, await api.issuer.sign({ org_id }));
-    expect(answer.status).toBe(status);
-    if (status === 403) expect(answer.challenge).toContain('error="insufficient_scope"');
+    const response = await callWith(api.url + path, await api.issuer.sign({ org_id }));
+    expect(response.status).toBe(status);
+    if (status === 403) expect(response.challenge).toContain('error="insufficient_scope"');
   });
 
   test('of an application outside clientIds is refused', async () => {

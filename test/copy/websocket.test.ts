@@ -80,12 +80,11 @@ function ask(cookie: string): Promise<{ status: number | undefined; socket: Sock
     ...(cookie !== '' && { cookie }),
   };
   return new Promise((resolve, reject) => {
-    const answered = ({ statusCode: status, socket }: IncomingMessage) =>
-      resolve({ status, socket });
+    const settle = ({ statusCode: status, socket }: IncomingMessage) => resolve({ status, socket });
     httpRequest(url, { headers, agent: false })
       .on('error', reject)
-      .on('response', answered)
-      .on('upgrade', answered)
+      .on('response', settle)
+      .on('upgrade', settle)
       .end();
   });
 }

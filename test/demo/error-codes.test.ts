@@ -30,8 +30,8 @@ describe('an error page', () => {
 
   it('says what happened and what to do, and has its code and reference in the log', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
-    const page = await browser.get(withParameters(answer, { code: 'not-the-code' }));
+    const response = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
+    const page = await browser.get(withParameters(response, { code: 'not-the-code' }));
     const { message } = new SignInError('code_refused');
     const advice = ADVICE['code_refused'];
     const heading = message.replace(/\.$/, '');
@@ -52,8 +52,8 @@ describe('an error page', () => {
   it('shows no text from the request', async () => {
     const evil = { error: 'evil<b>', error_description: 'Call 555-EVIL', error_uri: 'http://evil' };
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
-    const page = await browser.get(withParameters(answer, { code: [], ...evil }));
+    const response = await answerOf(app, browser);
+    const page = await browser.get(withParameters(response, { code: [], ...evil }));
     expect(codeOn(page)).toBe('authorization_refused');
     expect(page.body).not.toMatch(/evil/i);
   });
@@ -73,12 +73,12 @@ describe('an error page', () => {
 
   it('leaves code and state out of the log', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
-    await browser.get(withParameters(answer, { iss: 'https://other.example' }));
-    await browser.get(answer);
+    const response = await answerOf(app, browser);
+    await browser.get(withParameters(response, { iss: 'https://other.example' }));
+    await browser.get(response);
     const log = JSON.stringify(app.log);
     for (const name of ['code', 'state']) {
-      expect(log).not.toContain(answer.searchParams.get(name));
+      expect(log).not.toContain(response.searchParams.get(name));
     }
   });
 });

@@ -93,14 +93,14 @@ describe('a container', { timeout: 120_000 }, () => {
   it('cannot start a local AuthKit even with its files, since their packages are missing', async () => {
     const base = { SESSION_SECRET, BASE_URL: 'http://localhost:3000', PORT: '0' };
     const start = async (NODE_ENV: string) => ended(image.start({ ...base, NODE_ENV }));
-    const answers = [await start('production'), await start('development')];
+    const runs = [await start('production'), await start('development')];
     execFileSync('chmod', ['-R', 'u+w', join(image.app, 'dist')]);
     const build = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir'];
     execFileSync(process.execPath, [...build, join(image.app, 'dist')]);
     expect(isInside('dist/development/local-authkit/start.js')).toBe(true);
-    answers.push(await start('production'), await start('development'));
+    runs.push(await start('production'), await start('development'));
     const refused = /^The app cannot start:\n {2}AUTHKIT_ISSUER: is not set/;
-    for (const { code, output } of answers) {
+    for (const { code, output } of runs) {
       expect([code, output]).toEqual([1, expect.stringMatching(refused)]);
     }
   });

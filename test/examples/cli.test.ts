@@ -160,8 +160,8 @@ describe('whoami', () => {
     expect(stdout).toMatch(
       /^Signed in as {2}Chiara Fontana\nSubject {7}user_\S+\nOrganization {2}org_/,
     );
-    const answer = JSON.parse((await run('whoami', '--json').ended).stdout);
-    expect(answer).toMatchObject({ machine: false, client_id: world.env['CLI_CLIENT_ID'] });
+    const caller = JSON.parse((await run('whoami', '--json').ended).stdout);
+    expect(caller).toMatchObject({ machine: false, client_id: world.env['CLI_CLIENT_ID'] });
   });
 
   test('refreshes an expiring token, once for five simultaneous runs', async () => {

@@ -64,9 +64,9 @@ async function causeEveryEvent(): Promise<void> {
   const { vary, faults } = issuer;
   browser = new Browser();
   const start = await browser.get(`${app.url}/login?return_to=/profile?planted=planted-query`);
-  const answer = (await browser.get(start.location ?? '')).location ?? new URL(app.url);
-  await browser.open(answer);
-  await browser.open(answer);
+  const callback = (await browser.get(start.location ?? '')).location ?? new URL(app.url);
+  await browser.open(callback);
+  await browser.open(callback);
   await new Browser().get(`${app.url}/login?return_to=/reset/planted-9f86d081884c7d65/now`);
   vary.accessToken = { org_id: 'org_02' };
   vary.response = { refresh_token: TOKENS.refresh_token, expires_in: 1 };
@@ -211,8 +211,8 @@ describe('the reference of an error', () => {
   it('links the page or JSON body to one log line', async () => {
     const page = await new Browser().get(`${app.url}/nothing-here`);
     const onPage = /Reference<\/dt><dd><code>([\w-]{8})</.exec(page.body)?.[1];
-    const answer = await new Browser().fetch(`${app.url}/nothing-here`);
-    const { reference: inJson } = JSON.parse(answer.body) as { reference: string };
+    const response = await new Browser().fetch(`${app.url}/nothing-here`);
+    const { reference: inJson } = JSON.parse(response.body) as { reference: string };
     expect(onPage).not.toBe(inJson);
     for (const reference of [onPage, inJson]) {
       const lines = app.log.filter((line) => line['reference'] === reference);
@@ -298,7 +298,7 @@ describe('a likely secret in an error', () => {
     const endless = new Error('round');
     endless.cause = Object.assign(new TypeError('in', { cause: endless }), { body: 'SECRET' });
     expect(JSON.stringify(describeError(endless))).not.toContain('SECRET');
-    for (const error of ['SECRET', 'a secret of somebody', 'a'.repeat(41)]) {
+    for (const error of ['SECRET', 'a secret of a user', 'a'.repeat(41)]) {
       expect(describeError(Object.assign(new Error('in'), { error }))).not.toHaveProperty(
         'oauthError',
       );

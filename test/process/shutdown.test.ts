@@ -105,8 +105,8 @@ describe('shutdown', () => {
     const browsers = Array.from({ length: 30 }, () => new Browser());
     const completing = browsers.map(async (browser) => {
       const { location } = await browser.get(`http://localhost:${port}/login?return_to=/profile`);
-      const answer = await browser.get(location ?? '');
-      return browser.get(answer.location ?? '');
+      const response = await browser.get(location ?? '');
+      return browser.get(response.location ?? '');
     });
     await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 5_000 });
     const ended = signalled();
@@ -195,16 +195,16 @@ describe.concurrent('a slow client', () => {
   afterAll(() => app.close());
 
   /** Sends the start, then a byte every half second; returns the time until it is cut off. */
-  async function drip(start: string): Promise<{ ms: number; answer: string }> {
+  async function drip(start: string): Promise<{ ms: number; response: string }> {
     const startedAt = performance.now();
     const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
-    let answer = '';
-    socket.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+    let response = '';
+    socket.on('data', (bytes: Buffer) => (response += bytes.toString()));
     socket.write(start);
     const timer = setInterval(() => socket.write('a'), 500);
     await once(socket, 'close');
     clearInterval(timer);
-    return { ms: performance.now() - startedAt, answer };
+    return { ms: performance.now() - startedAt, response };
   }
 
   it('that drips its headers is cut off within 20 seconds, and 200 of them delay no other request', async () => {
@@ -215,9 +215,9 @@ describe.concurrent('a slow client', () => {
     const startedAt = performance.now();
     expect((await new Browser().get(app.url)).status).toBe(200);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
-    for (const { ms, answer } of await Promise.all(many)) {
+    for (const { ms, response } of await Promise.all(many)) {
       expect(ms).toBeLessThan(20_000);
-      expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+      expect(response).toMatch(/^HTTP\/1\.1 408 /);
     }
   }, 60_000);
 

@@ -62,8 +62,8 @@ async function expectMachine(stdout: string, url: string): Promise<void> {
     /M2M_CLIENT_ID=(\S+) M2M_CLIENT_SECRET=(\S+)\n/.exec(stdout) ?? [];
   const form = { grant_type: 'client_credentials', client_id, client_secret };
   const body = new URLSearchParams(form);
-  const answer = await fetch(`${issuer}/oauth2/token`, { method: 'POST', body });
-  const { access_token } = (await answer.json()) as { access_token: string };
+  const response = await fetch(`${issuer}/oauth2/token`, { method: 'POST', body });
+  const { access_token } = (await response.json()) as { access_token: string };
   const headers = { authorization: `Bearer ${access_token}` };
   expect((await fetch(`${url}/api/me`, { headers })).status).toBe(200);
 }
@@ -159,7 +159,7 @@ describe('a failed start', () => {
   it('names a foreign session file in one sentence, and exits with 1', async () => {
     await writeFile(
       join(folder, 'notes.txt'),
-      'not a database, but the notes of somebody\n'.repeat(40),
+      'not a database, but the notes of a user\n'.repeat(40),
     );
     const started = start({ PORT: '0', SESSION_DB: 'notes.txt', ...authKit });
     expect(await started.exitCode).toBe(1);

@@ -263,7 +263,7 @@ describe('a session file of version 0.1.0', () => {
     const jobs = ['a', 'b', 'c'].map((name) => run('ping', file, name));
     await Promise.all(jobs.map(({ ended }) => ended));
     expect(jobs.map(({ lines, errors }) => [...lines, errors()])).toEqual(
-      jobs.map(() => ['answered', '']),
+      jobs.map(() => ['reachable', '']),
     );
     const { store } = await openStore({ file });
     expect((await store.keysBy('person', ADA)).toSorted()).toEqual(['a', 'b']);

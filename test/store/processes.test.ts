@@ -138,7 +138,7 @@ describe('a session file', () => {
 
   test('that is not a database is named and kept, and is created anew once moved aside', async () => {
     const file = newFile();
-    const content = 'this is not a database, but somebody may want it back '.repeat(500);
+    const content = 'this is not a database, but the owner may want it back '.repeat(500);
     writeFileSync(file, content);
     const opening = openEmbeddedStore({ file });
     expect(await codeOf(opening)).toBe('store_damaged');

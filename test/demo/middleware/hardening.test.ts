@@ -159,13 +159,13 @@ describe('a foreign host name', () => {
   );
 
   it('in the request line does not appear in the response', async () => {
-    const answer = await new Promise<string>((resolve, reject) => {
+    const response = await new Promise<string>((resolve, reject) => {
       const path = `http://${EVIL}/login?return_to=/profile`;
       request({ port: app.port, path }, ({ headers }) => resolve(JSON.stringify(headers)))
         .on('error', reject)
         .end();
     });
-    expect(answer).not.toContain('evil');
+    expect(response).not.toContain('evil');
   });
 
   it.each([
@@ -180,8 +180,8 @@ describe('a foreign host name', () => {
       ['sec-fetch-mode', 'navigate'],
       ['accept', 'text/html'],
     ] as const;
-    const answer = await call(`http://127.0.0.1:${app.port}/`, { headers, path });
-    expect([answer.status, answer.headers['location']]).toEqual([302, `${app.url}${expected}`]);
+    const response = await call(`http://127.0.0.1:${app.port}/`, { headers, path });
+    expect([response.status, response.headers['location']]).toEqual([302, `${app.url}${expected}`]);
   });
 
   it('redirects no health check, API call, asset, script, prefetch or form', async () => {
@@ -207,9 +207,9 @@ describe('the app behind a proxy that replaces Host', () => {
     proxy = createServer((req, res) => {
       const headers = { ...req.headers, host: 'app:8080', 'x-forwarded-for': '10.0.0.1' };
       const { method, url: path } = req;
-      const upstream = request({ port: behind.port, method, path, headers }, (answer) => {
-        res.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(res);
+      const upstream = request({ port: behind.port, method, path, headers }, (response) => {
+        res.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(res);
       });
       req.pipe(upstream);
     }).listen(port);

@@ -1,7 +1,5 @@
 // Which Host headers name the host of BASE_URL: those that the URL standard normalizes to it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../../src/config/config.ts';
-import { startLines } from '../../../src/process/banner.ts';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 
@@ -72,25 +70,5 @@ describe.each<[string, same: string[], foreign: string[]]>([
     const { location } = await look(host, '/?a=b');
     expect(location?.href).toBe(`${new URL(baseUrl).origin}/?a=b&from_other_host=1`);
     expect((await look(host, `${location?.pathname}${location?.search}`)).status).toBe(200);
-  });
-});
-
-describe('the start banner', () => {
-  const complete = {
-    authKit: { issuer: new URL('https://forum.authkit.app'), clientId: 'client_01' },
-    sessionSecrets: ['correct-horse-battery-staple-0123456789'],
-    apiAudience: ['client_02'],
-    localAuthKit: false,
-  };
-
-  it.each([
-    ['http://localhost', 80, 'Open http://localhost\n'],
-    ['http://LOCALHOST:3000', 3000, 'Open http://localhost:3000\n'],
-    ['http://localhost', 3000, 'Open http://localhost (listening on port 3000)\n'],
-    ['https://example.com', 443, 'Open https://example.com\n'],
-    ['https://example.com', 80, 'Open https://example.com (listening on port 80)\n'],
-  ])('for %s and port %i names the port only when it differs', (BASE_URL, port, expected) => {
-    const config = { ...parseConfig({ BASE_URL }), ...complete };
-    expect(startLines(config, port)).toContain(expected);
   });
 });

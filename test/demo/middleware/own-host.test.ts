@@ -137,10 +137,10 @@ describe('an untrusted proxy', () => {
 
 it('an authorization response under another host name still completes the sign-in', async () => {
   const browser = new Browser();
-  const answer = await answerOf(app, browser);
-  const renamed = new URL(answer);
+  const response = await answerOf(app, browser);
+  const renamed = new URL(response);
   renamed.hostname = '127.0.0.1';
   const { location } = await browser.get(renamed);
-  expect(location?.href).toBe(`${answer.href}&from_other_host=1`);
+  expect(location?.href).toBe(`${response.href}&from_other_host=1`);
   expect(await outcome(browser, location ?? renamed)).toEqual([303, '/profile']);
 });

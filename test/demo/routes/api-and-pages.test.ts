@@ -59,10 +59,10 @@ test('a session cookie gives access to pages and not to the API', async () => {
   expect((await browser.get(`${app.url}/profile`)).status).toBe(200);
   for (const path of ['/api/me', '/api/me/active', '/api/organization']) {
     // oxlint-disable-next-line no-await-in-loop -- route by route
-    const answer = await browser.get(app.url + path);
-    expect(answer.status).toBe(401);
-    expect(answer.headers['www-authenticate']).toMatch(/^Bearer realm="api", resource_metadata=/);
-    expect(answer.headers['set-cookie']).toBeUndefined();
+    const response = await browser.get(app.url + path);
+    expect(response.status).toBe(401);
+    expect(response.headers['www-authenticate']).toMatch(/^Bearer realm="api", resource_metadata=/);
+    expect(response.headers['set-cookie']).toBeUndefined();
   }
 });
 

@@ -3,7 +3,7 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
-import { call, callWith, type Answer } from '../../support/app/bearer-app.ts';
+import { call, callWith, type ApiResponse } from '../../support/app/bearer-app.ts';
 import { audience, json, startIssuer, type TestIssuer } from '../../support/authkit/issuer.ts';
 import { inlineCode, readText, section, tableRows } from '../../support/reading/markdown.ts';
 
@@ -44,30 +44,30 @@ const twoTokens = [
 let tokens = 0;
 
 /** Calls the introspecting route with a new token and this introspection response. */
-const introspected = (answer: RequestListener) => async () => {
-  issuer.faults.set('/oauth2/introspection', answer);
-  const answered = await callWith(
+const introspected = (listener: RequestListener) => async () => {
+  issuer.faults.set('/oauth2/introspection', listener);
+  const response = await callWith(
     at('/api/me/active'),
     await issuer.sign({ jti: `of-test-${(tokens += 1)}` }),
   );
   issuer.faults.clear();
-  return answered;
+  return response;
 };
 const noLongerActive = introspected((_req, res) => json(res, { active: false }));
 const introspectionAway = introspected((_req, res) => res.writeHead(500).end());
 
-async function tooManyRefused(): Promise<Answer> {
-  let answer = await callWith(`${limited.url}/api/me`, 'no-token');
-  for (let more = 0; more < 20 && answer.status === 401; more += 1) {
+async function tooManyRefused(): Promise<ApiResponse> {
+  let response = await callWith(`${limited.url}/api/me`, 'no-token');
+  for (let more = 0; more < 20 && response.status === 401; more += 1) {
     // oxlint-disable-next-line no-await-in-loop -- counted one by one
-    answer = await callWith(`${limited.url}/api/me`, 'no-token');
+    response = await callWith(`${limited.url}/api/me`, 'no-token');
   }
   expect((await callWith(`${limited.url}/api/me`, await issuer.sign())).status).toBe(200);
-  return answer;
+  return response;
 }
 
 /** The calls that cause each row, in the order of the table. */
-const causes: [status: number, (() => Promise<Answer>)[]][] = [
+const causes: [status: number, (() => Promise<ApiResponse>)[]][] = [
   [401, [() => call(me())]],
   [400, [() => call(`${me()}?access_token=x`), () => call(me(), { headers: twoTokens })]],
   [
@@ -101,14 +101,14 @@ describe.each(rows.map((row, index) => [...row, index] as const))(
     test.each(ways.map((way) => [way] as const))(
       'is as docs/api.md describes it, cause %#',
       async (way) => {
-        const answer = await way();
-        expect(answer.status).toBe(Number(status));
-        expect(answer.body).toBeTypeOf('object');
-        expect(answer.headers['cache-control']).toBe('no-store');
+        const response = await way();
+        expect(response.status).toBe(Number(status));
+        expect(response.body).toBeTypeOf('object');
+        expect(response.headers['cache-control']).toBe('no-store');
         const [code] = inlineCode(String(challenge)).filter((text) => text.startsWith('error='));
-        if (String(challenge).startsWith('none')) expect(answer.challenge).toBeUndefined();
-        else if (code !== undefined) expect(answer.challenge).toContain(code);
-        else expect(answer.challenge).toMatch(/^(?!.*error=).*resource_metadata=/);
+        if (String(challenge).startsWith('none')) expect(response.challenge).toBeUndefined();
+        else if (code !== undefined) expect(response.challenge).toContain(code);
+        else expect(response.challenge).toMatch(/^(?!.*error=).*resource_metadata=/);
       },
     );
   },

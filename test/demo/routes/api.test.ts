@@ -5,7 +5,7 @@ import { BearerError, Issuer } from '../../../src/bearer/index.ts';
 import { addApi } from '../../../src/demo/routes/api.ts';
 import type { ApiOptions } from '../../../src/demo/routes/api.ts';
 import { call, callWith, newApp, serve } from '../../support/app/bearer-app.ts';
-import type { Answer, Running } from '../../support/app/bearer-app.ts';
+import type { ApiResponse, Running } from '../../support/app/bearer-app.ts';
 import { audience, startIssuer } from '../../support/authkit/issuer.ts';
 import type { TestIssuer } from '../../support/authkit/issuer.ts';
 
@@ -155,7 +155,7 @@ test('a rate limit can replace the response to refused calls', async () => {
 
 const root = '/.well-known/oauth-protected-resource';
 /** The metadata URL of a challenge, on the server that stands in for `baseUrl`. */
-const documentOf = (app: Running, { challenge = '' }: Answer) =>
+const documentOf = (app: Running, { challenge = '' }: ApiResponse) =>
   /resource_metadata="([^"]+)"/.exec(challenge)?.[1]?.replace(baseUrl, app.url) ?? '';
 
 describe('the RFC 9728 metadata document', () => {
@@ -235,8 +235,8 @@ describe('CORS', () => {
   test('is off by default', async () => {
     const asked = await call(`${api.url}/api/me`, { method: 'OPTIONS', headers: preflight });
     expect(asked.status).toBe(405);
-    const answered = await call(`${api.url}/api/me`, { headers: [['origin', origin]] });
-    for (const { headers } of [asked, answered]) {
+    const allowed = await call(`${api.url}/api/me`, { headers: [['origin', origin]] });
+    for (const { headers } of [asked, allowed]) {
       expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
     }
   });

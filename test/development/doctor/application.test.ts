@@ -1,7 +1,7 @@
 // The doctor finds planted faults in the application's settings at the local AuthKit.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settingsFor, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { bentMetadata, createServers, examined } from '../../support/app/doctor.ts';
+import { changedMetadata, createServers, diagnose } from '../../support/app/doctor.ts';
 
 let app: TestApp;
 const servers = createServers();
@@ -20,7 +20,7 @@ const UNKNOWN: Env = { OAUTH_APP_CLIENT_ID: 'client_unknown' };
 const UNREGISTERED: Env = { BASE_URL: 'http://localhost:1' };
 const WRONG_SECRET: Env = { OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) };
 
-const find = (changed: Env) => examined({ ...app.env, ...changed });
+const find = (changed: Env) => diagnose({ ...app.env, ...changed });
 
 describe('at the local AuthKit the doctor', () => {
   it('names only OAUTH_APP_CLIENT_ID for an unknown client id', async () => {
@@ -135,7 +135,7 @@ describe('at the local AuthKit the doctor', () => {
 
   it('finds a built-in scope that the issuer does not support', async () => {
     const issuer = await servers.serve(
-      bentMetadata(app, (metadata) => (metadata['scopes_supported'] = ['openid'])),
+      changedMetadata(app, (metadata) => (metadata['scopes_supported'] = ['openid'])),
     );
     const scopes = (await find({ AUTHKIT_ISSUER: issuer })).found('scopes');
     expect(scopes).toMatchObject({

@@ -12,7 +12,7 @@ import {
   warning,
 } from '../../../src/development/doctor/report.ts';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { examined, runAsJson, runDoctor } from '../../support/app/doctor.ts';
+import { diagnose, runAsJson, runDoctor } from '../../support/app/doctor.ts';
 import { EVERY_SCOPE, LocalClient } from '../../support/authkit/local-client.ts';
 
 let app: TestApp;
@@ -105,14 +105,14 @@ describe('the settings', () => {
     ],
     ['a path in BASE_URL', { BASE_URL: 'https://a.example/x' }, 'BASE_URL is not an', 'host and'],
   ])('are reported where they are wrong: %s', async (_, changed, said, change) => {
-    const { findings } = await examined({ ...app.env, ...changed });
+    const { findings } = await diagnose({ ...app.env, ...changed });
     expect(findings).toEqual([
       problem('settings', expect.stringContaining(said), expect.stringContaining(change)),
     ]);
   });
 
   it('are reported all at once', async () => {
-    const { found, findings } = await examined({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
+    const { found, findings } = await diagnose({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
     expect(found('settings')?.change).toMatch(/^PORT: set /);
     expect(findings.map(({ status }) => status)).toEqual(['problem', 'problem']);
   });
@@ -128,7 +128,7 @@ describe('API_AUDIENCE', () => {
   const other = { API_AUDIENCE: 'client_other' };
 
   it('is checked against a real access token', async () => {
-    const { found } = await examined(app.env, tokens['access_token']);
+    const { found } = await diagnose(app.env, tokens['access_token']);
     expect(found('audience')).toMatchObject({
       status: 'ok',
       found: expect.stringContaining('as in'),
@@ -153,7 +153,7 @@ describe('API_AUDIENCE', () => {
     ],
     ['of another issuer', {}, () => unsigned({ iss: 'https://a.example' }), /^AUTHKIT_ISSUER=/],
   ])('is a problem with a token %s', async (_, changed, token, change) => {
-    const { found } = await examined({ ...app.env, ...changed }, token());
+    const { found } = await diagnose({ ...app.env, ...changed }, token());
     expect(found('audience')?.status).toBe('problem');
     expect(found('audience')?.change).toMatch(change);
   });
@@ -162,7 +162,7 @@ describe('API_AUDIENCE', () => {
     ['missing', () => ''],
     ['the application’s client id', () => app.env['OAUTH_APP_CLIENT_ID'] ?? ''],
   ])('gives one warning when it is %s', async (_, audience) => {
-    const { findings } = await examined({ ...app.env, API_AUDIENCE: audience() });
+    const { findings } = await diagnose({ ...app.env, API_AUDIENCE: audience() });
     const lines = findings.filter((line) => JSON.stringify(line).includes('API_AUDIENCE'));
     expect(lines).toEqual([
       expect.objectContaining({
@@ -176,11 +176,11 @@ describe('API_AUDIENCE', () => {
 
   it('gives the warning while the issuer is unreachable, too', async () => {
     const away = { AUTHKIT_ISSUER: `http://localhost:${await freePort()}`, API_AUDIENCE: '' };
-    expect((await examined({ ...app.env, ...away })).found('audience')?.status).toBe('warning');
+    expect((await diagnose({ ...app.env, ...away })).found('audience')?.status).toBe('warning');
   });
 
   it('may be a resource indicator', async () => {
-    const { found } = await examined({
+    const { found } = await diagnose({
       ...app.env,
       API_AUDIENCE: '',
       OAUTH_RESOURCE: 'https://api.example.com',

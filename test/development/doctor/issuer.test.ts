@@ -1,7 +1,7 @@
 // The doctor finds planted faults in AUTHKIT_ISSUER and in the issuer's responses.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { bentMetadata, createServers, examined, runDoctor } from '../../support/app/doctor.ts';
+import { changedMetadata, createServers, diagnose, runDoctor } from '../../support/app/doctor.ts';
 
 let app: TestApp;
 const servers = createServers();
@@ -14,7 +14,7 @@ afterAll(async () => {
   await app.close();
 });
 
-const withIssuer = (issuer: string) => examined({ ...app.env, AUTHKIT_ISSUER: issuer });
+const withIssuer = (issuer: string) => diagnose({ ...app.env, AUTHKIT_ISSUER: issuer });
 
 describe('AUTHKIT_ISSUER', () => {
   it.each([
@@ -80,7 +80,10 @@ describe('AUTHKIT_ISSUER', () => {
 
   it('is compared with the issuer in the metadata, for a custom domain', async () => {
     const own = await servers.serve(
-      bentMetadata(app, (metadata) => (metadata['issuer'] = 'https://auth.example.com\u001b[2J')),
+      changedMetadata(
+        app,
+        (metadata) => (metadata['issuer'] = 'https://auth.example.com\u001b[2J'),
+      ),
     );
     const { code, out } = await runDoctor({ ...app.env, AUTHKIT_ISSUER: own });
     expect(out).toContain('-> AUTHKIT_ISSUER=https://auth.example.com[2J\n');
@@ -96,7 +99,9 @@ describe('the metadata', () => {
     ['no RS256', 'id_token_signing_alg_values_supported', ['ES256'], 'metadata', /RS256/],
     ['a jwks_uri that is not a URL', 'jwks_uri', 'keys', 'keys', /not a URL/],
   ])('with %s is a problem', async (_, member, value, check, said) => {
-    const issuer = await servers.serve(bentMetadata(app, (metadata) => (metadata[member] = value)));
+    const issuer = await servers.serve(
+      changedMetadata(app, (metadata) => (metadata[member] = value)),
+    );
     const { found, problems } = await withIssuer(issuer);
     expect(found(check)?.found).toMatch(said);
     expect(found(check)?.change).toMatch(/^AUTHKIT_ISSUER/);
@@ -115,7 +120,7 @@ describe('a JWKS', () => {
     ['that is a page', '<h1>Blocked</h1>', /has no RSA signing key \(HTTP 200\)/],
   ])('%s is a problem', async (_, body, said) => {
     const keys = await servers.serve((_req, res) => res.end(body));
-    const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
+    const issuer = await servers.serve(changedMetadata(app, (all) => (all['jwks_uri'] = keys)));
     const { found, problems } = await withIssuer(issuer);
     expect(found('keys')?.found).toMatch(said);
     expect(problems).toEqual(['keys']);
@@ -123,7 +128,7 @@ describe('a JWKS', () => {
 
   it('that is unreachable is a problem', async () => {
     const keys = `http://localhost:${await freePort()}`;
-    const issuer = await servers.serve(bentMetadata(app, (all) => (all['jwks_uri'] = keys)));
+    const issuer = await servers.serve(changedMetadata(app, (all) => (all['jwks_uri'] = keys)));
     expect((await withIssuer(issuer)).found('keys')).toMatchObject({
       status: 'problem',
       found: `${keys}: nothing is listening there`,
@@ -140,7 +145,7 @@ describe('a clock', () => {
     ['in time', 'ok', 0, /\d s (ahead of|behind)/],
   ])('%s has status "%s"', async (_, status, seconds, said) => {
     const date = new Date(Date.now() + seconds * 1000);
-    const issuer = await servers.serve(bentMetadata(app, () => undefined, date));
+    const issuer = await servers.serve(changedMetadata(app, () => undefined, date));
     const clock = (await withIssuer(issuer)).found('clock');
     expect(clock).toMatchObject({ status, found: expect.stringMatching(said) });
     expect(clock?.change ?? 'NTP').toContain('NTP');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { createServers, examined, proxyTo, runAsJson } from '../../support/app/doctor.ts';
+import { createServers, diagnose, proxyTo, runAsJson } from '../../support/app/doctor.ts';
 
 let app: TestApp;
 let folder: string;
@@ -23,7 +23,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const find = (changed: Record<string, string>) => examined({ ...app.env, ...changed });
+const find = (changed: Record<string, string>) => diagnose({ ...app.env, ...changed });
 
 describe('BASE_URL', () => {
   it('gives a warning while the app is not running', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { examined } from '../../support/app/doctor.ts';
+import { diagnose } from '../../support/app/doctor.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 
 let app: TestApp;
@@ -20,7 +20,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const find = (changed: Record<string, string>) => examined({ ...app.env, ...changed });
+const find = (changed: Record<string, string>) => diagnose({ ...app.env, ...changed });
 
 describe('the session file', () => {
   it.each([

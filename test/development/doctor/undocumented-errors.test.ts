@@ -3,7 +3,7 @@
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
-import { bentMetadata, createServers, examined } from '../../support/app/doctor.ts';
+import { changedMetadata, createServers, diagnose } from '../../support/app/doctor.ts';
 
 let app: TestApp;
 const servers = createServers();
@@ -23,11 +23,11 @@ const UNREGISTERED: Env = { BASE_URL: 'http://localhost:1' };
 const WRONG_SECRET: Env = { OAUTH_APP_CLIENT_SECRET: 'b'.repeat(64) };
 
 /** The response of an authorization endpoint; each request has its own id. */
-type Answer = { status: number; location?: string; body?: string };
+type RawResponse = { status: number; location?: string; body?: string };
 interface Manner {
-  unknownClient: (id: string, said: string) => Answer;
-  unknownRedirect: (id: string, said: string) => Answer;
-  signIn: (id: string, said: string) => Answer;
+  unknownClient: (id: string, said: string) => RawResponse;
+  unknownRedirect: (id: string, said: string) => RawResponse;
+  signIn: (id: string, said: string) => RawResponse;
 }
 
 const page = (status: number, title: string) => (id: string, said: string) => ({
@@ -71,7 +71,7 @@ let requests = 0;
 
 /** The app's AuthKit with another authorization endpoint; the token endpoint stays the real one. */
 async function standIn({ unknownClient, unknownRedirect, signIn: goOn }: Manner) {
-  const metadata = bentMetadata(app, (all) => {
+  const metadata = changedMetadata(app, (all) => {
     all['authorization_endpoint'] = `${String(all['issuer'])}/oauth2/authorize`;
   });
   const listener: RequestListener = (req, res) => {
@@ -80,13 +80,13 @@ async function standIn({ unknownClient, unknownRedirect, signIn: goOn }: Manner)
     requests += 1;
     const id = `01K${requests}ABCDEF`;
     const [client, redirect] = [searchParams.get('client_id'), searchParams.get('redirect_uri')];
-    const answer =
+    const response =
       client !== app.env['OAUTH_APP_CLIENT_ID']
         ? unknownClient(id, client ?? '')
         : redirect === `${app.url}/callback`
           ? goOn(id, '')
           : unknownRedirect(id, redirect ?? '');
-    const { status, location, body } = answer;
+    const { status, location, body } = response;
     res.writeHead(status, location === undefined ? {} : { location }).end(body);
   };
   return { ...app.env, AUTHKIT_ISSUER: await servers.serve(listener) };
@@ -103,14 +103,14 @@ describe.each([
     ['an unregistered redirect URI', UNREGISTERED, ['redirect URI'], /^BASE_URL=(?!.*CLIENT_ID)/],
     ['a wrong secret', WRONG_SECRET, ['credentials'], /^OAUTH_APP_CLIENT_SECRET=/],
   ])('finds %s', async (_fault, changed, checks, change) => {
-    const { found, problems } = await examined({ ...(await standIn(manner)), ...changed });
+    const { found, problems } = await diagnose({ ...(await standIn(manner)), ...changed });
     expect(problems).toEqual(checks);
     if (change) expect(found(checks[0] ?? '')?.change).toMatch(change);
   });
 });
 
 const find = async (manner: Manner, changed: Env = {}) =>
-  examined({ ...(await standIn(manner)), ...changed });
+  diagnose({ ...(await standIn(manner)), ...changed });
 
 describe('at an AuthKit that does not name the fault the doctor', () => {
   it('names both settings rather than the wrong one alone', async () => {
@@ -152,9 +152,9 @@ describe('at an AuthKit that does not name the fault the doctor', () => {
   it('reports a failing token endpoint', async () => {
     const failing = await servers.serve((_req, res) => res.writeHead(500).end());
     const issuer = await servers.serve(
-      bentMetadata(app, (metadata) => (metadata['token_endpoint'] = failing)),
+      changedMetadata(app, (metadata) => (metadata['token_endpoint'] = failing)),
     );
-    const { found } = await examined({ ...app.env, AUTHKIT_ISSUER: issuer });
+    const { found } = await diagnose({ ...app.env, AUTHKIT_ISSUER: issuer });
     expect(found('credentials')).toMatchObject({
       status: 'warning',
       found: expect.stringContaining('token endpoint: HTTP 500'),

@@ -99,8 +99,8 @@ describe('discovery', () => {
     expect(Object.keys(document).toSorted()).toEqual(
       [...openid, 'end_session_endpoint'].toSorted(),
     );
-    const answer = await fetch(`${other.issuer}/oauth2/revoke`, { method: 'POST' });
-    expect(answer.status).toBe(404);
+    const response = await fetch(`${other.issuer}/oauth2/revoke`, { method: 'POST' });
+    expect(response.status).toBe(404);
     await other.close();
   });
 
@@ -229,8 +229,8 @@ describe('the local AuthKit', () => {
     const more = await browser.open(thirdParty.authorizationUrl({ scope: `${scope} email` }));
     expect(plainText(more.body)).toContain('e-mail address');
     const denied = await browser.press('Deny');
-    const answer = await browser.get(denied.location ?? '');
-    expect(answer.location?.searchParams.get('error')).toBe('access_denied');
+    const response = await browser.get(denied.location ?? '');
+    expect(response.location?.searchParams.get('error')).toBe('access_denied');
   });
 
   it('asks for consent again for another organization of the same user', async () => {

@@ -67,12 +67,12 @@ describe('a fault', () => {
   it('affects only the next requests, with Retry-After', async () => {
     const fault = { endpoint: 'jwks', kind: 'status', status: 429 } as const;
     authkit.control.fault({ ...fault, retryAfter: 7, requests: 2 });
-    const answers = [];
+    const responses = [];
     for (let index = 0; index < 3; index += 1) {
-      answers.push(await fetch(`${authkit.issuer}/oauth2/jwks`));
+      responses.push(await fetch(`${authkit.issuer}/oauth2/jwks`));
     }
-    expect(answers.map(({ status }) => status)).toEqual([429, 429, 200]);
-    expect(answers[0]?.headers.get('retry-after')).toBe('7');
+    expect(responses.map(({ status }) => status)).toEqual([429, 429, 200]);
+    expect(responses[0]?.headers.get('retry-after')).toBe('7');
   });
 
   it('is garbage, a cut connection, a slow response or none at all', async () => {
@@ -190,8 +190,8 @@ describe('the control over HTTP', () => {
   });
 
   it('names the fault of a request', async () => {
-    const answer = await post('fault', { endpoint: 'tokens', kind: 'slow' });
-    expect([answer.status, await answer.text()]).toEqual([
+    const response = await post('fault', { endpoint: 'tokens', kind: 'slow' });
+    expect([response.status, await response.text()]).toEqual([
       400,
       expect.stringContaining('endpoint'),
     ]);

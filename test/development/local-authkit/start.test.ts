@@ -132,12 +132,12 @@ describe('the local AuthKit', () => {
 
   it('explains a wrong flag in one line', async () => {
     const wrong = [['--port', 'x'], ['--port', '70000'], ['--unknown']];
-    const answers = wrong.map(async (args) => {
+    const outcomes = wrong.map(async (args) => {
       const child = run(args);
       const [printed, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
       return [exitCode, printed.trimEnd().split('\n').length];
     });
-    expect(await Promise.all(answers)).toEqual(wrong.map(() => [1, 1]));
+    expect(await Promise.all(outcomes)).toEqual(wrong.map(() => [1, 1]));
   });
 });
 

@@ -261,11 +261,11 @@ describe('the UserInfo endpoint', () => {
     const tokens = await client.signIn({ person: 'Ada Lindqvist' });
     const own = await machine.post('/oauth2/token', { grant_type: 'client_credentials' });
     const wrong = ['', 'x', tokens['id_token'], own.body['access_token']];
-    const answers = await Promise.all(wrong.map((token) => userinfo(token)));
+    const responses = await Promise.all(wrong.map((token) => userinfo(token)));
     passTime(301);
-    answers.push(await userinfo(tokens['access_token']));
-    for (const answer of answers) {
-      expect([answer.status, await answer.json()]).toEqual([401, { error: 'unauthorized' }]);
+    responses.push(await userinfo(tokens['access_token']));
+    for (const response of responses) {
+      expect([response.status, await response.json()]).toEqual([401, { error: 'unauthorized' }]);
     }
   });
 });

@@ -180,7 +180,7 @@ describe('the Redis store', () => {
       return [...job.lines, job.errors()];
     });
     expect(await Promise.all(outcomes)).toEqual([
-      ['answered', ''],
+      ['reachable', ''],
       ['store_unreachable', ''],
     ]);
   });

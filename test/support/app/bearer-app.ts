@@ -28,7 +28,7 @@ export async function serve(app: Express): Promise<Running> {
   };
 }
 
-export interface Answer {
+export interface ApiResponse {
   status: number;
   headers: Record<string, string | undefined>;
   challenge: string | undefined;
@@ -56,17 +56,17 @@ export async function call(url: string, { method = 'GET', path, headers = [], bo
   const [res] = await once(req, 'response');
   const received = await text(res);
   const isJson = String(res.headers['content-type']).startsWith('application/json');
-  const answer: Answer = {
+  const response: ApiResponse = {
     status: res.statusCode,
     headers: res.headers,
     challenge: res.headers['www-authenticate'],
     body: isJson && received !== '' ? JSON.parse(received) : received,
   };
-  return answer;
+  return response;
 }
 
 /** Calls with this access token. */
-export function callWith(url: string, token: string): Promise<Answer> {
+export function callWith(url: string, token: string): Promise<ApiResponse> {
   return call(url, { headers: [['authorization', `Bearer ${token}`]] });
 }
 

@@ -11,7 +11,7 @@ import type { TestApp } from './app.ts';
 type Env = Record<string, string>;
 
 /** The doctor's findings; fails the test if they contain a secret. */
-export async function examined(env: Env, accessToken?: string) {
+export async function diagnose(env: Env, accessToken?: string) {
   const findings = await examine(env, accessToken);
   expectNoSecret(JSON.stringify(findings), env, accessToken);
   return {
@@ -65,7 +65,7 @@ export function createServers() {
 }
 
 /** Serves the metadata of the app's AuthKit under another issuer, changed by `change`. */
-export function bentMetadata(
+export function changedMetadata(
   { authKit }: TestApp,
   change: (metadata: Record<string, unknown>) => void,
   date?: Date,
@@ -95,14 +95,14 @@ export function proxyTo(
 ): RequestListener {
   return (req, res) => {
     const options = { port: port(), host: 'localhost', path: req.url, method: req.method };
-    const onward = request({ ...options, headers: { ...req.headers, ...headers } }, (answer) => {
-      const cookies = answer.headers['set-cookie'];
+    const onward = request({ ...options, headers: { ...req.headers, ...headers } }, (response) => {
+      const cookies = response.headers['set-cookie'];
       const kept = cookie ? cookies?.map(cookie) : cookies;
-      res.writeHead(answer.statusCode ?? 502, {
-        ...answer.headers,
+      res.writeHead(response.statusCode ?? 502, {
+        ...response.headers,
         ...(kept && { 'set-cookie': kept }),
       });
-      answer.pipe(res);
+      response.pipe(res);
     });
     onward.on('error', () => res.writeHead(502).end());
     req.pipe(onward);

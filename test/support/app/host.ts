@@ -52,13 +52,13 @@ export async function startHostApp(
   const auth = createAuth({
     baseUrl: new URL(origin(url)),
     sessionSecrets: ['a-secret-of-the-tests-0123456789-abcdef'],
-    records: noted(store, calls, broken),
+    records: recordCalls(store, calls, broken),
     ...options,
   });
   const failures: unknown[] = [];
   const app = express();
   await wire(app, auth);
-  app.use(answerFailure(failures));
+  app.use(sendFailure(failures));
   const server = createServer(app).listen(port, 'localhost');
   await once(server, 'listening');
   while ((await auth.state()) !== 'ready') await delay(10);
@@ -72,7 +72,11 @@ export async function startHostApp(
   return { url, server, auth, calls, broken, failures, close };
 }
 
-function noted(records: SessionRecords, calls: string[], broken: Set<string>): SessionRecords {
+function recordCalls(
+  records: SessionRecords,
+  calls: string[],
+  broken: Set<string>,
+): SessionRecords {
   return new Proxy(records, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name);
@@ -86,7 +90,7 @@ function noted(records: SessionRecords, calls: string[], broken: Set<string>): S
   });
 }
 
-const answerFailure =
+const sendFailure =
   (failures: unknown[]): ErrorRequestHandler =>
   (error: unknown, _req, res, _next) => {
     failures.push(error);

@@ -60,7 +60,7 @@ function end(server: Server, auth: Auth): void {
   server.closeAllConnections();
 }
 
-const answerFailure: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
+const sendFailure: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
   res.status(error instanceof SignInError ? error.status : 500).json({ error: String(error) });
 };
 
@@ -74,7 +74,7 @@ function addPages(app: express.Express, auth: Auth, isOver: () => Promise<void>)
     res.json({ sub: req.user?.sub });
   });
   app.post('/everywhere', auth.requireLogin, auth.signOutEverywhere);
-  app.use(answerFailure);
+  app.use(sendFailure);
 }
 
 /** A crashed process leaves its leases behind and loses its pending writes. */

@@ -58,7 +58,7 @@ export const TRAP = '/trap';
 const MEGABYTE = 'x'.repeat(1_048_576);
 const JSON_HEAD = { 'content-type': 'application/json' };
 
-const answers =
+const respondWith =
   (body: string, head: Record<string, string> = JSON_HEAD): RequestListener =>
   (_req, res) =>
     void res.writeHead(200, head).end(body);
@@ -72,7 +72,7 @@ export const BROKEN: Record<string, RequestListener> = {
   'status 500': status(500),
   'status 503': status(503),
   'status 429': status(429),
-  'an oversized answer': answers(`{"padding":"${MEGABYTE}"}`),
+  'an oversized answer': respondWith(`{"padding":"${MEGABYTE}"}`),
   // A megabyte in about a kilobyte: only a limit on the decompressed body stops it.
   'an oversized answer, compressed': (_req, res) =>
     void res
@@ -82,10 +82,10 @@ export const BROKEN: Record<string, RequestListener> = {
     res.writeHead(200, { ...JSON_HEAD, 'content-length': '1000' });
     res.write('{"issuer":', () => res.socket?.destroy());
   },
-  'malformed JSON': answers('{"access_token":"secret-in-malformed-json'),
-  'a list': answers('[]'),
-  'an empty answer': answers(''),
-  'a page': answers('<h1>secret-in-a-page</h1>', { 'content-type': 'text/html' }),
+  'malformed JSON': respondWith('{"access_token":"secret-in-malformed-json'),
+  'a list': respondWith('[]'),
+  'an empty answer': respondWith(''),
+  'a page': respondWith('<h1>secret-in-a-page</h1>', { 'content-type': 'text/html' }),
   'a redirect': (_req, res) => void res.writeHead(302, { location: TRAP }).end(),
   'a redirect that keeps the method': (_req, res) =>
     void res.writeHead(307, { location: TRAP }).end(),

@@ -61,13 +61,13 @@ export async function makeKey(): Promise<SigningKey> {
 export async function startIssuer(): Promise<TestIssuer> {
   firstKey ??= makeKey(); // a new key takes half a second
   const key = await firstKey;
-  const answers = new Map<string, RequestListener>();
+  const replaced = new Map<string, RequestListener>();
   let isDown = false;
   const server = createServer((req, res) => {
     const path = new URL(req.url ?? '/', 'http://issuer').pathname;
     issuer.hits.set(path, (issuer.hits.get(path) ?? 0) + 1);
     if (isDown) req.socket.destroy();
-    else (issuer.faults.get(path) ?? answers.get(path) ?? normal[path] ?? notFound)(req, res);
+    else (issuer.faults.get(path) ?? replaced.get(path) ?? normal[path] ?? notFound)(req, res);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -82,7 +82,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     introspections: [],
     introspect: (claims) => ({ active: true, token_type: 'access_token', ...claims }),
     answer: (path, listener) =>
-      void (listener === undefined ? answers.delete(path) : answers.set(path, listener)),
+      void (listener === undefined ? replaced.delete(path) : replaced.set(path, listener)),
     claims: (extra) => ({ ...defaultClaims(url), ...extra }),
     sign: (extra, header, by = issuer.key) =>
       new SignJWT(issuer.claims(extra))

@@ -11,7 +11,7 @@ export const EVERY_SCOPE = 'openid profile email offline_access';
 
 type Form = Record<string, string>;
 
-export interface TokenAnswer {
+export interface TokenResponse {
   status: number;
   headers: Headers;
   body: Record<string, string>;
@@ -50,7 +50,7 @@ export class LocalClient {
   }
 
   /** Sends a form with this client's authentication. */
-  async post(path: string, form: Form): Promise<TokenAnswer> {
+  async post(path: string, form: Form): Promise<TokenResponse> {
     const own = { client_id: this.clientId, ...(this.#secret && { client_secret: this.#secret }) };
     const body = new URLSearchParams({ ...own, ...form });
     const response = await fetch(new URL(path, this.issuer), {
@@ -60,11 +60,11 @@ export class LocalClient {
       body,
     });
     const text = await response.text();
-    const answer = text === '' ? {} : JSON.parse(text);
-    return { status: response.status, headers: response.headers, body: answer };
+    const parsed = text === '' ? {} : JSON.parse(text);
+    return { status: response.status, headers: response.headers, body: parsed };
   }
 
-  exchange(code: string, form: Form = {}): Promise<TokenAnswer> {
+  exchange(code: string, form: Form = {}): Promise<TokenResponse> {
     return this.post('/oauth2/token', {
       grant_type: 'authorization_code',
       code,
@@ -74,7 +74,7 @@ export class LocalClient {
     });
   }
 
-  refresh(refreshToken: string | undefined, form: Form = {}): Promise<TokenAnswer> {
+  refresh(refreshToken: string | undefined, form: Form = {}): Promise<TokenResponse> {
     const own = { grant_type: 'refresh_token', refresh_token: refreshToken ?? '' };
     return this.post('/oauth2/token', { ...own, ...form });
   }

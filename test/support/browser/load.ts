@@ -1,7 +1,7 @@
 // Load by browsers that each request their page again as soon as they have a response.
 import type { Browser } from './browser.ts';
 
-export interface Answered {
+export interface TimedResponse {
   status: number;
   /** From the request to the last byte. */
   ms: number;
@@ -14,8 +14,8 @@ export async function underLoad(
   browsers: Browser[],
   url: string,
   action: () => Promise<void>,
-): Promise<Answered[]> {
-  const answers: Answered[] = [];
+): Promise<TimedResponse[]> {
+  const responses: TimedResponse[] = [];
   const over = new AbortController();
   const clicking = browsers.map(async (browser) => {
     while (!over.signal.aborted) {
@@ -23,7 +23,7 @@ export async function underLoad(
       // A request without a response counts as status 0.
       const page = await browser.get(url).catch(() => undefined);
       const ms = performance.now() - startedAt;
-      answers.push({ status: page?.status ?? 0, ms, location: page?.location?.pathname });
+      responses.push({ status: page?.status ?? 0, ms, location: page?.location?.pathname });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   });
@@ -33,10 +33,10 @@ export async function underLoad(
     over.abort();
     await Promise.all(clicking);
   }
-  return answers;
+  return responses;
 }
 
 /** The longest time of the responses with this status, in milliseconds. */
-export function slowest(answers: Answered[], status: number): number {
-  return Math.max(0, ...answers.filter((each) => each.status === status).map(({ ms }) => ms));
+export function slowest(responses: TimedResponse[], status: number): number {
+  return Math.max(0, ...responses.filter((each) => each.status === status).map(({ ms }) => ms));
 }

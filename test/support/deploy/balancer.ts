@@ -38,9 +38,9 @@ async function pass(
   const attempts = req.method === 'GET' ? MOST_ATTEMPTS : 1;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const port = ports().at((turn + attempt) % ports().length);
-    const answer = await forward(req, body, port).catch(() => undefined);
-    if (!answer) continue;
-    res.writeHead(answer.status, answer.headers).end(answer.body);
+    const response = await forward(req, body, port).catch(() => undefined);
+    if (!response) continue;
+    res.writeHead(response.status, response.headers).end(response.body);
     return;
   }
   res.writeHead(502).end();

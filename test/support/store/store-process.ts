@@ -76,7 +76,7 @@ if (job === 'write') await write(150);
 if (job === 'write-on') await write(Number.MAX_SAFE_INTEGER);
 if (job === 'ping')
   await store.ping().then(
-    () => say('answered'),
+    () => say('reachable'),
     (error) => say(codeOf(error)),
   );
 if (job === 'read') say((await store.read(name)) ? 'there' : 'not there');
