@@ -176,7 +176,7 @@ describe('signing keys that become unreachable', () => {
   afterEach(() => issuer.faults.clear());
   const visit = () => new Browser().open(`${app.url}/login?return_to=/profile`);
 
-  it('stay in use from memory for minutes, then sign-in responds with 503 until they are back', async () => {
+  it('serve sign-ins from memory for minutes, then cause 503 until they are back', async () => {
     expect((await visit()).status).toBe(200);
     issuer.faults.set('/oauth2/jwks', (req) => void req.socket.destroy());
     expect((await visit()).status).toBe(200);

@@ -87,7 +87,7 @@ describe('an introspection response', () => {
   });
 });
 
-describe('an outage of introspection', () => {
+describe('a failed introspection', () => {
   const outages: [string, RequestListener][] = [
     ['a dropped connection', (req) => void req.socket.destroy()],
     ['no response', () => {}],
@@ -102,7 +102,7 @@ describe('an outage of introspection', () => {
       (_req, res) => res.writeHead(200, { 'content-length': 99 }).end('{"active":true'),
     ],
   ];
-  test.each(outages)('by %s gives 503 with Retry-After', async (_name, listener) => {
+  test.each(outages)('due to %s gives 503 with Retry-After', async (_name, listener) => {
     shortenDeadlines();
     api.issuer.answer(introspectionPath, listener);
     const response = await callWith(api.url, await api.issuer.sign());
@@ -117,14 +117,14 @@ describe('an outage of introspection', () => {
     expect(JSON.stringify([response, api.events])).not.toContain('planted');
   });
 
-  test('is also an endpoint that discovery does not name', async () => {
+  test('due to an endpoint missing from discovery gives 503', async () => {
     api.issuer.answer('/.well-known/openid-configuration', (_req, res) =>
       json(res, { issuer: api.issuer.url, jwks_uri: `${api.issuer.url}/oauth2/jwks` }),
     );
     expect(await api.status(await api.issuer.sign())).toBe(503);
   });
 
-  test('that comes and goes under load gives no wrong verdict', async () => {
+  test('gives no wrong verdict when it comes and goes under load', async () => {
     let count = 0;
     api.issuer.introspect = (claims) => {
       count += 1;

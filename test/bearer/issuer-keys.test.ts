@@ -102,7 +102,7 @@ describe('key rotation', () => {
 });
 
 describe('a JWKS', () => {
-  test('counts a key once when it lists it twice', async () => {
+  test('that lists one key twice has that key once', async () => {
     api.issuer.published = [api.issuer.key.jwk, api.issuer.key.jwk];
     const tokens = [await longLived(), await longLived({ kid: undefined })];
     expect(await statusesOf(...tokens)).toEqual([200, 200]);
@@ -125,7 +125,7 @@ describe('a JWKS', () => {
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('verifies tokens when fifty other keys precede ours', async () => {
+  test('with fifty other keys before ours verifies our tokens', async () => {
     const others = Array.from({ length: 50 }, (_, i) => ({ ...spare.jwk, kid: `other-${i}` }));
     api.issuer.published = [...others, api.issuer.key.jwk];
     const tokens = [await longLived(), await longLived({ kid: undefined })];
@@ -133,7 +133,7 @@ describe('a JWKS', () => {
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('verifies tokens without a kid when its keys have no id', async () => {
+  test('whose keys have no id verifies tokens without a kid', async () => {
     const { kid: _kid, alg: _alg, use: _use, ...bare } = api.issuer.key.jwk;
     api.issuer.published = [bare];
     expect(await status(await longLived({ kid: undefined }))).toBe(200);
@@ -143,7 +143,7 @@ describe('a JWKS', () => {
     expect(await status(await longLived({ kid: undefined }))).toBe(401);
   });
 
-  test('withdraws all keys when it becomes empty, and causes 503 rather than 401', async () => {
+  test('that becomes empty withdraws all keys, and causes 503 rather than 401', async () => {
     const old = await longLived();
     expect([await status(old), await status(old, '/remembered')]).toEqual([200, 200]);
     api.issuer.published = [];
@@ -199,7 +199,7 @@ describe('a wall clock set two hours ahead and back again', () => {
 });
 
 describe('fetching keys', () => {
-  test('takes two fetches for 200 tokens with random kids', async () => {
+  test('takes two requests for 200 tokens with random kids', async () => {
     const tokens = await Promise.all(
       Array.from({ length: 200 }, () => api.issuer.sign({}, { kid: crypto.randomUUID() })),
     );
@@ -217,7 +217,7 @@ describe('fetching keys', () => {
     ['a random kid', withUnknownKid],
     ['no kid and a wrong signature', () => longLived({ kid: undefined }, spare)],
   ])(
-    'takes at most one fetch in ten seconds for a token each second with %s',
+    'takes at most one request in ten seconds for a token each second with %s',
     async (_name, make) => {
       expect(await status(await longLived())).toBe(200);
       const started = performance.now();
@@ -232,13 +232,13 @@ describe('fetching keys', () => {
     },
   );
 
-  test('takes none for a wrong signature under a known key id', async () => {
+  test('takes no request for a wrong signature under a known key id', async () => {
     expect(await status(await longLived())).toBe(200);
     expect(await status(await longLived({ kid: api.issuer.key.kid }, spare))).toBe(401);
     expect(fetches(jwks)).toBe(1);
   });
 
-  test('takes none for unknown key ids beyond the retries of an outage', async () => {
+  test('takes no request for unknown key ids beyond the retries of an outage', async () => {
     expect(await status(await longLived())).toBe(200);
     api.issuer.setDown(true);
     const started = performance.now();
@@ -257,7 +257,7 @@ describe('fetching keys', () => {
     expect([fetches(discovery), fetches(jwks)]).toEqual([1, 1]);
   });
 
-  test('takes none for malformed or missing tokens', async () => {
+  test('takes no request for malformed or missing tokens', async () => {
     await Promise.all([status('opaque'), status('a.b'), status('')]);
     expect(fetches(discovery)).toBe(0);
   });
@@ -395,7 +395,7 @@ describe('a faulty issuer', () => {
     },
   );
 
-  test('is logged with the configured and the advertised issuer side by side', async () => {
+  test('with another issuer in its metadata is logged with both issuers side by side', async () => {
     const advertised = `${api.issuer.url}/tenant`;
     api.issuer.answer(discovery, (_req, res) => json(res, { issuer: advertised }));
     await status(await api.issuer.sign());
@@ -403,7 +403,7 @@ describe('a faulty issuer', () => {
     expect(text).toContain(`configured as ${api.issuer.url}/ but its metadata names ${advertised}`);
   });
 
-  test('may publish keys that cannot sign access tokens, which are skipped', async () => {
+  test('may publish keys unfit for access tokens, which are skipped', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
     const published = [
       { kty: 'oct', kid: 'oct', k: 'c2VjcmV0' },

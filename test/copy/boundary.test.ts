@@ -63,7 +63,7 @@ describe.each(['src/auth/session', 'src/auth/tokens', 'src/store/redis'])('lint 
   });
 });
 
-test('lint allows src/store alone to import another folder, which is src/auth', async () => {
+test('lint allows only src/store to import another copied folder, namely src/auth', async () => {
   const records = ["export type { SessionRecords } from '../auth/session/records.ts';"];
   expect(await foundIn('src/store', records)).toEqual([]);
   const deeper = ["export type { SessionRecords } from '../../auth/session/records.ts';"];

@@ -55,7 +55,7 @@ describe.each(['From express-openid-connect', 'From the passport strategy of ope
   },
 );
 
-test('the new code signs in with the settings of the old names', { timeout: 120_000 }, async () => {
+test('the new code signs in, with settings named as before', { timeout: 120_000 }, async () => {
   const settings = ['issuerBaseURL', 'baseURL', 'clientID', 'clientSecret', 'secret'];
   for (const name of settings) expect(before).toMatch(new RegExp(`\\b${name}\\b`));
   const source = [

@@ -68,7 +68,7 @@ describe.each(names)('the view "%s"', (name) => {
     expect(html).not.toMatch(/(?:src|href|action)="(?:[a-z]+:|\/\/)/i);
   });
 
-  it('passes axe and fits its window, both wide and light and narrow and dark', async () => {
+  it('passes axe and fits its window, wide and light or narrow and dark', async () => {
     await open(name);
     await page.evaluate('document.querySelectorAll("details").forEach((d) => { d.open = true })');
     expect(await inlineCode()).toEqual([]);
@@ -118,8 +118,8 @@ describe('keyboard use', () => {
   });
 });
 
-describe('a screen reader', () => {
-  it('learns the user, the current page, and which session a button ends', async () => {
+describe('the sessions page for screen readers', () => {
+  it('names the user, the current page, and the session that a button ends', async () => {
     await open('sessions');
     await expect(page.getByText('Signed in as Ada Lindqvist').count()).resolves.toBe(1);
     const current = page.locator('nav [aria-current="page"]');

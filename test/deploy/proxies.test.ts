@@ -139,7 +139,7 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
     expect(page.status).toBe(200);
   });
 
-  it('the longest response passes, to a sign-in with a long return_to', async () => {
+  it('the longest sign-in response passes, with a long return_to', async () => {
     const browser = visitor();
     const returnTo = `/profile?${'q'.repeat(790)}`;
     await browser.open(`${baseUrl.origin}/login?return_to=${encodeURIComponent(returnTo)}`);

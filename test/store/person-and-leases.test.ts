@@ -46,7 +46,7 @@ eachEngine((on) => {
     expect(await endAll(on.store, 'ada')).toBe(0);
   });
 
-  test('the newest fifty sessions of a person are kept, without an effect on other persons', async () => {
+  test('the newest fifty sessions of a person are kept, and all sessions of others', async () => {
     await on.store.insert('grace', session('grace'));
     for (let i = 0; i < 60; i += 1) {
       pass(1000);

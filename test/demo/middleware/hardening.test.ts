@@ -95,18 +95,18 @@ describe('a form sent to /logout, /sessions/end and /sessions/end-all', () => {
   });
 });
 
-describe('the request limits', () => {
-  it('refuse a URL of more than 8 kB with a page', async () => {
+describe('the app', () => {
+  it('refuses a URL of more than 8 kB with a page', async () => {
     const page = await new Browser().get(`${app.url}/?${'a'.repeat(8_192)}`);
     expect([page.status, codeOn(page)]).toEqual([414, 'url_too_long']);
   });
 
-  it('refuse headers of more than 16 kB, cookies included', async () => {
+  it('refuses headers of more than 16 kB, cookies included', async () => {
     const headers = [['cookie', `sign-in.x=${'a'.repeat(17_000)}`]] as const;
     expect((await call(app.url, { headers })).status).toBe(431);
   });
 
-  it('refuse more headers than a browser sends, or ignore the rest', async () => {
+  it('refuses more headers than a browser sends, or ignores the rest', async () => {
     const headers = Array.from({ length: 1_500 }, (_, at) => [`x-${at}`, ''] as const);
     expect([200, 431]).toContain((await call(app.url, { headers })).status);
   });
@@ -115,7 +115,7 @@ describe('the request limits', () => {
     ['a form of more than 1 kB', `handle=${'a'.repeat(1_100)}`, 413, 'body_too_large'],
     ['a form of many fields', 'a&'.repeat(200), 413, 'body_too_large'],
     ['a form in an unknown charset', '', 400, 'request_invalid'],
-  ])('refuse %s', async (what, body, status, code) => {
+  ])('refuses %s', async (what, body, status, code) => {
     const browser = await signedIn();
     const type = 'application/x-www-form-urlencoded';
     const charset = what.includes('charset') ? '; charset=klingon' : '';
@@ -128,7 +128,7 @@ describe('the request limits', () => {
   });
 
   it.each(['return_to=/a&return_to=/b', 'return_to[]=/a', 'return_to[x]=/a', 'return_to'])(
-    'ignore a malformed return_to: %s',
+    'ignores a malformed return_to: %s',
     async (query) => {
       const browser = new Browser();
       await browser.open(`${app.url}/login?${query}`);

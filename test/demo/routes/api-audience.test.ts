@@ -28,11 +28,11 @@ const idTokens: [string, Record<string, unknown>][] = [
 ];
 const settings: [string, Record<string, string>][] = [
   ['unset', { API_AUDIENCE: '' }],
-  ['the application’s client id', { API_AUDIENCE: CLIENT_ID }],
-  ['both client ids', { API_AUDIENCE: `${audience}, ${CLIENT_ID}` }],
+  ['set to the application’s client id', { API_AUDIENCE: CLIENT_ID }],
+  ['set to both client ids', { API_AUDIENCE: `${audience}, ${CLIENT_ID}` }],
 ];
 
-describe.each(settings)('with API_AUDIENCE set to %s, ', (_name, env) => {
+describe.each(settings)('with API_AUDIENCE %s', (_name, env) => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ env: { ...issuer.env, ...env } });

@@ -107,7 +107,7 @@ test('/api/me/active gives 501 in a Public application, for good tokens only', a
   expect((await call(url)).status).toBe(401);
 });
 
-describe('every response under /api is uncached JSON:', () => {
+describe('an API response', () => {
   test.each([
     ['GET', '/api', 404],
     ['GET', '/api/nothing', 404],
@@ -116,7 +116,7 @@ describe('every response under /api is uncached JSON:', () => {
     ['PATCH', '/api/organization', 405],
     ['OPTIONS', '/api/me', 405],
     ['POST', '/api/nothing', 404],
-  ])('%s %s gives %i', async (method, path, expected) => {
+  ])('to %s %s has status %i, is JSON and is not stored', async (method, path, expected) => {
     const { status, headers, body } = await call(api.url + path, { method });
     expect(status).toBe(expected);
     expect(body).toMatchObject({
@@ -127,7 +127,7 @@ describe('every response under /api is uncached JSON:', () => {
     expect(headers['allow']).toBe(expected === 405 ? 'GET, HEAD' : undefined);
   });
 
-  test('HEAD gives the response of GET without a body', async () => {
+  test('to HEAD is that to GET without a body', async () => {
     const headers = [['authorization', `Bearer ${await issuer.sign()}`]] as const;
     const { status, body } = await call(`${api.url}/api/me`, { method: 'HEAD', headers });
     expect({ status, body }).toEqual({ status: 200, body: '' });

@@ -23,7 +23,7 @@ async function ask(path: string) {
   return { status, body: JSON.parse(body) as unknown };
 }
 
-describe('with issuer and store reachable,', () => {
+describe('with issuer and store reachable', () => {
   it('/healthz and /readyz give 200', async () => {
     expect(await ask('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
     expect(await ask('/readyz')).toMatchObject({
@@ -38,7 +38,7 @@ describe('with issuer and store reachable,', () => {
   });
 });
 
-describe('with the store unreachable,', () => {
+describe('with the store unreachable', () => {
   it('/readyz gives 503 and names the store until it is back, and /healthz stays at 200', async () => {
     const browser = await signIn(app);
     await redis.stop();

@@ -143,7 +143,7 @@ describe('"Sign out everywhere"', () => {
     expect(page.location?.pathname).toBe('/signed-out');
   });
 
-  it('says that AuthKit offers no revocation, if so', async () => {
+  it('tells the user when AuthKit offers no revocation', async () => {
     const app = await startTestApp({ authKit: { revocation: false } });
     const page = await (await signIn(app)).open('/sessions');
     expect(page.body).toContain('AuthKit offers no revocation');

@@ -103,21 +103,21 @@ describe('the settings', () => {
       'OAUTH_APP_CLIENT_ID is not set',
       'client id of',
     ],
-    ['a path in BASE_URL', { BASE_URL: 'https://a.example/x' }, 'BASE_URL is not an', 'host and'],
-  ])('are reported where they are wrong: %s', async (_, changed, said, change) => {
+    ['BASE_URL', { BASE_URL: 'https://a.example/x' }, 'BASE_URL is not an', 'host and'],
+  ])('give one problem for a fault in %s', async (_, changed, said, change) => {
     const { findings } = await diagnose({ ...app.env, ...changed });
     expect(findings).toEqual([
       problem('settings', expect.stringContaining(said), expect.stringContaining(change)),
     ]);
   });
 
-  it('are reported all at once', async () => {
+  it('give a problem for each of several faults', async () => {
     const { found, findings } = await diagnose({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
     expect(found('settings')?.change).toMatch(/^PORT: set /);
     expect(findings.map(({ status }) => status)).toEqual(['problem', 'problem']);
   });
 
-  it('need no AuthKit in development', async () => {
+  it('may lack an AuthKit in development', async () => {
     const { code, found } = await runAsJson({ PORT: `${await freePort()}` });
     expect(found('issuer')?.found).toContain('the app starts its local AuthKit');
     expect(code).toBe(0);
@@ -174,7 +174,7 @@ describe('API_AUDIENCE', () => {
     ]);
   });
 
-  it('gives the warning while the issuer is unreachable, too', async () => {
+  it('gives the warning even while the issuer is unreachable', async () => {
     const away = { AUTHKIT_ISSUER: `http://localhost:${await freePort()}`, API_AUDIENCE: '' };
     expect((await diagnose({ ...app.env, ...away })).found('audience')?.status).toBe('warning');
   });

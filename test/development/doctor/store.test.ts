@@ -92,7 +92,7 @@ describe('Redis', () => {
       /host/,
     ],
     [
-      'TLS although it has none',
+      'TLS that it does not support',
       () => ({ REDIS_URL: at('').REDIS_URL.replace('redis', 'rediss') }),
       /./,
       /TLS/,

@@ -42,7 +42,7 @@ describe('the page for an unregistered redirect URI', () => {
     expect(page).not.toContain(firstParty.clientId);
   });
 
-  it('shows the URIs of the application that asks, or that it has none', async () => {
+  it('shows the URIs of the requesting application, or that it has none', async () => {
     const { commandLine, machine } = authkit.applications;
     const tool = new LocalClient(authkit.issuer, commandLine.clientId);
     expect(plainText(await refusal(tool, REDIRECT_URI))).toContain(

@@ -69,7 +69,7 @@ describe.each(SCREENS)('the screen "%s"', (heading, steps) => {
   it.each([
     ['light', {}],
     ['dark and narrow', { dark: true, narrow: true }],
-  ])('has no axe violation, fits the window and keeps its CSP in a %s one', async (_, options) => {
+  ])('passes axe, fits and keeps its CSP in a %s window', async (_, options) => {
     const page = await newPage(browser, options);
     const complaints: string[] = [];
     page.on('console', (message) => complaints.push(message.text()));

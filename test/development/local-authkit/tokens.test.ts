@@ -218,7 +218,7 @@ describe('a refresh', () => {
     expect(after.jti).not.toBe(before.jti);
   });
 
-  it('may be repeated for a few seconds, and later ends the rotation chain', async () => {
+  it('may be repeated for a few seconds; a later repetition ends the rotation chain', async () => {
     const { refresh_token: spent } = await client.signIn({ person: 'Ada Lindqvist' });
     await client.refresh(spent);
     passTime(8);
