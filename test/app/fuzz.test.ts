@@ -147,7 +147,7 @@ describe('the app', () => {
   }, 120_000);
 });
 
-/** The raw response; the client closes its side after sending, so that this always ends. */
+/** The raw response; the client closes its side of the connection after sending. */
 async function sendRaw(bytes: string): Promise<string> {
   const socket = connect(app.port, 'localhost');
   socket.on('error', () => undefined);

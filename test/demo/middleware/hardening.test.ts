@@ -256,7 +256,7 @@ describe('the sign-in loop check', () => {
     let redirects = 0;
     for (; page.location !== undefined && redirects < 40; redirects += 1) {
       page = await browser.get(page.location);
-      // A browser that drops the session cookie.
+      // This browser drops the session cookie.
       for (const [key, { name }] of browser.jar.cookies) {
         if (name.startsWith('session')) browser.jar.cookies.delete(key);
       }

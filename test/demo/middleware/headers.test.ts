@@ -80,7 +80,7 @@ describe.each(rows)('the %i response to %s %s', (status, method, path, signedIn)
     });
     expect(Object.keys(headers)).not.toContain('x-powered-by');
     expect(Object.keys(headers)).not.toContain('server');
-    // Browsers ignore it over plain http, and on loopback it would break other projects.
+    // Browsers ignore HSTS over plain http, and on loopback it would break other projects.
     expect(headers['strict-transport-security']).toBeUndefined();
     const isPublic = /^\/(assets\/styles|\.well-known)/.test(path);
     expect(headers['cache-control']).toMatch(isPublic ? /^(?!.*no-store)/ : /^no-store$/);

@@ -42,7 +42,7 @@ export interface Fleet {
   log: LogLine[];
   /** All output lines of the instances. */
   output: string[];
-  /** Lets time pass, for the instances and for AuthKit. */
+  /** Advances the clocks of the instances and of AuthKit. */
   pass(ms: number): Promise<void>;
   /** Ends one instance and starts another in its place, with changed settings. */
   replace(index: number, env?: Record<string, string>): Promise<void>;

@@ -57,7 +57,7 @@ export async function makeKey(): Promise<SigningKey> {
   return { kid, ...pair, jwk };
 }
 
-/** Starts an issuer on a free port of loopback. */
+/** Starts an issuer on a free loopback port. */
 export async function startIssuer(): Promise<TestIssuer> {
   firstKey ??= makeKey(); // a new key takes half a second
   const key = await firstKey;

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-// Uses the npm cache of this machine where possible.
+// Prefers the npm cache of this machine, so that nothing is fetched twice.
 const NPM = {
   npm_config_prefer_offline: 'true',
   npm_config_audit: 'false',

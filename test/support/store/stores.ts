@@ -23,7 +23,10 @@ export function temporaryFiles(): () => string {
 /** Stands for a sealed value, which a store cannot read. */
 export const bytes = (text: string) => Buffer.from(text);
 
-/** A session that expires in an hour, or in a day if used; `found` is its person or its index keys. */
+/**
+ * A session that expires after an hour without use, and after a day in any case; `found` is its person
+ * or its index keys.
+ */
 export function session(found?: string | IndexKeys, change: Partial<NewSession> = {}): NewSession {
   const now = Date.now();
   const keys = typeof found === 'string' ? { person: found } : found;
