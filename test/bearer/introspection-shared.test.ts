@@ -1,5 +1,6 @@
-// Calls with the same token share one introspection request, and an inactive token is refused for two
-// seconds without another one. The deadlines are those of production: no test here waits for one.
+// Calls with the same token share one introspection request, and an inactive token is refused for
+// two seconds without another one. The deadlines are those of production: no test here waits for
+// one.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createIntrospection, Issuer } from '../../src/bearer/index.ts';

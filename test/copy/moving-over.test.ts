@@ -1,5 +1,5 @@
-// docs/moving-over.md: the code under "After" runs beside a copy of src/auth and signs in at the local
-// AuthKit, each right-hand cell compiles, and the code under "Before" parses as JavaScript.
+// docs/moving-over.md: the code under "After" runs beside a copy of src/auth and signs in at the
+// local AuthKit, each right-hand cell compiles, and the code under "Before" parses as JavaScript.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

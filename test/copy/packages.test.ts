@@ -1,5 +1,5 @@
-// The install lines beside each copy command name exactly the packages that the copied folders import,
-// in the versions that these tests use.
+// The install lines beside each copy command name exactly the packages that the copied folders
+// import, in the versions that these tests use.
 import { existsSync, readdirSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';

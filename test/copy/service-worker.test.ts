@@ -1,5 +1,5 @@
-// The service worker of docs/copying.md in a real headless Chromium: it leaves page navigations to the
-// browser, since a worker that fetches them itself gets no sign-in.
+// The service worker of docs/copying.md in a real headless Chromium: it leaves page navigations to
+// the browser, since a worker that fetches them itself gets no sign-in.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';

@@ -1,5 +1,5 @@
-// Two instances behind Debian's nginx and Caddy, configured with the files of deploy/: TLS, cookies,
-// the redirect URI, the client address, and the hint about a missing TRUST_PROXY.
+// Two instances behind Debian's nginx and Caddy, configured with the files of deploy/: TLS,
+// cookies, the redirect URI, the client address, and the hint about a missing TRUST_PROXY.
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { Browser as Chromium } from 'playwright-core';

@@ -1,5 +1,5 @@
-// The longest sign-out redirect behind nginx, configured with the file of deploy/: a response larger
-// than its buffer would give a 502 and leave the user signed in.
+// The longest sign-out redirect behind nginx, configured with the file of deploy/: a response
+// larger than its buffer would give a 502 and leave the user signed in.
 import type { RequestOptions } from 'node:https';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort, startTestApp, untilReady, type TestApp } from '../support/app/app.ts';

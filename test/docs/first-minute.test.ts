@@ -1,5 +1,5 @@
-// The README's first lines, verbatim, in a fresh copy of the project: the command, the URL to open, the
-// link to press. Instead of `npm ci`, node_modules is linked.
+// The README's first lines, verbatim, in a fresh copy of the project: the command, the URL to open,
+// the link to press. Instead of `npm ci`, node_modules is linked.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   if (npmStart?.pid !== undefined && npmStart.exitCode === null) {
-    // npm, its shell and the app. `exit` is for npm alone, while the app may still write to its files;
-    // `close` comes when no process holds the output any more.
+    // npm, its shell and the app. `exit` is for npm alone, while the app may still write to its
+    // files; `close` comes when no process holds the output any more.
     const ended = once(npmStart, 'close');
     process.kill(-npmStart.pid, 'SIGTERM');
     await ended;
@@ -67,7 +67,7 @@ test(
   },
 );
 
-/** Follows the link of this text on the home page and chooses this person; returns the last page. */
+/** Follows the link with this text on the home page, chooses this person, returns the last page. */
 async function signInAs(name: string, url: string, link: string): Promise<string> {
   const browser = new Browser();
   const { body } = await browser.open(url);

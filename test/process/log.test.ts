@@ -1,5 +1,5 @@
-// The app's log: one JSON line per event, with exactly the fields that docs/log-events.md lists, and
-// never a secret, whatever fails.
+// The app's log: one JSON line per event, with exactly the fields that docs/log-events.md lists,
+// and never a secret, whatever fails.
 import { Writable } from 'node:stream';
 import express, { type Request } from 'express';
 import Database from 'libsql';

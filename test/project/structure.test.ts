@@ -1,6 +1,6 @@
-// The layout of the project: no import cycle, copied folders without anything of their host, files of
-// a readable size, comments that cite existing files, tests that mirror src. The last tests plant each
-// fault in a temporary folder and find it.
+// The layout of the project: no import cycle, copied folders without anything of their host, files
+// of a readable size, comments that cite existing files, tests that mirror src. The last tests
+// plant each fault in a temporary folder and find it.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,5 @@
-// A store that version 0.1.0 wrote stays usable: the current version reads, finds, uses, refreshes and
-// ends its sessions, and no user has to sign in again.
+// A store that version 0.1.0 wrote stays usable: the current version reads, finds, uses, refreshes
+// and ends its sessions, and no user has to sign in again.
 import { deflateRawSync } from 'node:zlib';
 import { sign } from 'cookie-signature';
 import Database from 'libsql';

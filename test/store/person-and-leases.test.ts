@@ -1,4 +1,5 @@
-// The contract of src/auth/session/records.ts for a person's sessions and for leases, in both engines.
+// The contract of src/auth/session/records.ts for a person's sessions and for leases, in both
+// engines.
 import { expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/index.ts';
 import { bytes, eachEngine, endAll, HOUR, pass, session } from '../support/store/stores.ts';

@@ -1,5 +1,5 @@
-// Requests from attackers' pages, broken proxies and old cookies: cross-site forms, oversized input,
-// other host names, redirect loops.
+// Requests from attackers' pages, broken proxies and old cookies: cross-site forms, oversized
+// input, other host names, redirect loops.
 import { createServer, request, type Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';

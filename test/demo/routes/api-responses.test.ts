@@ -1,5 +1,5 @@
-// The API of the real app gives the responses that docs/api.md lists: each row with its challenge, as
-// JSON, never stored.
+// The API of the real app gives the responses that docs/api.md lists: each row with its challenge,
+// as JSON, never stored.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';

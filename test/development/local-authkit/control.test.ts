@@ -1,4 +1,5 @@
-// The control interface of the local AuthKit, in process and over HTTP: faults, tokens, grants, keys.
+// The control interface of the local AuthKit, in process and over HTTP: faults, tokens, grants,
+// keys.
 
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';

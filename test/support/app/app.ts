@@ -39,7 +39,7 @@ export interface TestApp {
   /** The folder with the session store and the local AuthKit's state. */
   folder: string;
   env: Record<string, string>;
-  /** Stops the app and starts it again on the same port, store and secrets, with changed settings. */
+  /** Restarts the app on the same port, store and secrets, with changed settings. */
   restart(env?: Record<string, string>): Promise<void>;
   stop(): Promise<void>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
-// An app with only the passport strategy of openid-client 6, wired as its documentation shows, for a
-// comparison with src/auth.
+// An app with only the passport strategy of openid-client 6, wired as its documentation shows, for
+// a comparison with src/auth.
 import { once } from 'node:events';
 import express, { type ErrorRequestHandler } from 'express';
 import session from 'express-session';
@@ -27,7 +27,7 @@ const sendError: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
   res.status(500).send(String(error));
 };
 
-/** Starts it as a client of this issuer with GET /login, /callback, and /way-back to set returnTo. */
+/** Starts it as a client of this issuer: GET /login, /callback and /way-back. */
 export async function startBareStrategy(issuer: string, options: BareOptions = {}) {
   const app = express();
   const server = app.listen(0);

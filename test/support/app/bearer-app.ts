@@ -1,5 +1,5 @@
-// A small API over src/bearer on a real port, and a client that can send what fetch cannot: the same
-// header twice, headers of a megabyte, bytes that are not ASCII.
+// A small API over src/bearer on a real port, and a client that can send what fetch cannot: the
+// same header twice, headers of a megabyte, bytes that are not ASCII.
 
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';

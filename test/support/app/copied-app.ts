@@ -1,5 +1,5 @@
-// Runs the README's commands that copy a folder and install its packages, in a temporary folder that
-// holds nothing else.
+// Runs the README's commands that copy a folder and install its packages, in a temporary folder
+// that holds nothing else.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// The servers that the examples call, a local AuthKit and the demo's API, and a way to run an example
-// as a process.
+// The servers that the examples call, a local AuthKit and the demo's API, and a way to run an
+// example as a process.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-// A host app around src/auth on a free port, over a store whose calls are recorded and can be made to
-// fail.
+// A host app around src/auth on a free port, over a store whose calls are recorded and can be made
+// to fail.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// The app as it is deployed: several processes over one store, behind a load balancer without sticky
-// sessions. Tests move the clocks of the processes instead of waiting.
+// The app as it is deployed: several processes over one store, behind a load balancer without
+// sticky sessions. Tests move the clocks of the processes instead of waiting.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';

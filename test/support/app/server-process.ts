@@ -1,5 +1,5 @@
-// The app as a process, for tests of exit codes, signals and system limits. `npm start` runs the same
-// file, compiled.
+// The app as a process, for tests of exit codes, signals and system limits. `npm start` runs the
+// same file, compiled.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { vi } from 'vitest';

@@ -17,7 +17,7 @@ export function signBytes(header: unknown, payload: unknown, { privateKey }: Sig
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** An HS256 token keyed with the published key as text, which a verifier that trusts `alg` accepts. */
+/** HS256 keyed with the published key as text, which a verifier that trusts `alg` accepts. */
 export async function signWithPublicKey(issuer: TestIssuer, key: CryptoKey): Promise<string> {
   const header = { alg: 'HS256', kid: issuer.key.kid };
   const input = `${base64url(header)}.${base64url(issuer.claims())}`;

@@ -1,5 +1,5 @@
-// A hostile or broken issuer: sign-in-issuer.ts with forged ID tokens and broken responses, over real
-// HTTP and with real keys.
+// A hostile or broken issuer: sign-in-issuer.ts with forged ID tokens and broken responses, over
+// real HTTP and with real keys.
 import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { decodeJwt, generateKeyPair, SignJWT, type JWTHeaderParameters } from 'jose';

@@ -1,5 +1,5 @@
-// A small issuer over real HTTP with real keys, as src/bearer meets it in production, with switches for
-// faults. It signs any claims and headers, well-formed or not.
+// A small issuer over real HTTP with real keys, as src/bearer meets it in production, with switches
+// for faults. It signs any claims and headers, well-formed or not.
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';

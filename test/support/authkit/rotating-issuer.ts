@@ -1,5 +1,5 @@
-// An issuer that rotates refresh tokens as AuthKit does: each works once, and only the one spent last
-// may be repeated. Any older spent token is refused and ends the chain.
+// An issuer that rotates refresh tokens as AuthKit does: each works once, and only the one spent
+// last may be repeated. Any older spent token is refused and ends the chain.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { json } from './issuer.ts';

@@ -33,8 +33,8 @@ export async function newPage(
 }
 
 /**
- * The axe violations of the current page, each as `rule: elements`. The debugger injects the script,
- * so that the page's CSP stays in force.
+ * The axe violations of the current page, each as `rule: elements`. The debugger injects axe, so
+ * that the page's CSP stays in force.
  */
 export async function axeViolations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);

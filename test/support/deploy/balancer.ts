@@ -1,5 +1,6 @@
-// A minimal load balancer: round robin, no sticky sessions, Host unchanged. A GET without a response
-// goes to the next instance, a few times, as with HAProxy's "retries" and "option redispatch".
+// A minimal load balancer: round robin, no sticky sessions, Host unchanged. A GET without a
+// response goes to the next instance, a few times, as with HAProxy's "retries" and "option
+// redispatch".
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';

@@ -1,5 +1,6 @@
-// Free ports that are known before a server listens on them. They are below the range that the system
-// uses for port 0, with a separate range per test worker, so that no other process takes them first.
+// Free ports that are known before a server listens on them. They are below the range that the
+// system uses for port 0, with a separate range per test worker, so that no other process takes
+// them first.
 import { createServer } from 'node:net';
 
 const PER_WORKER = 1_000;

@@ -136,8 +136,8 @@ const FILE_NAME =
   /(?<![\w./@*>}-])(?:\.{1,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:[cm]?ts|mjs|md|json|ejs|css|ya?ml)\b(?![(/])/g;
 
 /**
- * Files that comments name but that do not exist. `files` are the paths of the project; a name must be
- * one of them, or the end of a path in src: `metadata.ts`, `demo/format.ts`.
+ * Files that comments name but that do not exist. `files` are the paths of the project; a name must
+ * be one of them, or the end of a path in src: `metadata.ts`, `demo/format.ts`.
  */
 export function findMissingFiles(sources: Source[], files: string[]): string[] {
   const inSource = files.filter((path) => isIn(path, 'src'));
@@ -154,7 +154,7 @@ export function findMissingFiles(sources: Source[], files: string[]): string[] {
   );
 }
 
-/** Files in test whose folder is neither a folder of src of the same path nor below an `extra` one. */
+/** Files in test whose folder is neither a folder of src at the same path nor an `extra` one. */
 export function findStrayTests(files: string[], extra: string[]): string[] {
   const folders = new Set(
     files

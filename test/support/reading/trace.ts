@@ -1,5 +1,5 @@
-// Records the messages of a sign-in in the notation of the README's diagrams: the browser's requests
-// one by one, and the app's own requests to AuthKit.
+// Records the messages of a sign-in in the notation of the README's diagrams: the browser's
+// requests one by one, and the app's own requests to AuthKit.
 import { vi } from 'vitest';
 import type { TestApp } from '../app/app.ts';
 import { Browser, type Page } from '../browser/browser.ts';

@@ -1,5 +1,5 @@
-// The model of a session with which auth/session/model.test.ts compares two instances over one store.
-// It has no lock, no store and no instance, since none of them may be visible to users.
+// The model of a session with which auth/session/model.test.ts compares two instances over one
+// store. It has no lock, no store and no instance, since none of them may be visible to users.
 
 const DUE_AFTER_SECONDS = 240;
 

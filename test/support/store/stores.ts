@@ -24,8 +24,8 @@ export function temporaryFiles(): () => string {
 export const bytes = (text: string) => Buffer.from(text);
 
 /**
- * A session that expires after an hour without use, and after a day in any case; `found` is its person
- * or its index keys.
+ * A session that expires after an hour without use, and after a day in any case; `found` is its
+ * person or its index keys.
  */
 export function session(found?: string | IndexKeys, change: Partial<NewSession> = {}): NewSession {
   const now = Date.now();
