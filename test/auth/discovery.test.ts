@@ -124,20 +124,20 @@ it('an issuer that goes away later makes the app degraded, not down', async () =
   await expect.poll(readyz, { timeout: 10_000 }).toMatchObject({ status: 'ok' });
 });
 
-describe('an issuer that answers with something else', () => {
+describe('an issuer that responses with something else', () => {
   let server: Server;
   let issuer: string;
-  let answer: RequestListener;
+  let respond: RequestListener;
   beforeEach(async () => {
     const port = await freePort();
     issuer = `http://localhost:${port}`;
-    server = createServer((req, res) => answer(req, res)).listen(port);
+    server = createServer((req, res) => respond(req, res)).listen(port);
     await once(server, 'listening');
   });
   afterEach(() => server.close());
 
   it('is refused, with the configured and the advertised issuer side by side', async () => {
-    answer = json({ issuer: 'https://other.authkit.app', jwks_uri: 'https://other' });
+    respond = json({ issuer: 'https://other.authkit.app', jwks_uri: 'https://other' });
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);
     expect([page.status, codeOn(page)]).toEqual([502, 'issuer_mismatch']);
@@ -155,7 +155,7 @@ describe('an issuer that answers with something else', () => {
     ['a redirect', (_req, res) => res.writeHead(302, { location: 'https://other' }).end()],
     ['a megabyte', json({ pad: 'x'.repeat(1_000_000) })],
   ])('%s: /login is 503 and the app goes on', async (_case, listener) => {
-    answer = listener;
+    respond = listener;
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);
     expect([page.status, codeOn(page)]).toEqual([503, 'issuer_unreachable']);
@@ -163,7 +163,7 @@ describe('an issuer that answers with something else', () => {
   });
 
   it('nothing at all: /login is 504 after five seconds', async () => {
-    answer = () => undefined;
+    respond = () => undefined;
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);
     expect([page.status, codeOn(page)]).toEqual([504, 'issuer_timeout']);

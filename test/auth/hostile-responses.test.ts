@@ -42,13 +42,13 @@ const PATIENT: Record<Kind, Seen> = {
 };
 const always = (seen: Seen): Record<Kind, Seen> => ({ away: seen, late: seen, unusable: seen });
 
-/** Signs in up to the answer, and brings it with the fault in place. */
+/** Signs in up to the response, and brings it with the fault in place. */
 async function callback({ issuer, app, browser }: Site, breaks: () => void): Promise<Page> {
   issuer.vary.idToken = { name: undefined };
   const { location } = await browser.get(`${app.url}/login?return_to=/sessions`);
-  const answer = await browser.get(location ?? '');
+  const response = await browser.get(location ?? '');
   breaks();
-  return browser.get(answer.location ?? '');
+  return browser.get(response.location ?? '');
 }
 
 async function signedIn({ app, browser }: Site): Promise<void> {

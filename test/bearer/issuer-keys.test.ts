@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { exportJWK } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { safeUrl } from '../../src/bearer/discovery.ts';
 import { Issuer } from '../../src/bearer/index.ts';
 import { callWith } from '../support/app/bearer-app.ts';
 import { startCheckedApi } from '../support/app/checked-api.ts';
@@ -441,4 +442,10 @@ test('Issuer fetches with the fetch function it is given', async () => {
   });
   expect(await issuer.check()).toBe('ready');
   expect(asked).toEqual([discovery, jwks]);
+});
+
+test('an https issuer whose metadata names an http address on loopback is refused', () => {
+  const name = 'jwks_uri';
+  expect(() => safeUrl('http://127.0.0.1:6379/', name, 'https://a.authkit.app')).toThrow(/https/);
+  expect(safeUrl('http://127.0.0.1:6379/', name, 'http://localhost:4000').port).toBe('6379');
 });

@@ -205,3 +205,13 @@ it.each([
   const { warnings } = parseConfig({ ...authKit, API_AUDIENCE: audience });
   expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
 });
+
+it('refuses a TRUST_PROXY in production that lets every sender name its own address', () => {
+  const env = { NODE_ENV: 'production', TRUST_PROXY: 'true' };
+  expect(problemsOf(env).join('\n')).toMatch(/^TRUST_PROXY: trusts every sender/m);
+});
+
+it('refuses a weak secret with an https BASE_URL, whatever NODE_ENV is', () => {
+  const env = { BASE_URL: 'https://app.example.com', SESSION_SECRET: 'short-but-16-long' };
+  expect(problemsOf(env)).toEqual([expect.stringMatching(/^SESSION_SECRET: is weak/)]);
+});

@@ -53,9 +53,18 @@ const onItsPages: Wire = (app, auth) => {
   addPages(app);
 };
 
-/** The host that has it before everything. */
+/** A host app that mounts it on one route only. */
+const onOneRoute: Wire = (app, auth) => {
+  app.use(auth.session, auth.routes);
+  app.get('/me', auth.requireLogin, (req, res) => void res.json(req.user?.sub));
+  app.all('/basket', auth.hostSession);
+  addPages(app);
+};
+
+/** A host app that mounts it before everything. */
 const everywhere: Wire = (app, auth) => {
   app.use(auth.session, auth.hostSession, auth.routes);
+  app.get('/me', auth.requireLogin, (req, res) => void res.json(req.user?.sub));
   addPages(app);
 };
 
@@ -115,9 +124,9 @@ async function ask(path: string, method = 'GET', by = browser) {
 async function signInAs(sub: string, by = browser) {
   issuer.vary = { ...issuer.vary, idToken: { sub } };
   const login = await by.get(`${host.url}/login?return_to=/who`);
-  const answer = await by.get(login.location ?? '');
+  const response = await by.get(login.location ?? '');
   host.calls.length = 0;
-  const callback = new URL(answer.location ?? '');
+  const callback = new URL(response.location ?? '');
   callback.protocol = 'http:';
   return by.get(callback);
 }
@@ -321,8 +330,9 @@ describe('req.session, with auth.hostSession', () => {
 });
 
 describe.each([
-  ['on the pages that use it', onItsPages],
-  ['before everything', everywhere],
+  ['on one route', onOneRoute],
+  ['before the routes that use it', onItsPages],
+  ['before all routes', everywhere],
 ])('what is in req.session, with hostSession %s', (_where, wire) => {
   it('comes along when a visitor signs in, under another session id', async () => {
     await start(wire);
@@ -343,6 +353,7 @@ describe.each([
     await ask('/basket', 'POST');
     await signInAs('user_01');
     expect((await ask('/basket')).body).toEqual(['tea']);
+    expect((await ask('/me')).body).toBe('user_01');
   });
 
   it('is not handed to another person who signs in in its place', async () => {
@@ -350,6 +361,7 @@ describe.each([
     await signInAs('user_01');
     await ask('/basket', 'POST');
     await signInAs('user_02');
+    expect((await ask('/me')).body).toBe('user_02');
     expect((await ask('/basket')).body).toEqual([]);
   });
 
@@ -375,11 +387,11 @@ describe('a middleware that puts something into req.session on every request', (
   it('nor where the sign-in came back to a browser without a session', async () => {
     await start(counting);
     issuer.vary = { idToken: { sub: 'user_01' } };
-    const answer = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
+    const response = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
     for (const [key, { name }] of browser.jar.cookies)
       if (name.startsWith('session')) browser.jar.cookies.delete(key);
     host.calls.length = 0;
-    const { headers } = await browser.get(answer.location ?? '');
+    const { headers } = await browser.get(response.location ?? '');
     expect(sessionCookies(headers['set-cookie']).at(-1)).toMatch(/^session-[\w-]{6}=s/);
     expect(host.calls.filter((name) => name === 'insert')).toHaveLength(1);
     expect((await ask('/who')).body).toBe('user_01');

@@ -1,6 +1,7 @@
-// The session that a sign-in begins: its id, its cookie, and what it survives.
+// The session that a sign-in begins: its id, its cookie, and the restarts and rotations it survives.
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Express } from 'express';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import {
   freePort,
@@ -10,17 +11,21 @@ import {
   untilReady,
   type TestApp,
 } from '../../support/app/app.ts';
+import { cookieWith, startSeededHost } from '../../support/app/seeded-host.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import { whoIs } from '../../support/browser/callback.ts';
+import { temporaryFiles } from '../../support/store/stores.ts';
 
-describe('the session', () => {
+const newFile = temporaryFiles();
+
+describe('a session', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
   });
   afterAll(() => app.close());
 
-  it('and its cookie are not given to visitors', async () => {
+  it('does not begin for a visitor, who gets no cookie', async () => {
     const browser = new Browser();
     for (const path of [
       '/',
@@ -36,7 +41,7 @@ describe('the session', () => {
     }
   });
 
-  it('gets a new id with each sign-in, and the old one is over', async () => {
+  it('has a new id after each sign-in, and the old id ends', async () => {
     const browser = await signIn(app, { person: 'Bruno' });
     const before = new Browser();
     before.jar.copyFrom(browser.jar);
@@ -46,7 +51,7 @@ describe('the session', () => {
     expect(await whoIs(before, app)).toBeUndefined();
   });
 
-  it('never has an id that somebody else chose (fixation)', async () => {
+  it('never takes over the id of a planted cookie (fixation)', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const planted = browser.jar.find('session')?.value;
     const victim = new Browser();
@@ -57,7 +62,7 @@ describe('the session', () => {
     expect(await whoIs(victim, app)).toBe('Bruno Okafor');
   });
 
-  it('has an HttpOnly, SameSite=Lax cookie for the whole site, as long as an idle session', async () => {
+  it('has an HttpOnly, SameSite=Lax cookie for the whole site that lasts its idle time', async () => {
     const { jar } = await signIn(app);
     const expires = /Expires=([^;]+)/.exec(jar.find('session')?.line ?? '')?.[1] ?? '';
     expect(Math.abs(Date.parse(expires) - Date.now() - 86_400_000)).toBeLessThan(10_000);
@@ -67,19 +72,19 @@ describe('the session', () => {
     expect(attempt?.line).toMatch(/; Path=\/; .*HttpOnly; SameSite=Lax$/);
   });
 
-  it('holds no token and no name where the browser could read it', async () => {
+  it('puts no token and no name into a cookie', async () => {
     const { jar } = await signIn(app);
     const cookies = decodeURIComponent([...jar.cookies.values()].map((c) => c.line).join('\n'));
     expect(cookies).not.toMatch(/\beyJ\w+\.|[Bb]runo/);
   });
 
-  it('lives on when the app restarts', async () => {
+  it('survives a restart of the app', async () => {
     const browser = await signIn(app);
     await app.restart();
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
   });
 
-  it('lives on while SESSION_SECRET is rotated, and ends with the secret it began with', async () => {
+  it('survives a rotation of SESSION_SECRET, and ends when its secret is removed', async () => {
     const browser = await signIn(app);
     const [old, next] = [app.env['SESSION_SECRET'] ?? '', 'the-next-secret-0123456789-abcdefghij'];
     await app.restart({ SESSION_SECRET: `${next},${old}` });
@@ -91,7 +96,7 @@ describe('the session', () => {
     expect(await whoIs(newcomer, app)).toBe('Ada Lindqvist');
   });
 
-  it('is worth nothing to another application of the same AuthKit', async () => {
+  it('is not valid in another application of the same AuthKit', async () => {
     const browser = await signIn(app);
     await app.restart(settingsFor(app.authKit, 'thirdParty'));
     expect(await whoIs(browser, app)).toBeUndefined();
@@ -114,7 +119,7 @@ describe('behind a proxy that ends TLS', () => {
   });
   afterAll(() => app.close());
 
-  it('an https BASE_URL alone makes every cookie Secure with the __Host- prefix', async () => {
+  it('every cookie is Secure with the __Host- prefix if BASE_URL is https', async () => {
     const browser = new Browser();
     await browser.open(`${origin}/login?return_to=/profile`);
     let page = await browser.press('Bruno');
@@ -136,7 +141,33 @@ describe('behind a proxy that ends TLS', () => {
   });
 });
 
-it('a restart of the app and of the local AuthKit together keeps people signed in', async () => {
+const idPage = (app: Express) => app.get('/id', (req, res) => void res.json(req.session.id));
+const whosePage = (app: Express) =>
+  app.get('/whose', (req, res) => {
+    res.json([req.user?.sub, req.session.signedIn?.user.sub]);
+  });
+
+describe('a cookie signed with the second secret', () => {
+  it('is sent again signed with the first, and keeps its session', async () => {
+    const host = await startSeededHost({ file: newFile(), addPages: whosePage });
+    onTestFinished(() => host.close());
+    const cookie = await host.seed('ada', 120_000);
+    const [renewed = ''] = (await host.ask('/whose', cookie)).cookies;
+    expect(renewed).not.toContain(cookie.slice(-20));
+    const { body } = await host.ask('/whose', renewed.split(';')[0] ?? '');
+    expect(body).toEqual(['ada', 'ada']);
+  });
+
+  it('gives its id to no session unless the store has one with that id (fixation)', async () => {
+    const host = await startSeededHost({ file: newFile(), addPages: idPage });
+    onTestFinished(() => host.close());
+    const { body, cookies } = await host.ask('/id', cookieWith('planted'));
+    expect(body).not.toBe('planted');
+    expect(cookies).toEqual([]);
+  });
+});
+
+it('a session survives a restart of the app and the local AuthKit together', async () => {
   const port = await freePort();
   const app = await startTestApp({ authKit: { port } });
   const browser = await signIn(app, { person: 'Chiara', organization: 'Blue Kiln Studio' });
@@ -152,7 +183,7 @@ it('a restart of the app and of the local AuthKit together keeps people signed i
   await app.restart();
   expect(await whoIs(browser, app)).toBe('Chiara Fontana');
   await untilReady(app);
-  // AuthKit knows them still as well: no screen but the choice of the organization.
+  // AuthKit kept its own session too: it shows only the screen to choose an organization.
   await browser.open('/login?return_to=/profile');
   expect(browser.page?.body).toContain('Choose an organization');
   await app.stop();

@@ -29,7 +29,7 @@ let issuer: SignInIssuer;
 let app: TestApp;
 let browser: Browser;
 /** Everything this app answered, but the session's own cookies. */
-let answers: string;
+let responses: string;
 let cookies: string;
 let secrets: Record<string, string>;
 
@@ -37,7 +37,7 @@ function see(page: Page): Page {
   const { 'set-cookie': lines = [], ...headers } = page.headers;
   if (page.url.origin !== app.url) return page;
   cookies += `${decodeURIComponent(lines.join('\n'))}\n`;
-  answers += `${JSON.stringify(headers)}\n${page.body}\n`;
+  responses += `${JSON.stringify(headers)}\n${page.body}\n`;
   return page;
 }
 
@@ -138,7 +138,7 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     const env = { ...issuer.env, API_AUDIENCE: audience, SESSION_SECRET: SECRET, ...store };
     app = await startTestApp({ env });
     browser = new Browser();
-    answers = '';
+    responses = '';
     cookies = '';
     secrets = {
       'session secret': SECRET,
@@ -183,8 +183,8 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
   });
 
   it('no page and no header holds a secret, and no cookie one but its session id', () => {
-    expect(answers).toContain(USER.email);
-    expect(findLeaks(secrets, answers)).toEqual([]);
+    expect(responses).toContain(USER.email);
+    expect(findLeaks(secrets, responses)).toEqual([]);
     const { 'session id': _, ...others } = secrets;
     expect(cookies).toMatch(/\bsession-[\w-]{6}=/);
     expect(findLeaks({ ...others, ...USER }, cookies)).toEqual([]);

@@ -1,4 +1,8 @@
-// When an answer counts: once, in the browser that asked, within ten minutes, by GET.
+// An authorization response counts once, in the browser that sent the request, within ten minutes, by
+// GET (RFC 9700 §4.7).
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -13,87 +17,83 @@ afterEach(() => {
 });
 afterAll(() => app.close());
 
-describe('an answer that was used', () => {
-  it('leads on to where it led before, again and again (the back button)', async () => {
+describe('an authorization response that was used', () => {
+  it('redirects to the same page each time it comes again (the back button)', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser, { returnTo: '/sessions' });
-    expect(await outcome(browser, answer)).toEqual([303, '/sessions']);
+    const response = await answerOf(app, browser, { returnTo: '/sessions' });
+    expect(await outcome(browser, response)).toEqual([303, '/sessions']);
     const session = browser.jar.find('session')?.value;
-    expect(await outcome(browser, answer)).toEqual([303, '/sessions']);
-    expect(await outcome(browser, answer)).toEqual([303, '/sessions']);
+    expect(await outcome(browser, response)).toEqual([303, '/sessions']);
+    expect(await outcome(browser, response)).toEqual([303, '/sessions']);
     expect(browser.jar.find('session')?.value).toBe(session);
     expect(app.log.at(-1)).toMatchObject({ event: 'sign_in_continued', code: 'attempt_used' });
   });
 
-  it('is refused after signing out, and offers the way back', async () => {
+  it('is refused after a sign-out, on a page that links to a new sign-in', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser, { returnTo: '/sessions' });
-    await browser.open(answer);
+    const response = await answerOf(app, browser, { returnTo: '/sessions' });
+    await browser.open(response);
     await browser.post('/logout');
-    const page = await browser.get(answer);
+    const page = await browser.get(response);
     expect([page.status, codeOn(page)]).toEqual([400, 'attempt_used']);
     expect(page.body).toContain('href="/login?return_to=%2Fsessions"');
     expect(await whoIs(browser, app)).toBeUndefined();
   });
 
-  it('signs in once, however many come at the same moment', async () => {
+  it('signs in once when four copies arrive at the same moment', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
+    const response = await answerOf(app, browser);
     const windows = Array.from({ length: 4 }, () => {
       const each = new Browser();
       each.jar.copyFrom(browser.jar);
       return each;
     });
-    const outcomes = await Promise.all(windows.map((each) => outcome(each, answer)));
+    const outcomes = await Promise.all(windows.map((each) => outcome(each, response)));
     expect(outcomes.filter(([status]) => status === 303)).toHaveLength(1);
     expect(outcomes.filter(([, code]) => code === 'attempt_used')).toHaveLength(3);
   });
 });
 
-describe('an answer for another browser', () => {
-  it('is refused where no sign-in was started', async () => {
-    const answer = await answerOf(app, new Browser());
+describe('an authorization response for another browser', () => {
+  it('is refused where no sign-in is pending', async () => {
+    const response = await answerOf(app, new Browser());
     const other = new Browser();
-    expect(await outcome(other, answer)).toEqual([400, 'attempt_missing']);
+    expect(await outcome(other, response)).toEqual([400, 'attempt_missing']);
     expect(other.jar.names()).toEqual([]);
   });
 
-  it('is refused where another sign-in was started, which goes on', async () => {
-    const answer = await answerOf(app, new Browser(), { person: 'Bruno' });
+  it('is refused where another sign-in is pending, which still completes', async () => {
+    const response = await answerOf(app, new Browser(), { person: 'Bruno' });
     const other = new Browser();
     const own = await answerOf(app, other, { person: 'Ada' });
-    expect(await outcome(other, answer)).toEqual([400, 'state_mismatch']);
+    expect(await outcome(other, response)).toEqual([400, 'state_mismatch']);
     expect(await outcome(other, own)).toEqual([303, '/profile']);
     expect(await whoIs(other, app)).toBe('Ada Lindqvist');
   });
 
-  it('signs nobody over to another account (login CSRF)', async () => {
+  it('does not replace the signed-in user (login CSRF)', async () => {
     const attackers = await answerOf(app, new Browser(), { person: 'Bruno' });
     const victim = await signIn(app, { person: 'Ada' });
     expect(await outcome(victim, attackers)).toEqual([303, '/']);
     expect(await whoIs(victim, app)).toBe('Ada Lindqvist');
   });
 
-  it('is refused with an attempt whose cookie was tampered with', async () => {
+  it('is refused when the cookie of the attempt was tampered with', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
+    const response = await answerOf(app, browser);
     const attempt = [...browser.jar.cookies.values()].find(({ name }) =>
       name.startsWith('sign-in-'),
     );
     if (attempt) attempt.value = `A${attempt.value.slice(1)}B`;
-    expect(await outcome(browser, answer)).toEqual([400, 'attempt_missing']);
+    expect(await outcome(browser, response)).toEqual([400, 'attempt_missing']);
   });
 });
 
-describe('an answer that comes late', () => {
+describe('an authorization response that comes late', () => {
   it.each<[string, number, Outcome]>([
-    ['in the tenth minute works', 599, [303, '/sessions']],
-    ['after ten minutes is refused', 601, [400, 'attempt_expired']],
-    [
-      'after an hour is refused, as nothing is known of it any more',
-      3_601,
-      [400, 'attempt_missing'],
-    ],
+    ['signs in within the tenth minute', 599, [303, '/sessions']],
+    ['is refused after ten minutes', 601, [400, 'attempt_expired']],
+    ['is refused as unknown after an hour', 3_601, [400, 'attempt_missing']],
   ])('%s', async (_case, seconds, expected) => {
     const browser = new Browser();
     const start = await browser.get(`${app.url}/login?return_to=/sessions`);
@@ -107,17 +107,17 @@ describe('an answer that comes late', () => {
   });
 });
 
-describe('the method', () => {
-  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s is 405 and spends nothing', async (method) => {
+describe('another method than GET', () => {
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s gets 405 and spends nothing', async (method) => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
-    const page = await browser.fetch(answer, { method, headers: { accept: 'text/html' } });
+    const response = await answerOf(app, browser);
+    const page = await browser.fetch(response, { method, headers: { accept: 'text/html' } });
     expect([page.status, page.headers.allow]).toEqual([405, 'GET, HEAD']);
     expect(JSON.parse(page.body)).toMatchObject({ error: 'method_not_allowed' });
-    expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+    expect(await outcome(browser, response)).toEqual([303, '/profile']);
   });
 
-  it('POST as form_post sends it is answered with a page that says why', async () => {
+  it('POST from response_mode=form_post gets a page that explains the refusal', async () => {
     const page = await new Browser().post(`${app.url}/callback`, { code: 'x', state: 'y' });
     expect([page.status, codeOn(page)]).toEqual([405, 'method_not_allowed']);
     expect(page.body).toContain('SameSite=Lax');
@@ -125,9 +125,17 @@ describe('the method', () => {
 
   it('HEAD spends nothing', async () => {
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
-    const { status, headers } = await browser.fetch(answer, { method: 'HEAD' });
+    const response = await answerOf(app, browser);
+    const { status, headers } = await browser.fetch(response, { method: 'HEAD' });
     expect([status, headers['set-cookie']]).toEqual([200, undefined]);
-    expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+    expect(await outcome(browser, response)).toEqual([303, '/profile']);
   });
+});
+
+it('refuses a request target that is no URL, and does not fail with 500', async () => {
+  const socket = connect(app.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write('GET http://999.1/callback?code=1 HTTP/1.1\r\nHost: localhost\r\n');
+  socket.write('Sec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n');
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 (?:302|400) /);
 });

@@ -1,5 +1,5 @@
-// AuthKit fails while a code is exchanged: a page names the cause, nobody is signed in, the session
-// of someone who was stays, and the same answer works once AuthKit does again.
+// AuthKit or the store fails while a code is exchanged. A page names the cause, sessions stay as they
+// were, and the same authorization response works once the fault is over.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -8,7 +8,7 @@ import { startRedis } from '../../support/store/redis.ts';
 
 type Fault = Parameters<TestApp['authKit']['control']['fault']>[0];
 
-describe('a fault of AuthKit', () => {
+describe('the callback while an endpoint of AuthKit fails', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
@@ -24,17 +24,17 @@ describe('a fault of AuthKit', () => {
     ['token: cut', { endpoint: 'token', kind: 'cut' }, 503, 'issuer_unreachable'],
     ['token: garbage', { endpoint: 'token', kind: 'garbage' }, 502, 'response_invalid'],
     ['token: silent', { endpoint: 'token', kind: 'silent' }, 504, 'issuer_timeout'],
-    ['keys: 503', { endpoint: 'jwks', kind: 'status', status: 503 }, 503, 'issuer_unreachable'],
-    ['keys: cut', { endpoint: 'jwks', kind: 'cut' }, 503, 'issuer_unreachable'],
-    ['keys: garbage', { endpoint: 'jwks', kind: 'garbage' }, 503, 'issuer_unreachable'],
-  ])('%s', async (_name, fault, status, code) => {
-    // A new process has no keys yet; the ones it once fetched would hide the fault.
+    ['jwks: 503', { endpoint: 'jwks', kind: 'status', status: 503 }, 503, 'issuer_unreachable'],
+    ['jwks: cut', { endpoint: 'jwks', kind: 'cut' }, 503, 'issuer_unreachable'],
+    ['jwks: garbage', { endpoint: 'jwks', kind: 'garbage' }, 503, 'issuer_unreachable'],
+  ])('shows an error page and begins no session (%s)', async (_name, fault, status, code) => {
+    // A restarted app has no keys in memory that would hide the fault.
     await app.restart();
     await untilReady(app);
     const browser = new Browser();
-    const answer = await answerOf(app, browser);
+    const response = await answerOf(app, browser);
     app.authKit.control.fault(fault);
-    const page = await browser.get(answer);
+    const page = await browser.get(response);
     expect([page.status, codeOn(page)]).toEqual([status, code]);
     if (status !== 502) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
     expect(page.body).toContain('href="/login?return_to=%2Fprofile"');
@@ -42,24 +42,24 @@ describe('a fault of AuthKit', () => {
 
     app.authKit.control.reset();
     const again = fault.endpoint === 'token' ? [303, '/profile'] : [400, 'code_refused'];
-    expect(await outcome(browser, answer)).toEqual(again);
+    expect(await outcome(browser, response)).toEqual(again);
   });
 
-  it('leaves someone who is signed in signed in', async () => {
+  it('keeps the signed-in user signed in', async () => {
     const browser = await signIn(app, { person: 'Ada' });
-    const answer = await answerOf(app, browser);
+    const response = await answerOf(app, browser);
     app.authKit.control.fault({ endpoint: 'token', kind: 'status', status: 500 });
-    expect(await outcome(browser, answer)).toEqual([503, 'issuer_unreachable']);
+    expect(await outcome(browser, response)).toEqual([503, 'issuer_unreachable']);
     expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
   });
 });
 
-it('a wrong client secret is told apart, and is an alarm in the log', async () => {
+it('a wrong client secret is refused as client_refused, and logged as an error', async () => {
   const wrong = 'not-the-secret-of-this-application';
   const app = await startTestApp({ env: { OAUTH_APP_CLIENT_SECRET: wrong } });
   const browser = new Browser();
-  const answer = await answerOf(app, browser);
-  expect(await outcome(browser, answer)).toEqual([502, 'client_refused']);
+  const response = await answerOf(app, browser);
+  expect(await outcome(browser, response)).toEqual([502, 'client_refused']);
   expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
   // What the operator searches for.
   expect(JSON.stringify(app.log.at(-1))).toContain('"oauthError":"invalid_client"');
@@ -67,18 +67,18 @@ it('a wrong client secret is told apart, and is an alarm in the log', async () =
   await app.close();
 });
 
-it('a session store that is away signs nobody in, and the answer works when it is back', async () => {
+it('an unreachable store signs no user in, and the same response works when the store is back', async () => {
   const redis = await startRedis();
   const app = await startTestApp({ env: { REDIS_URL: redis.url } });
   await untilReady(app);
   const browser = new Browser();
-  const answer = await answerOf(app, browser);
+  const response = await answerOf(app, browser);
   await redis.stop();
-  expect(await outcome(browser, answer)).toEqual([503, 'store_unavailable']);
+  expect(await outcome(browser, response)).toEqual([503, 'store_unavailable']);
   expect((await browser.get(app.url)).status).toBe(200);
   await redis.start();
   await untilReady(app);
-  expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+  expect(await outcome(browser, response)).toEqual([303, '/profile']);
   await app.close();
   await redis.close();
 });

@@ -1,5 +1,5 @@
-// What is wrong with an ID token refuses the sign-in; one row is one flaw. At an issuer with real
-// keys that signs what each row asks for (OpenID Connect Core §3.1.3.7).
+// The checks of the token response and its ID token (OpenID Connect Core §3.1.3.7). Each row has one
+// flaw, signed by an issuer with real keys.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -50,31 +50,31 @@ const flaws: [string, () => Variation | Promise<Variation>, string?][] = [
   ['no expiry', () => ({ idToken: { exp: undefined } })],
   ['no issue time', () => ({ idToken: { iat: undefined } })],
   ['an expiry long past', () => ({ idToken: { exp: now() - 120 } }), 'clock_skew'],
-  ['a start in the future', () => ({ idToken: { nbf: now() + 120 } }), 'clock_skew'],
+  ['an nbf in the future', () => ({ idToken: { nbf: now() + 120 } }), 'clock_skew'],
   [
-    'a key of somebody else',
+    'a signature of another key under the published kid',
     async () => ({ idTokenKey: { ...(await makeKey()), kid: issuer.key.kid } }),
   ],
-  ['a key that is not published', async () => ({ idTokenKey: await makeKey() })],
-  ['no signature', () => ({ mangle: withoutSignature })],
-  ['a payload that was changed', () => ({ mangle: withOtherPayload })],
+  ['a signature of an unpublished key', async () => ({ idTokenKey: await makeKey() })],
+  ['alg none and no signature', () => ({ mangle: withoutSignature })],
+  ['a changed payload', () => ({ mangle: withOtherPayload })],
   [
-    'HS256 with the public key',
+    'an HS256 signature made with the public key',
     () => ({ mangle: () => signWithPublicKey(issuer, issuer.key.publicKey) }),
   ],
   ['no ID token at all', () => ({ response: { id_token: undefined } }), 'response_invalid'],
-  ['what is no token', () => ({ response: { id_token: 'no.token' } })],
+  ['a malformed ID token', () => ({ response: { id_token: 'no.token' } })],
   ['no access token', () => ({ response: { access_token: undefined } }), 'response_invalid'],
   ['another token type', () => ({ response: { token_type: 'mac' } }), 'response_invalid'],
   [
-    'an answer of a megabyte',
+    'a body of a megabyte',
     () => ({ response: { pad: 'x'.repeat(1_000_000) } }),
     'response_invalid',
   ],
 ];
 
-describe.each(flaws)('%s', (_flaw, vary, code = 'id_token_invalid') => {
-  it(`is refused as ${code}, and nobody is signed in`, async () => {
+describe.each(flaws)('a token response with %s', (_flaw, vary, code = 'id_token_invalid') => {
+  it(`is refused as ${code}, and no session begins`, async () => {
     issuer.vary = await vary();
     const browser = new Browser();
     const page = await browser.open(`${app.url}/login?return_to=/profile`);
@@ -85,15 +85,18 @@ describe.each(flaws)('%s', (_flaw, vary, code = 'id_token_invalid') => {
   });
 });
 
-describe('what is no flaw', () => {
+describe('a token response without a flaw', () => {
   it.each<[string, () => Variation]>([
-    ['clocks that differ by 20 seconds', () => ({ idToken: { exp: now() - 20 } })],
-    ['a token type in capitals', () => ({ response: { token_type: 'BEARER' } })],
     [
-      'a response without scope, expiry and refresh token',
+      'an ID token that expired 20 seconds ago (clock skew)',
+      () => ({ idToken: { exp: now() - 20 } }),
+    ],
+    ['token_type in capitals', () => ({ response: { token_type: 'BEARER' } })],
+    [
+      'no scope, expires_in and refresh token',
       () => ({ response: { expires_in: undefined, refresh_token: undefined } }),
     ],
-  ])('%s', async (_case, vary) => {
+  ])('signs in with %s', async (_case, vary) => {
     issuer.vary = vary();
     const page = await new Browser().open(`${app.url}/login?return_to=/profile`);
     expect([page.status, page.url.pathname]).toEqual([200, '/profile']);
@@ -104,13 +107,17 @@ describe('the iss parameter (RFC 9207)', () => {
   const promised = { authorization_response_iss_parameter_supported: true };
 
   it.each<[string, Variation, string | undefined]>([
-    ['may be missing where nothing is promised', {}, undefined],
+    ['may be missing when the metadata does not promise it', {}, undefined],
     [
-      'is refused when it is wrong',
+      'is refused when it names another issuer',
       { redirect: { iss: 'https://evil.example' } },
       'issuer_response_mismatch',
     ],
-    ['may not be missing where it is promised', { metadata: promised }, 'issuer_response_mismatch'],
+    [
+      'is refused as missing when the metadata promises it',
+      { metadata: promised },
+      'issuer_response_mismatch',
+    ],
   ])('%s', async (_case, variation, code) => {
     issuer.vary = variation;
     await app.restart();
@@ -119,7 +126,7 @@ describe('the iss parameter (RFC 9207)', () => {
     expect(codeOn(page)).toBe(code);
   });
 
-  it('is accepted when it is right', async () => {
+  it('is accepted when it names the issuer', async () => {
     issuer.vary = { metadata: promised, redirect: { iss: issuer.url } };
     await app.restart();
     const page = await new Browser().open(`${app.url}/login?return_to=/profile`);
@@ -127,7 +134,7 @@ describe('the iss parameter (RFC 9207)', () => {
   });
 });
 
-it('signs in with a key that appeared after the first sign-in, a minute later', async () => {
+it('a key published after the first sign-in is accepted a minute later', async () => {
   issuer.vary = {};
   await app.restart();
   const first = await new Browser().open(`${app.url}/login?return_to=/profile`);
@@ -135,7 +142,7 @@ it('signs in with a key that appeared after the first sign-in, a minute later', 
   const key = await makeKey();
   issuer.published.push(key.jwk);
   issuer.vary = { idTokenKey: key };
-  // Not at once: an unknown key id must not make the app ask for the keys again and again.
+  // Not at once: unknown key ids must not make the app fetch the keys again and again.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
   const page = await new Browser().open(`${app.url}/login?return_to=/profile`);
   expect([page.status, page.url.pathname]).toEqual([200, '/profile']);

@@ -1,6 +1,6 @@
-// Answers at /callback that are not what AuthKit sent, or not for this browser, or not now. One row
-// is an input, what a visitor gets, what someone who is signed in gets. Afterwards the session holds
-// who it held before, and the genuine answer still works: nothing burns it but its own use.
+// Authorization responses that were changed on the way. Each row has the change, the outcome for a
+// visitor and the outcome for a signed-in user. A refused response must not spend the genuine one, or a
+// link with a made-up query would break a pending sign-in.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -41,7 +41,7 @@ const rows: [string, Change, Outcome, Outcome][] = [
   ['no state', { state: [] }, [400, 'attempt_missing'], HOME],
   ['another state', { state: 'not-the-state' }, OTHER_ATTEMPT, HOME],
   [
-    'an error of another state',
+    'an error under another state',
     { code: [], error: 'access_denied', state: 'x' },
     OTHER_ATTEMPT,
     HOME,
@@ -55,23 +55,26 @@ const rows: [string, Change, Outcome, Outcome][] = [
   ['temporarily_unavailable', { code: [], error: 'temporarily_unavailable' }, AWAY, AWAY],
 ];
 
-describe.each(rows)('an answer with %s', (_input, change, forVisitors, forSignedIn) => {
-  it('is refused, and the genuine one still works', async () => {
-    const browser = new Browser();
-    const answer = await answerOf(app, browser);
-    const changed = withParameters(answer, change);
-    expect(await outcome(browser, changed)).toEqual(forVisitors);
-    expect(browser.jar.find('session')).toBeUndefined();
-    expect(await outcome(browser, answer)).toEqual([303, '/profile']);
-    expect(await whoIs(browser, app)).toBe('Bruno Okafor');
-  });
+describe.each(rows)(
+  'an authorization response with %s',
+  (_input, change, forVisitors, forSignedIn) => {
+    it('is refused, and the genuine response still signs in', async () => {
+      const browser = new Browser();
+      const response = await answerOf(app, browser);
+      const changed = withParameters(response, change);
+      expect(await outcome(browser, changed)).toEqual(forVisitors);
+      expect(browser.jar.find('session')).toBeUndefined();
+      expect(await outcome(browser, response)).toEqual([303, '/profile']);
+      expect(await whoIs(browser, app)).toBe('Bruno Okafor');
+    });
 
-  it('changes nothing for someone who is signed in', async () => {
-    const browser = await signIn(app, { person: 'Ada' });
-    const answer = await answerOf(app, browser, { returnTo: '/sessions' });
-    const changed = withParameters(answer, change);
-    expect(await outcome(browser, changed)).toEqual(forSignedIn);
-    expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
-    expect(await outcome(browser, answer)).toEqual([303, '/sessions']);
-  });
-});
+    it('leaves the signed-in user as they were', async () => {
+      const browser = await signIn(app, { person: 'Ada' });
+      const response = await answerOf(app, browser, { returnTo: '/sessions' });
+      const changed = withParameters(response, change);
+      expect(await outcome(browser, changed)).toEqual(forSignedIn);
+      expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
+      expect(await outcome(browser, response)).toEqual([303, '/sessions']);
+    });
+  },
+);

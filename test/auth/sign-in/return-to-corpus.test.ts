@@ -1,6 +1,5 @@
-// Nobody who follows a link to /login ends on another origin (RFC 9700 §4.11): every try of the
-// corpus through the rule itself, through redirects that real Chromium follows, and a sample of them
-// through whole sign-ins.
+// A link to /login never leads to another origin (RFC 9700 §4.11). Every value of the corpus goes
+// through sameOriginPath and through redirects in real Chromium, a sample through whole sign-ins.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Browser as Chromium, Page } from 'playwright-core';
@@ -11,34 +10,34 @@ import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { launchChromium, newPage } from '../../support/browser/chromium.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
 
-/** The origins that the page asked anything of, whether or not somebody answered. */
+/** The origins the page sent requests to, whether or not a server responded. */
 function originsAskedBy(page: Page): Set<string> {
   const origins = new Set<string>();
   page.on('request', (request) => origins.add(new URL(request.url()).origin));
   return origins;
 }
 
-/** What a browser makes of it that resolves it as it is. */
+/** Whether a browser that resolves this value unchecked leaves the origin. */
 function leadsAway(value: string): boolean {
   const base = 'http://app.example/a/b';
   return URL.canParse(value, base) && new URL(value, base).origin !== 'http://app.example';
 }
 
-describe('the rule', () => {
-  it('is tried 400 times and more', () => {
+describe('sameOriginPath', () => {
+  it('is tested with over 600 values, of which over 300 leave the origin unchecked', () => {
     expect(RETURN_TO_CORPUS.length).toBeGreaterThan(600);
-    // A careless rule lets most of them pass: else they would prove nothing.
+    // Values that stay on the origin anyway would prove nothing.
     expect(RETURN_TO_CORPUS.filter(leadsAway).length).toBeGreaterThan(300);
   });
 
   it.each(['http://app.example/', 'https://app.example/a/b?c#d', 'http://localhost:3000/login'])(
-    'leads to a path of the origin, seen from %s',
+    'keeps every value on the origin %s',
     (base) => {
       for (const value of RETURN_TO_CORPUS) {
         const path = sameOriginPath(value);
         const url = new URL(path, base);
         expect([value, url.origin]).toEqual([value, new URL(base).origin]);
-        // Visible ASCII alone: no other parser on the way has anything to read into it.
+        // Visible ASCII only, which every parser on the way reads alike.
         expect(path).toMatch(/^\/(?!\/)[\u0021-\u005b\u005d-\u007e]*$/);
         expect(url.pathname).not.toMatch(/^\/(login|callback|logout)(\/|$)/i);
         expect(sameOriginPath(path)).toBe(path);
@@ -46,7 +45,7 @@ describe('the rule', () => {
     },
   );
 
-  it('keeps paths of this origin as they are', () => {
+  it('keeps paths of this origin unchanged', () => {
     for (const path of ['/', '/profile', '/a/b?c=%2F%2Fx&d=//e#f', '/loginx', '/%E2%82%AC?q=1']) {
       expect(sameOriginPath(path)).toBe(path);
     }
@@ -59,7 +58,7 @@ describe('the rule', () => {
     ['/profile'],
     { toString: () => '/profile' },
     `/${'a'.repeat(800)}`,
-  ])('takes %j for the home page', (value) => {
+  ])('replaces %j with /', (value) => {
     expect(sameOriginPath(value)).toBe('/');
   });
 });
@@ -72,7 +71,7 @@ describe('in Chromium', () => {
   let app: TestApp;
 
   beforeAll(async () => {
-    // Redirects to what the rule made of a try, or, to see that the tries work, to the try itself.
+    // Redirects to the checked value, or to the value itself to show that the attack works.
     server = createServer((req, res) => {
       const [, kind, index] = /^\/(guarded|unguarded)\/(\d+)$/.exec(req.url ?? '') ?? [];
       if (kind === undefined) return void res.end('<title>still here</title>');
@@ -93,10 +92,10 @@ describe('in Chromium', () => {
     await issuer.close();
   });
 
-  it('every redirect stays on the origin', async () => {
+  it('every checked redirect stays on the origin', async () => {
     const page = await newPage(chromium);
     const asked = originsAskedBy(page);
-    // What the rule makes alike is alike for the browser too: one visit for each Location.
+    // One visit for each distinct Location is enough.
     const visits = new Map(RETURN_TO_CORPUS.map((value, index) => [sameOriginPath(value), index]));
     for (const [path, index] of visits) {
       await page.goto(`${origin}/guarded/${index}`, { waitUntil: 'commit' });
@@ -106,7 +105,7 @@ describe('in Chromium', () => {
     await page.context().close();
   }, 120_000);
 
-  it('without the rule, redirects do leave it', async () => {
+  it('unchecked redirects leave the origin', async () => {
     const page = await newPage(chromium);
     const asked = originsAskedBy(page);
     for (const value of ['//evil.example', '/\\evil.example', 'https://evil.example']) {
@@ -117,13 +116,13 @@ describe('in Chromium', () => {
     await page.context().close();
   });
 
-  it('every fifteenth one through a whole sign-in', async () => {
+  it('a whole sign-in with every fifteenth value stays on the origin', async () => {
     const sample = RETURN_TO_CORPUS.filter((_value, index) => index % 15 === 0);
     expect(sample.length).toBeGreaterThan(40);
     const page = await newPage(chromium);
     const asked = originsAskedBy(page);
     for (const value of sample) {
-      // Else the page about signing in too often comes first.
+      // With its cookies the browser would get the page about signing in too often.
       await page.context().clearCookies();
       await page.goto(`${app.url}/login?return_to=${encodeURIComponent(value)}`);
       expect([value, new URL(page.url()).origin]).toEqual([value, app.url]);

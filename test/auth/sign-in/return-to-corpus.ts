@@ -1,9 +1,9 @@
-// Tries to make a redirect leave the origin: our own, generated from the ways in which parsers of
-// URLs have been made to disagree. Each is what a link would put into `return_to`, decoded once.
+// Values of `return_to`, decoded once, that try to make a redirect leave the origin. They are generated
+// from known ways to make URL parsers disagree.
 
 const HOST = 'evil.example';
 
-// What a careless check takes for a path, and some parser reads as "another host follows".
+// A careless check takes these for the start of a path; some parsers read a host after them.
 const SLASHES = [
   '//',
   '///',
@@ -35,7 +35,7 @@ const SLASHES = [
   '/:/',
   '/://',
 ];
-// Removed or passed over by browsers, wherever they stand (WHATWG URL, "remove all ASCII tab or newline").
+// Browsers remove or skip these anywhere (WHATWG URL, "remove all ASCII tab or newline").
 const CONTROLS = [
   '\t',
   '\n',
@@ -49,7 +49,7 @@ const CONTROLS = [
   '\u007f',
   '\u0085',
 ];
-// Look like a slash, a space or nothing; some normalize to one.
+// These look like a slash, a space or nothing; some normalize to one.
 const LOOKALIKES = [
   '\uff0f',
   '\uff3c',
@@ -210,7 +210,7 @@ const NESTED = [
 
 const after = (starts: string[], rest: string) => starts.map((start) => start + rest);
 
-/** Every try, once. */
+/** Every value, once. */
 export const RETURN_TO_CORPUS: readonly string[] = [
   ...new Set([
     ...after(SLASHES, HOST),

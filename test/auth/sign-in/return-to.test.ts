@@ -1,8 +1,9 @@
-// Where a sign-in may lead: paths of this origin, as a browser would understand them.
+// A sign-in leads to a path of this origin only, as a browser parses it: no open redirect (RFC 9700
+// §4.11).
 import { describe, expect, it } from 'vitest';
 import { sameOriginPath } from '../../../src/auth/index.ts';
 
-describe('is kept', () => {
+describe('sameOriginPath', () => {
   it.each([
     '/',
     '/profile',
@@ -14,7 +15,7 @@ describe('is kept', () => {
     '/loginfo',
     '/callbacks',
     `/${'a'.repeat(799)}`,
-  ])('%s', (path) => {
+  ])('keeps %s', (path) => {
     expect(sameOriginPath(path)).toBe(path);
   });
 
@@ -22,12 +23,10 @@ describe('is kept', () => {
     ['/a/../b', '/b'],
     ['/ä b', '/%C3%A4%20b'],
     ['/"<>', '/%22%3C%3E'],
-  ])('%s as %s', (value, path) => {
+  ])('normalizes %s to %s', (value, path) => {
     expect(sameOriginPath(value)).toBe(path);
   });
-});
 
-describe('becomes /', () => {
   it.each([
     ['another host', 'https://evil.example/'],
     ['another host without scheme', '//evil.example'],
@@ -39,21 +38,21 @@ describe('becomes /', () => {
     ['dots that leave two slashes', '/.//evil.example'],
     ['dots up that leave two slashes', '/a/..//evil.example'],
     ['encoded dots that leave two slashes', '/%2e//evil.example'],
-    ['a script', 'javascript:alert(1)'],
+    ['a javascript: URL', 'javascript:alert(1)'],
     ['a relative path', 'profile'],
     ['a leading space', ' /profile'],
-    ['nothing', ''],
+    ['an empty string', ''],
     ['an absent value', undefined],
     ['a repeated parameter', ['/a', '/b']],
     ['an object', { path: '/a' }],
-    ['what is too long', `/${'a'.repeat(800)}`],
-    ['what is too long once it is encoded', `/${'ä'.repeat(400)}`],
-    ['the login itself', '/login?return_to=/login'],
-    ['the login in capitals', '/LOGIN'],
-    ['the callback', '/callback?code=x'],
-    ['the sign-out', '/logout'],
-    ['the login by way of dots', '/a/../login'],
-  ])('%s', (_case, value) => {
+    ['a path that is too long', `/${'a'.repeat(800)}`],
+    ['a path that is too long once it is encoded', `/${'ä'.repeat(400)}`],
+    ['the login path', '/login?return_to=/login'],
+    ['the login path in capitals', '/LOGIN'],
+    ['the callback path', '/callback?code=x'],
+    ['the logout path', '/logout'],
+    ['the login path behind dots', '/a/../login'],
+  ])('replaces %s with /', (_case, value) => {
     expect(sameOriginPath(value)).toBe('/');
   });
 });

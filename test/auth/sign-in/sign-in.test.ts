@@ -1,5 +1,4 @@
-// Every person signs in to every kind of application, over HTTP, through the screens of the local
-// AuthKit.
+// Whole sign-ins over HTTP, through the screens of the local AuthKit, for each kind of application.
 import { once } from 'node:events';
 import { request as send, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,20 +12,20 @@ const people = [
   { person: 'Chiara', email: 'chiara.fontana@example.com', organization: 'Blue Kiln Studio' },
 ];
 
-/** The parameters of the authorization request that GET /login answers with. */
+/** The parameters of the authorization request to which GET /login redirects. */
 async function authorizationRequest(app: TestApp, query = ''): Promise<Record<string, string>> {
   const { location } = await new Browser().get(`${app.url}/login${query}`);
   return Object.fromEntries(location?.searchParams ?? []);
 }
 
-describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('as a %s application', (kind) => {
+describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('a %s application', (kind) => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ kind });
   });
   afterAll(() => app.close());
 
-  it.each(people)('$person signs in and lands on the page that was wanted', async (someone) => {
+  it.each(people)('signs in $person and returns to the requested page', async (someone) => {
     const { page } = await signIn(app, someone);
     expect(page?.url.href).toBe(`${app.url}/profile`);
     const { sub, name, organizations } =
@@ -38,7 +37,7 @@ describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('as a %s applicat
     expect(shown).toContain(`Organization ${organizations?.[0]?.id ?? 'None'}`);
   });
 
-  it('asks for a code with PKCE, state and nonce, although the metadata lists no PKCE', async () => {
+  it('sends PKCE, state and nonce, although the metadata does not list PKCE', async () => {
     const request = await authorizationRequest(app);
     expect(request).toEqual({
       client_id: app.env['OAUTH_APP_CLIENT_ID'],
@@ -57,14 +56,14 @@ describe.each<Kind>(['firstParty', 'publicApp', 'thirdParty'])('as a %s applicat
   });
 });
 
-describe('an organization', () => {
+describe('the organization of a user', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
   });
   afterAll(() => app.close());
 
-  it('is the one the person chose, and another after "Switch organization"', async () => {
+  it('is the one the user chose, until they switch to another', async () => {
     const [kiln, north] = app.authKit.people.find(({ name }) => name.startsWith('Chiara'))
       ?.organizations ?? [{ id: '' }];
     const browser = await signIn(app, {
@@ -84,7 +83,7 @@ describe('an organization', () => {
     expect(plainText(browser.page?.body ?? '')).toContain(`Organization ${north?.id}`);
   });
 
-  it('is asked of nobody who has one or none', async () => {
+  it('is chosen without a screen when the user has only one', async () => {
     const browser = await signIn(app, { person: 'Bruno', path: '/organization' });
     const [harbour] = app.authKit.people.find(({ name }) => name.startsWith('Bruno'))
       ?.organizations ?? [{ id: '' }];
@@ -99,7 +98,7 @@ describe('the consent of a third-party application', () => {
   });
   afterAll(() => app.close());
 
-  it('is asked for once, and again for more scopes only', async () => {
+  it('is asked for once, and again only for more scopes', async () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Bruno'));
@@ -118,7 +117,7 @@ describe('the consent of a third-party application', () => {
     expect(plainText(browser.page?.body ?? '')).toContain('posts:read A permission of your role');
   });
 
-  it('that is denied gives a page that says so, and the way to try again', async () => {
+  it('gets a page with access_denied and a link to try again when the user denies it', async () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Ada'));
@@ -137,19 +136,19 @@ describe('GET /login', () => {
   });
   afterAll(() => app.close());
 
-  it('starts a sign-in for someone who is signed in too', async () => {
+  it('starts a sign-in for a signed-in user too', async () => {
     const browser = await signIn(app);
     const { status, location } = await browser.get(`${app.url}/login`);
     expect(status).toBe(302);
     expect(location?.href).toContain(`${app.authKit.issuer}/oauth2/authorize?`);
   });
 
-  it('starts a sign-in whatever the query pretends to be', async () => {
+  it('starts a sign-in even with the parameters of an authorization response', async () => {
     const query = '?code=x&state=y&error=z&response=w';
     expect(await authorizationRequest(app, query)).toMatchObject({ response_type: 'code' });
   });
 
-  it('passes prompt=login on, which asks again who it is, and no other prompt', async () => {
+  it('passes prompt=login on, so AuthKit asks who the user is, and no other prompt', async () => {
     expect(await authorizationRequest(app, '?prompt=login')).toMatchObject({ prompt: 'login' });
     expect(await authorizationRequest(app, '?prompt=none')).not.toHaveProperty('prompt');
 
@@ -160,7 +159,7 @@ describe('GET /login', () => {
     expect(plainText(browser.page?.body ?? '')).toContain('Name Ada Lindqvist');
   });
 
-  it('asks for the scope and the resource that are set', async () => {
+  it('requests the configured scope and resource', async () => {
     const resource = 'https://api.example.com/';
     await app.restart({ OAUTH_SCOPE: 'openid posts:read', OAUTH_RESOURCE: resource });
     expect(await authorizationRequest(app)).toMatchObject({ scope: 'openid posts:read', resource });
@@ -173,9 +172,9 @@ describe('GET /login', () => {
     ['a frame', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }],
     ['an embedded object', { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'object' }],
     ['a prefetch', { 'sec-fetch-mode': 'navigate', 'sec-purpose': 'prefetch;prerender' }],
-    ['a prefetch of old Firefoxes', { 'x-moz': 'prefetch' }],
-    ['a preview of old Safaris', { 'x-purpose': 'preview' }],
-  ])('leaves nothing behind for %s, and pushes nothing out', async (_, headers) => {
+    ['a prefetch by an old Firefox', { 'x-moz': 'prefetch' }],
+    ['a preview by an old Safari', { 'x-purpose': 'preview' }],
+  ])('starts no sign-in for %s, and drops no pending one', async (_, headers) => {
     const browser = new Browser();
     await browser.get(`${app.url}/login`);
     const before = browser.jar.names();
@@ -185,24 +184,24 @@ describe('GET /login', () => {
       expect([status, location]).toEqual([204, undefined]);
     }
     expect(browser.jar.names()).toEqual(before);
-    // None of them took a place under the limit of 120 a minute.
+    // None of them counted towards the limit of 120 a minute.
     expect((await browser.get(`${app.url}/login?again`)).status).toBe(302);
   });
 
-  it('starts for a navigation that a service worker passes on', async () => {
+  it('starts a sign-in for a navigation that a service worker forwards', async () => {
     const headers = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' };
     expect((await new Browser().get(`${app.url}/login`, { headers })).status).toBe(302);
     const page = await new Browser().get(`${app.url}/profile`, { headers });
     expect([page.status, page.location?.pathname]).toEqual([302, '/login']);
   });
 
-  it('starts for a client that says nothing of what it wants', async () => {
+  it('starts a sign-in for a client without an Accept header', async () => {
     const asked = send(`${app.url}/login`).end();
     const [response] = (await once(asked, 'response')) as [IncomingMessage];
     expect(response.resume().statusCode).toBe(302);
   });
 
-  it.each(['HEAD', 'prefetch'])('leaves nothing behind for a %s', async (kind) => {
+  it.each(['HEAD', 'prefetch'])('starts no sign-in for a %s', async (kind) => {
     const browser = new Browser();
     const page =
       kind === 'HEAD'

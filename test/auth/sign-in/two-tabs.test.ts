@@ -1,4 +1,4 @@
-// Several sign-ins at once in one browser: each is completed on its own, in any order.
+// Several sign-ins at once in one browser. Each has its own attempt, so they complete in any order.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -12,23 +12,23 @@ afterAll(() => app.close());
 
 const attemptsIn = ({ jar }: Browser) => jar.names().filter((name) => name.startsWith('sign-in.'));
 
-describe('two tabs that wait for AuthKit at the same time', () => {
+describe('two tabs at AuthKit at the same time', () => {
   it.each(['first', 'second'])(
-    'end on the page of each, the %s one finishing first',
+    'each return to their own page when the %s one finishes first',
     async (one) => {
       const browser = new Browser();
       const first = await answerOf(app, browser, { returnTo: '/profile' });
       const second = await answerOf(app, browser, { returnTo: '/sessions?tab=2' });
       const inOrder = one === 'first' ? [first, second] : [second, first];
       const ends = [];
-      for (const answer of inOrder) ends.push((await browser.get(answer)).location?.href);
+      for (const response of inOrder) ends.push((await browser.get(response)).location?.href);
       const expected = [`${app.url}/profile`, `${app.url}/sessions?tab=2`];
       expect(ends).toEqual(one === 'first' ? expected : expected.toReversed());
       expect(await whoIs(browser, app)).toBe('Bruno Okafor');
     },
   );
 
-  it('end on the page of each when they started in the same moment', async () => {
+  it('each return to their own page when they start at the same moment', async () => {
     const browser = new Browser();
     await answerOf(app, browser);
     const pages = ['/profile', '/organization', '/sessions'];
@@ -45,7 +45,7 @@ describe('two tabs that wait for AuthKit at the same time', () => {
     expect(ends).toEqual(pages);
   });
 
-  it('may be two people: the one who finishes last is signed in', async () => {
+  it('may be two users, of whom the last to finish is signed in', async () => {
     const browser = new Browser();
     const bruno = await answerOf(app, browser, { person: 'Bruno' });
     await browser.get(`${app.url}/login?prompt=login&return_to=/sessions`);
@@ -59,25 +59,25 @@ describe('two tabs that wait for AuthKit at the same time', () => {
   });
 });
 
-describe('attempts pile up', () => {
-  it('to five, of which each can be completed; the sixth drops the oldest', async () => {
+describe('pending attempts of one browser', () => {
+  it('are at most five, which can all be completed; a sixth replaces the oldest', async () => {
     const browser = new Browser();
     const paths = ['/?1', '/?2', '/?3', '/?4', '/?5'];
-    const answers = [];
-    for (const returnTo of paths) answers.push(await answerOf(app, browser, { returnTo }));
+    const responses = [];
+    for (const returnTo of paths) responses.push(await answerOf(app, browser, { returnTo }));
     expect(attemptsIn(browser)).toHaveLength(5);
-    answers.push(await answerOf(app, browser, { returnTo: '/?6' }));
+    responses.push(await answerOf(app, browser, { returnTo: '/?6' }));
     expect(attemptsIn(browser)).toHaveLength(5);
 
-    const [oldest, ...others] = answers;
+    const [oldest, ...others] = responses;
     expect(await outcome(browser, oldest ?? '')).toEqual([400, 'state_mismatch']);
-    for (const [index, answer] of others.entries()) {
-      const { location } = await browser.get(answer);
+    for (const [index, response] of others.entries()) {
+      const { location } = await browser.get(response);
       expect(location?.search).toBe(`?${index + 2}`);
     }
   });
 
-  it('to less than 8 kB of cookies, however long the pages to come back to', async () => {
+  it('need less than 8 kB of cookies, however long their return_to is', async () => {
     const browser = new Browser();
     for (let tab = 0; tab < 6; tab += 1) {
       const returnTo = `/profile?tab=${tab}&q=${'%C3%A4'.repeat(120)}`;

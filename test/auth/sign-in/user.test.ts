@@ -1,9 +1,10 @@
-// Who a person is after the sign-in: from the verified ID token, from UserInfo where that lacks a
-// name, the organization from the access token. At an issuer that says what each test wants.
+// The user of a session: claims of the verified ID token, name and e-mail from UserInfo if the ID token
+// lacks them, and the organization from the access token.
 import type { RequestListener } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
+import { codeOn } from '../../support/browser/callback.ts';
 import { plainText } from '../../support/browser/forms.ts';
 import {
   CLIENT_ID,
@@ -28,7 +29,7 @@ afterAll(async () => {
   await issuer.close();
 });
 
-/** The profile of who signs in at this issuer, as text. */
+/** Signs in at this issuer; returns the profile page as text. */
 async function profile(variation: Variation, browser = new Browser()): Promise<string> {
   issuer.vary = variation;
   await browser.open(`${app.url}/login?return_to=/profile`);
@@ -39,29 +40,29 @@ const outOfOrder: RequestListener = (_req, res) => res.writeHead(500).end();
 const nameless = { name: undefined, email: undefined };
 
 describe('name and e-mail', () => {
-  it('come from the ID token, and UserInfo is not asked then', async () => {
+  it('come from the ID token without a request to UserInfo', async () => {
     expect(await profile({})).toContain('Name Nora Test E-mail nora@example.com User id user_01');
     expect(issuer.hits.get('/oauth2/userinfo')).toBeUndefined();
   });
 
-  it('come from UserInfo where the ID token lacks them', async () => {
+  it('come from UserInfo when the ID token lacks them', async () => {
     const userInfo = { name: 'Uma Info', email: 'uma@example.com' };
     const shown = await profile({ idToken: nameless, userInfo });
     expect(shown).toContain('Name Uma Info E-mail uma@example.com');
   });
 
-  it('come from UserInfo one by one; what the ID token says stays', async () => {
+  it('come from UserInfo one by one, and never replace a claim of the ID token', async () => {
     const userInfo = { name: 'Uma Info', email: 'uma@example.com' };
     const shown = await profile({ idToken: { name: undefined }, userInfo });
     expect(shown).toContain('Name Uma Info E-mail nora@example.com');
   });
 
-  it('are made of given and family name where there is no name', async () => {
+  it('are made of given_name and family_name when there is no name', async () => {
     const idToken = { name: ' ', given_name: 'Nora', family_name: 'Parts' };
     expect(await profile({ idToken })).toContain('Name Nora Parts');
   });
 
-  it('are not asked for at UserInfo when they were no part of the scope', async () => {
+  it('are not requested from UserInfo when the scope does not include them', async () => {
     await app.restart({ OAUTH_SCOPE: 'openid' });
     expect(await profile({ idToken: nameless })).toContain('AuthKit sent no name');
     expect(issuer.hits.get('/oauth2/userinfo')).toBeUndefined();
@@ -69,22 +70,22 @@ describe('name and e-mail', () => {
   });
 
   it.each<[string, Variation]>([
-    ['knows none either', { idToken: nameless }],
+    ['has none', { idToken: nameless }],
     ['is not advertised', { idToken: nameless, metadata: { userinfo_endpoint: undefined } }],
-  ])('are missing, and the sign-in goes on, when UserInfo %s', async (_case, variation) => {
+  ])('are missing, and the sign-in succeeds, when UserInfo %s', async (_case, variation) => {
     issuer.vary = variation;
     await app.restart();
     expect(await profile(variation)).toContain('AuthKit sent no name');
   });
 
-  it('are missing, and the sign-in goes on, when UserInfo fails', async () => {
+  it('are missing, and the sign-in succeeds, when UserInfo fails', async () => {
     await app.restart();
     expect(await profile({ idToken: nameless, userInfo: outOfOrder })).toContain(
       'AuthKit sent no name',
     );
   });
 
-  it('of another sub at UserInfo refuse the sign-in', async () => {
+  it('are refused with the whole sign-in when UserInfo has another sub', async () => {
     const browser = new Browser();
     const userInfo = { sub: 'user_02', name: 'Mallory' };
     expect(await profile({ idToken: nameless, userInfo }, browser)).toContain('Code user_mismatch');
@@ -102,7 +103,7 @@ describe('the organization', () => {
     ['has no org_id', {}],
     ['has an empty org_id', { accessToken: { org_id: '' } }],
     ['is opaque', { response: { access_token: 'an-opaque-access-token' } }],
-  ])('is none where the access token %s', async (_case, variation) => {
+  ])('is absent when the access token %s', async (_case, variation) => {
     const browser = new Browser();
     expect(await profile(variation, browser)).toContain('Organization None');
     expect(await browser.open('/organization')).toMatchObject({ status: 403 });
@@ -113,8 +114,8 @@ describe('the organization', () => {
   });
 });
 
-describe('a user is issuer and sub', () => {
-  it('so the same e-mail address at another sub is another person', async () => {
+describe('the identity of a user', () => {
+  it('differs for another sub with the same e-mail address', async () => {
     const [nora, other] = [new Browser(), new Browser()];
     await profile({}, nora);
     await profile({ idToken: { sub: 'user_02' } }, other);
@@ -122,7 +123,7 @@ describe('a user is issuer and sub', () => {
     expect(body.match(/<li class="card/g)).toHaveLength(1);
   });
 
-  it('so the same sub at another issuer is another person, and nobody is signed in there', async () => {
+  it('differs for the same sub at another issuer, where the session is not valid', async () => {
     const browser = new Browser();
     await profile({}, browser);
     const elsewhere = await startSignInIssuer();
@@ -136,8 +137,18 @@ describe('a user is issuer and sub', () => {
   });
 });
 
-describe('the seam onSignIn', () => {
-  it('keeps a directory in which the API finds the person again', async () => {
+describe('an access token about another user', () => {
+  it('refuses the sign-in as user_mismatch', async () => {
+    issuer.vary = { accessToken: { sub: 'user_02', org_id: 'org_victim' } };
+    const browser = new Browser();
+    const page = await browser.open(`${app.url}/login?return_to=/organization`);
+    expect([page.status, codeOn(page)]).toEqual([502, 'user_mismatch']);
+    expect(browser.jar.names()).not.toContain('session');
+  });
+});
+
+describe('the user directory that onSignIn keeps', () => {
+  it('gives the API the name and e-mail of a user', async () => {
     await profile({ idToken: { name: 'Dora Directory' } });
     const authorization = `Bearer ${await issuer.sign({ aud: CLIENT_ID, scope: 'profile email' })}`;
     const api = await fetch(`${app.url}/api/me`, { headers: { authorization } });

@@ -144,8 +144,8 @@ describe('a page that needs an active session', () => {
   );
 
   it('asks a script to sign in', async () => {
-    const answer = await new Browser().fetch(`${app.url}/moderation`);
-    expect(answer.status).toBe(401);
+    const response = await new Browser().fetch(`${app.url}/moderation`);
+    expect(response.status).toBe(401);
   });
 });
 

@@ -138,8 +138,8 @@ describe('while AuthKit', () => {
     const browser = await at.signedIn();
     at.issuer.vary = { token: status(400, { error: 'invalid_grant' }) };
     pass(270);
-    const answer = await browser.fetch('/profile');
-    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([
+    const response = await browser.fetch('/profile');
+    expect([response.status, JSON.parse(response.body)]).toMatchObject([
       401,
       { error: 'login_required', login: '/login?return_to=%2Fprofile' },
     ]);

@@ -76,7 +76,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
   });
 
   it.each([
-    ['an answer that is lost', { kind: 'garbage', afterwards: true }],
+    ['a lost response', { kind: 'garbage', afterwards: true }],
     ['a cut connection', { kind: 'cut' }],
     ['500', { kind: 'status', status: 500 }],
     ['429', { kind: 'status', status: 429, retryAfter: 2 }],

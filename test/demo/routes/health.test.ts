@@ -1,7 +1,8 @@
 // The health checks for load balancers: the process is alive, and it can sign users in.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
+import { passMonotonic } from '../../support/clock/monotonic.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 
 let app: TestApp;
@@ -54,5 +55,22 @@ describe('with the store unreachable', () => {
     await redis.start();
     await untilReady(app);
     expect(await ask('/readyz')).toMatchObject({ status: 200 });
+  });
+});
+
+describe('with an AuthKit that is silent', () => {
+  it('/readyz responds with 200 within a second', async () => {
+    const { control } = app.authKit;
+    onTestFinished(() => control.reset());
+    await untilReady(app);
+    const before = control.requests().discovery;
+    control.fault({ endpoint: 'discovery', kind: 'silent' });
+    // /readyz asks AuthKit again only after some seconds.
+    passMonotonic(10_000);
+    const startedAt = performance.now();
+    const { status } = await fetch(`${app.url}/readyz`);
+    expect(status).toBe(200);
+    expect(control.requests().discovery).toBeGreaterThan(before);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 });

@@ -1,6 +1,8 @@
 // Simultaneous reads of the embedded store share one transaction, without any visible effect.
 import { statSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import Database from 'libsql';
+import { expect, onTestFinished, test } from 'vitest';
+import { readTogether } from '../../../src/store/embedded/read-batch.ts';
 import { openStore } from '../../../src/store/index.ts';
 import { bytes, endAll, HOUR, session, temporaryFiles } from '../../support/store/stores.ts';
 
@@ -64,4 +66,22 @@ test('reads that are pending when the store closes still return their rows', asy
   await store.close();
   const versions = (await Promise.all(waiting)).map((row) => row?.version);
   expect(versions).toEqual([1, 1, undefined]);
+});
+
+test('a read that fails leaves no transaction open', async () => {
+  const db = new Database(':memory:');
+  onTestFinished(() => void db.close());
+  const read = readTogether(db, (value: number) => {
+    if (value === 3) throw new Error('damaged');
+    return value;
+  });
+  const all = await Promise.allSettled([1, 2, 3, 4, 5].map(read));
+  expect(all.map(({ status }) => status === 'fulfilled')).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
+  expect(db.inTransaction).toBe(false);
 });

@@ -1,4 +1,5 @@
-// A grant at AuthKit that no session here uses is given back: its refresh token is revoked (RFC 7009).
+// A refresh token that no session uses is revoked at AuthKit (RFC 7009): otherwise a grant that no user
+// can end stays valid there.
 import { text } from 'node:stream/consumers';
 import type { Express } from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -49,21 +50,21 @@ async function start(options: Partial<AuthOptions> = {}): Promise<void> {
 const signIn = (browser = new Browser()) => browser.open(`${host.url}/login?return_to=/who`);
 const refreshed = () => events.filter(({ event }) => event === 'tokens_refreshed');
 
-describe('a sign-in that becomes no session', () => {
-  it('because the store does not take it, gives its grant back', async () => {
+describe('a sign-in', () => {
+  it('revokes its refresh token when the store fails to save the session', async () => {
     await start();
     host.broken.add('insert');
     expect((await signIn()).status).toBe(503);
     await vi.waitFor(() => expect(revoked).toEqual(['a-refresh-token']));
   });
 
-  it('because the host refuses the person, gives its grant back', async () => {
+  it('revokes its refresh token when onSignIn rejects', async () => {
     await start({ onSignIn: () => Promise.reject(new Error('the account is locked')) });
     expect((await signIn()).status).toBe(503);
     await vi.waitFor(() => expect(revoked).toEqual(['a-refresh-token']));
   });
 
-  it('because its label cannot be made, leaves the session of before as it was', async () => {
+  it('revokes its refresh token and keeps the session before it when labelSession throws', async () => {
     let isBroken = false;
     const labelSession = () => {
       if (isBroken) throw new TypeError('no User-Agent');
@@ -79,16 +80,25 @@ describe('a sign-in that becomes no session', () => {
     await vi.waitFor(() => expect(revoked).toEqual(['a-refresh-token']));
   });
 
-  it('gives nothing back that is in use: a good one, and one that never got a token', async () => {
+  it('revokes nothing when it succeeds, or when its ID token is refused', async () => {
     await start();
     expect((await signIn()).status).toBe(200);
     issuer.vary = { ...issuer.vary, idToken: { nonce: 'another' } };
     expect((await signIn()).status).toBe(502);
     expect(revoked).toEqual([]);
   });
+
+  it('revokes the refresh token of the session that it replaces', async () => {
+    await start();
+    const browser = new Browser();
+    expect((await signIn(browser)).status).toBe(200);
+    issuer.vary = { ...issuer.vary, response: { refresh_token: 'the-second-refresh-token' } };
+    expect((await signIn(browser)).status).toBe(200);
+    await vi.waitFor(() => expect(revoked).toEqual(['a-refresh-token']));
+  });
 });
 
-describe('tokens that the store does not take at a refresh', () => {
+describe('refreshed tokens that the store fails to save', () => {
   let browser: Browser;
   beforeEach(async () => {
     await start();
@@ -101,7 +111,7 @@ describe('tokens that the store does not take at a refresh', () => {
     expect(refreshed()).toEqual([]);
   });
 
-  it('are saved once it answers, with the event of a refresh, and asked for once', async () => {
+  it('are saved once the store is back, with one refresh and its event', async () => {
     host.broken.clear();
     await vi.waitFor(() => expect(refreshed()).toHaveLength(1));
     expect((await browser.get(`${host.url}/who`)).status).toBe(200);
@@ -110,7 +120,7 @@ describe('tokens that the store does not take at a refresh', () => {
     expect(revoked).toEqual([]);
   });
 
-  it('are waited for when the app closes, also where nobody waits for the page any more', async () => {
+  it('are saved before the app closes, even if the browser has gone away', async () => {
     host.broken.clear();
     await vi.waitFor(() => expect(refreshed()).toHaveLength(1));
     const waiting: (() => void)[] = [];
@@ -135,7 +145,7 @@ describe('tokens that the store does not take at a refresh', () => {
     expect(refreshed()).toHaveLength(2);
   });
 
-  it('are given back where the person has signed out meanwhile', async () => {
+  it('are revoked when the user has signed out meanwhile', async () => {
     expect((await browser.post(`${host.url}/logout`)).status).toBe(303);
     host.broken.clear();
     await vi.waitFor(() => expect(revoked).toContain('the-second-refresh-token'));

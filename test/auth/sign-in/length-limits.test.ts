@@ -1,4 +1,5 @@
-// Bounds that fit the specifications: what is long but right works, and what is cut stays whole.
+// Long but valid values work up to a limit; beyond it they are cut between characters, left out or
+// refused.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -34,7 +35,7 @@ async function signedIn(variation: Variation): Promise<Browser> {
   return browser;
 }
 
-it('a code of 6,000 characters signs in', async () => {
+it('accepts an authorization code of 6,000 characters', async () => {
   const code = `code-${String(issuer.authorizations.length + 1).padStart(5_995, '0')}`;
   expect(code).toHaveLength(6_000);
   await signedIn({ redirect: { code } });
@@ -42,11 +43,11 @@ it('a code of 6,000 characters signs in', async () => {
 });
 
 it.each([
-  ['of families', '👨‍👩‍👧‍👦', 30],
-  ['of flags', '🇸🇪', 100],
-  ['of accents', 'é̩', 120],
-  ['of letters', 'x', 300],
-])('a name %s is cut between characters', async (_, character, times) => {
+  ['family emojis', '👨‍👩‍👧‍👦', 30],
+  ['flags', '🇸🇪', 100],
+  ['combining accents', 'é̩', 120],
+  ['letters', 'x', 300],
+])('cuts a long name of %s between characters', async (_, character, times) => {
   const browser = await signedIn({ idToken: { name: character.repeat(times) } });
   const [, shown = ''] = /Name (\S+) E-mail/.exec(plainText(browser.page?.body ?? '')) ?? [];
   expect(shown.length).toBeGreaterThan(200);
@@ -54,12 +55,12 @@ it.each([
   expect(shown).toBe(character.repeat(shown.length / character.length));
 });
 
-it('a name of 256 characters is not cut', async () => {
+it('does not cut a name of 256 characters', async () => {
   const browser = await signedIn({ idToken: { name: 'y'.repeat(256) } });
   expect(browser.page?.body).toContain('y'.repeat(256));
 });
 
-it('a sign-out whose hint would make the address longer than 4 kB goes without it', async () => {
+it('leaves id_token_hint out of a sign-out URL that would be longer than 4 kB', async () => {
   const long = await signedIn({ idToken: { roles: 'r'.repeat(4_000) } });
   const out = await long.press('Sign out');
   expect(out.location?.pathname).toBe('/oauth2/logout');
@@ -74,7 +75,7 @@ it('a sign-out whose hint would make the address longer than 4 kB goes without i
   );
 });
 
-/** What the app sends back for these bytes, header and body. */
+/** The response to these bytes, headers and body. */
 async function sendRaw(bytes: string): Promise<string> {
   const socket = connect(Number(new URL(app.url).port), 'localhost');
   await once(socket, 'connect');
@@ -82,7 +83,7 @@ async function sendRaw(bytes: string): Promise<string> {
   return text(socket);
 }
 
-it('headers that are too large are refused in words', async () => {
+it('refuses headers larger than 16 kB with 431 and a message that repeats no header', async () => {
   const bearer = `Authorization: Bearer ${'t'.repeat(17_000)}`;
   const response = await sendRaw(`GET /api/me HTTP/1.1\r\nHost: x\r\n${bearer}\r\n\r\n`);
   expect(response).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
@@ -91,7 +92,7 @@ it('headers that are too large are refused in words', async () => {
   expect(response).not.toContain('tttt');
 });
 
-it('what is no request is refused in words', async () => {
+it('refuses bytes that are not HTTP with 400 and a message', async () => {
   const response = await sendRaw('what is this\r\n\r\n');
   expect(response).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(response).toContain('not a valid HTTP request');

@@ -1,5 +1,6 @@
-// Cookies are shared by all ports of a host, by its paths and by siblings of its domain: two applications
-// beside each other leave each other alone, and what others planted changes nothing.
+// Browsers share cookies between all ports and paths of a host, and siblings of its domain can plant
+// more. Two applications on one host must not touch each other's cookies, and planted ones must not
+// break a sign-in.
 import { sign } from 'cookie-signature';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -32,7 +33,7 @@ async function startHost(options: Partial<AuthOptions> = {}) {
   return { issuer, host };
 }
 
-/** The name and value of the session's cookie that this app has set. */
+/** The name and value of the session cookie in this browser. */
 function cookieOf(browser: Browser): [name: string, value: string] {
   const { name = '', value = '' } = browser.jar.find('session') ?? {};
   return [name, value];
@@ -47,7 +48,7 @@ describe('two applications on one host', () => {
     await signIn(portal, { person: 'Ada', browser });
   });
 
-  it('have cookies of different names, and the same person is signed in to both', async () => {
+  it('have cookies of different names, so one browser is signed in to both', async () => {
     const names = [...browser.jar.cookies.values()].map(({ name }) => name);
     const sessions = names.filter((name) => name.startsWith('session'));
     expect(new Set(sessions).size).toBe(2);
@@ -58,7 +59,7 @@ describe('two applications on one host', () => {
   });
 
   it.each(['/', '/signed-out', '/healthz', '/nothing-here'])(
-    'take nothing from each other at %s',
+    'delete no cookie of each other at %s',
     async (path) => {
       const { headers } = await browser.get(forum.url + path);
       expect(headers['set-cookie']).toBeUndefined();
@@ -66,7 +67,7 @@ describe('two applications on one host', () => {
     },
   );
 
-  it('sign out each for itself', async () => {
+  it('sign out independently', async () => {
     await browser.open(`${forum.url}/profile`);
     await browser.post(`${forum.url}/logout`);
     expect([await whoIs(browser, forum), await whoIs(browser, portal)]).toEqual([
@@ -75,16 +76,16 @@ describe('two applications on one host', () => {
     ]);
   });
 
-  it('hold five sign-ins open each: one drops none of the other’s', async () => {
-    const answer = await answerOf(portal, browser, { person: 'Ada' });
+  it('keep five pending sign-ins each, and drop none of the other', async () => {
+    const response = await answerOf(portal, browser, { person: 'Ada' });
     for (let count = 0; count < 7; count += 1) await browser.get(`${forum.url}/login`);
-    expect(await outcome(browser, answer)).toEqual([303, '/profile']);
+    expect(await outcome(browser, response)).toEqual([303, '/profile']);
   });
 
-  it('do not even take the cookie of a stranger', async () => {
+  it('delete no cookie that they did not set', async () => {
     const stranger = new Browser();
     stranger.jar.store(new URL(forum.url), [
-      'session=of-somebody-else; Path=/',
+      'session=of-another-app; Path=/',
       'own-host=1; Path=/',
     ]);
     const { headers } = await stranger.get(forum.url);
@@ -93,7 +94,7 @@ describe('two applications on one host', () => {
 });
 
 describe('several cookies of one name', () => {
-  it('are each tried, whichever comes first', async () => {
+  it('are all tried, in any order', async () => {
     const browser = await signIn(forum);
     const [name, value] = cookieOf(browser);
     const { SESSION_SECRET: secret = '' } = forum.env;
@@ -111,7 +112,7 @@ describe('several cookies of one name', () => {
     }
   });
 
-  it('are each tried for req.session as well', async () => {
+  it('are all tried for req.session too', async () => {
     const browser = await signIn(forum, { path: '/draft' });
     await browser.open(`${forum.url}/draft`);
     await browser.post('/draft', { draft: 'my printer', action: 'keep' });
@@ -120,14 +121,14 @@ describe('several cookies of one name', () => {
     expect(body).toContain('my printer');
   });
 
-  it('may be quoted (RFC 6265 §4.1.1)', async () => {
+  it('may have quoted values (RFC 6265 §4.1.1)', async () => {
     const [name, value] = cookieOf(await signIn(forum));
     expect((await ask('/profile', `${name}="${value}"`)).status).toBe(200);
   });
 
-  it('of sign-ins that are open are each tried, and what others planted drops none', async () => {
+  it('are all tried for a pending sign-in, which no planted cookie drops', async () => {
     const browser = new Browser();
-    const answer = await answerOf(forum, browser);
+    const response = await answerOf(forum, browser);
     const { name = '', value = '' } =
       [...browser.jar.cookies.values()].find((cookie) => cookie.name.startsWith('sign-in-')) ?? {};
     const [prefix = ''] = name.split('.');
@@ -135,13 +136,13 @@ describe('several cookies of one name', () => {
     const cookie = [`${name}=x`, ...planted, `${name}="${value}"`].join('; ');
     const started = await ask('/login', cookie);
     expect(String(started.headers['set-cookie'])).not.toContain('1970');
-    const { status } = await ask(answer.pathname + answer.search, cookie);
+    const { status } = await ask(response.pathname + response.search, cookie);
     expect(status).toBe(303);
   });
 });
 
 describe('a header full of cookies of one name', () => {
-  it('costs a few reads, and no more', async () => {
+  it('costs at most 30 calls of the store', async () => {
     const { issuer, host } = await startHost();
     const browser = new Browser();
     await browser.open(`${host.url}/login`);
@@ -157,12 +158,15 @@ describe('a header full of cookies of one name', () => {
   });
 });
 
-describe('the suffix of the names', () => {
-  it.each(['my app', 'a;b', 'a=b', 'é', ''])('%j is refused at the start', async (cookieSuffix) => {
-    await expect(startHost({ cookieSuffix })).rejects.toThrow(/^cookieSuffix: /);
-  });
+describe('cookieSuffix', () => {
+  it.each(['my app', 'a;b', 'a=b', 'é', ''])(
+    'is refused at the start as %j',
+    async (cookieSuffix) => {
+      await expect(startHost({ cookieSuffix })).rejects.toThrow(/^cookieSuffix: /);
+    },
+  );
 
-  it('is the host’s to choose', async () => {
+  it('ends the names of the cookies', async () => {
     const { issuer, host } = await startHost({ cookieSuffix: 'forum' });
     const browser = new Browser();
     await browser.open(`${host.url}/login`);
@@ -172,8 +176,8 @@ describe('the suffix of the names', () => {
   });
 });
 
-describe('a cookie of the host’s own that is called session', () => {
-  it('and signed with the same secret, is left alone by a sign-out', async () => {
+describe('a cookie of the host app named session', () => {
+  it('survives a sign-out, even if it is signed with the same secret', async () => {
     const browser = await signIn(forum);
     const { SESSION_SECRET: secret = '' } = forum.env;
     const own = encodeURIComponent(`s:${sign('a session of the host', secret)}`);
@@ -184,20 +188,20 @@ describe('a cookie of the host’s own that is called session', () => {
   });
 });
 
-describe('a session of version 0.1.0, whose cookie has the same name everywhere', () => {
-  it('goes on', async () => {
+describe('a session of version 0.1.0, whose cookie is named session in every app', () => {
+  it('stays valid', async () => {
     const [, value] = cookieOf(await signIn(forum));
     expect((await ask('/profile', `session=${value}`)).status).toBe(200);
   });
 
-  it('stands behind one of the new name', async () => {
+  it('gives way to a session under the new name', async () => {
     const [, old] = cookieOf(await signIn(forum, { person: 'Ada' }));
     const [name, value] = cookieOf(await signIn(forum));
     const { body } = await ask('/profile', `session=${old}; ${name}=${value}`);
     expect(body).toContain('Bruno Okafor');
   });
 
-  it('is over with the next sign-in, and its cookie is taken back then', async () => {
+  it('ends at the next sign-in, which deletes its cookie', async () => {
     const browser = await signIn(forum);
     const [name, value] = cookieOf(browser);
     browser.jar.cookies.clear();
@@ -210,8 +214,8 @@ describe('a session of version 0.1.0, whose cookie has the same name everywhere'
   });
 });
 
-describe('a slow response to a request of before', () => {
-  it('does not take the cookie of a newer sign-in back', async () => {
+describe('a slow response to a request with an ended session', () => {
+  it('does not delete the cookie of a newer sign-in', async () => {
     const browser = await signIn(forum);
     const [name, value] = cookieOf(browser);
     await browser.post(`${forum.url}/logout`);
@@ -221,9 +225,18 @@ describe('a slow response to a request of before', () => {
 });
 
 describe('access_denied without a state', () => {
-  it('says what it was, and not that another browser started it', async () => {
+  it('shows access_denied, and not that another browser started the sign-in', async () => {
     const page = await new Browser().get(`${forum.url}/callback?error=access_denied`);
     expect([page.status, codeOn(page)]).toEqual([403, 'access_denied']);
     expect(page.body).toContain('canceled');
+  });
+});
+
+describe('foreign cookies named like sign-in attempts', () => {
+  it('do not block a sign-in', async () => {
+    const cookie = Array.from({ length: 5 }, (_, i) => `sign-in.\u00e9${i}=x`).join('; ');
+    const headers = { cookie: Buffer.from(cookie).toString('latin1') };
+    const { status } = await new Browser().get(`${forum.url}/login`, { headers });
+    expect(status).toBe(302);
   });
 });
