@@ -1,5 +1,5 @@
-// Sign-in beside what a host has already: its own express-session on its own store, with a cookie of
-// any name, and its own login by passport. Neither touches the other, whichever stands first.
+// Sign-in beside an express-session and a passport login of the host app, on its own store, with a
+// cookie of any name. Neither touches the other, whichever is mounted first.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
 
-/** What test/fixtures/host/host.ts exports: its `Express.User` must not reach the other tests. */
+/** The export of test/fixtures/host/host.ts, loaded late: its `Express.User` must not reach other tests. */
 interface Fixture {
   createHost: (settings: object) => Promise<{
     app: Express;
@@ -62,7 +62,7 @@ describe.each([
   ['behind', 'host.sid'],
   ['behind', undefined],
   ['around', undefined],
-])('sign-in %s a session of the host’s own (%s)', (order, cookieName) => {
+])('sign-in mounted %s the session of the host app (cookie %s)', (order, cookieName) => {
   let server: Server;
   let close: () => Promise<void>;
 
@@ -91,7 +91,7 @@ describe.each([
 
   const ownCookie = () => browser.jar.find(cookieName ?? 'connect.sid')?.value;
 
-  /** Somebody of the host's, with something in their session there. */
+  /** Logs in at the host app, with data in that session. */
   async function logIn() {
     expect((await post('/own/login?id=7')).status).toBe(200);
     await post('/cart');
@@ -100,37 +100,37 @@ describe.each([
     return { local, cart, sessionID, cookie: ownCookie() };
   }
 
-  const ofTheHost = async () => {
+  const hostState = async () => {
     const { local, cart, sessionID } = await state();
     return { local, cart, sessionID, cookie: ownCookie() };
   };
 
-  it('leaves it as it is: at sign-in, refresh and sign-out', async () => {
+  it('leaves that session unchanged at sign-in, refresh and sign-out', async () => {
     const before = await logIn();
     await signIn();
-    expect(await ofTheHost()).toEqual(before);
+    expect(await hostState()).toEqual(before);
     expect(await state()).toMatchObject({ authKit: 'Bruno Okafor' });
 
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 270_000 });
     const refreshes = authKit.control.requests().token;
     expect((await get('/fresh')).body).toBe('true');
     expect(authKit.control.requests().token).toBe(refreshes + 1);
-    expect(await ofTheHost()).toEqual(before);
+    expect(await hostState()).toEqual(before);
 
     await browser.open(`${url}/profile`);
     const signedOut = await browser.follow(await browser.press('Sign out'));
     expect(signedOut.url.pathname).toBe('/signed-out');
-    expect(await ofTheHost()).toEqual(before);
+    expect(await hostState()).toEqual(before);
     expect(await state()).toMatchObject({ authKit: null });
   });
 
-  it('begins no session of the host’s', async () => {
+  it('begins no session of the host app', async () => {
     await signIn();
     expect(browser.jar.names()).toContain('session');
     expect(ownCookie()).toBeUndefined();
   });
 
-  it('outlives the host’s log-in, log-out and the end of its session', async () => {
+  it('survives login, logout and the end of the session in the host app', async () => {
     await signIn();
     const cookie = browser.jar.find('session')?.value;
     await logIn();
@@ -143,7 +143,7 @@ describe.each([
     expect(browser.jar.find('session')?.value).toBe(cookie);
   });
 
-  it('lets nobody of the host’s through requireLogin', async () => {
+  it('does not let a user of the host app alone through requireLogin', async () => {
     await logIn();
     const page = await browser.get(`${url}/profile`);
     expect([page.status, page.location?.pathname]).toEqual([302, '/login']);
@@ -151,21 +151,21 @@ describe.each([
     expect((await get('/fresh')).status).toBe(401);
   });
 
-  it('says who signed in, whoever the host says this is', async () => {
+  it('names the user who signed in, whatever req.user of the host app is', async () => {
     await logIn();
     const { body } = await signIn('Ada');
     const ada = authKit.people.find(({ name }) => name.startsWith('Ada'));
     expect(body).toContain(`${ada?.sub} {"id":7,"role":"librarian"}`);
   });
 
-  it('sets req.user where the host has not', async () => {
+  it('sets req.user if the host app has not', async () => {
     const { body } = await signIn('Ada');
     const ada = authKit.people.find(({ name }) => name.startsWith('Ada'));
     expect(body).toMatch(new RegExp(`^${ada?.sub} \\{"issuer":"[^"]+","sub":"${ada?.sub}"`));
   });
 });
 
-/** As cookie-session: an object on the request, without a store and without methods. */
+/** Like cookie-session: `req.session` is an object without a store and without methods. */
 const cookieLayer: RequestHandler = (req, res, next) => {
   const [, sent = ''] = /(?:^|; )host=([^;]*)/.exec(req.headers.cookie ?? '') ?? [];
   let data = JSON.parse(Buffer.from(sent, 'base64url').toString() || '{}') as object | null;
@@ -213,7 +213,7 @@ describe('a session layer that keeps its data in a cookie', () => {
   let host: HostApp;
   afterEach(() => host.close());
 
-  it('stays as it is at sign-in, refresh and sign-out', async () => {
+  it('stays unchanged at sign-in, refresh and sign-out', async () => {
     host = await startOnCookies();
     await post('/cart');
     const cookie = browser.jar.find('host')?.value;
@@ -227,7 +227,7 @@ describe('a session layer that keeps its data in a cookie', () => {
     expect(browser.jar.find('host')?.value).toBe(cookie);
   });
 
-  it('is told apart from auth.hostSession', async () => {
+  it('makes auth.hostSession behind it fail with an error that names the mistake', async () => {
     host = await startOnCookies();
     expect((await get('/ours')).body).toContain(
       'auth.hostSession is mounted after another session()',

@@ -1,5 +1,5 @@
-// `paths`: a host below /support that keeps a /login, /callback and /logout of its own. The whole way
-// of a sign-in and a sign-out follows, at the local AuthKit too.
+// The option `paths`, in a host app that has /login, /callback and /logout routes of its own. Sign-in
+// and sign-out lie below /support, and AuthKit leads back there.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAuth, type SessionRecords } from '../../src/auth/index.ts';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
     (app, auth) => {
       app.use(auth.session, auth.routes);
       for (const path of ['/login', '/callback', '/logout'])
-        app.all(path, (req, res) => void res.send(`${req.method} ${path} of the host’s own`));
+        app.all(path, (req, res) => void res.send(`${req.method} ${path} of the host app`));
       app.get('/support/tickets', auth.requireLogin, (req, res) => {
         const { logout } = auth.paths;
         const signOut = `<form method="post" action="${logout}"><button>Sign out</button></form>`;
@@ -59,15 +59,15 @@ afterAll(async () => {
 
 const at = (path: string) => host.url + path;
 
-/** Where a sign-in that begins with this `return_to` ends. */
+/** The path on which a sign-in with this `return_to` ends. */
 async function endOf(returnTo: string): Promise<string> {
   await browser.open(at(`${paths.login}?return_to=${encodeURIComponent(returnTo)}`));
   const page = await browser.follow(await browser.press('Bruno'));
   return page.url.pathname;
 }
 
-describe('with paths of its own', () => {
-  it('a guard sends people there, and back to the page they wanted', async () => {
+describe('an app with its own paths', () => {
+  it('redirects from a guard to its login, and back to the requested page', async () => {
     const asked = await browser.get(at('/support/tickets?open=1'));
     expect(asked.location?.href).toBe(
       at('/support/login?return_to=%2Fsupport%2Ftickets%3Fopen%3D1'),
@@ -82,7 +82,7 @@ describe('with paths of its own', () => {
     expect(page.body).toContain('Bruno Okafor');
   });
 
-  it('a script is told where to sign in', async () => {
+  it('names its login to a script without a session', async () => {
     const { status, body } = await browser.fetch(at('/support/tickets'));
     expect(status).toBe(401);
     expect(JSON.parse(body)).toEqual({
@@ -92,7 +92,7 @@ describe('with paths of its own', () => {
     });
   });
 
-  it('a form that was sent too late leads back to its page', async () => {
+  it('leads from a form without a session to its login, and back to the page of the form', async () => {
     const headers = { referer: at('/support/new') };
     const { status, location } = await browser.post(at('/support/new'), {}, { headers });
     expect([status, location?.search]).toEqual([303, '?return_to=%2Fsupport%2Fnew']);
@@ -102,7 +102,7 @@ describe('with paths of its own', () => {
     );
   });
 
-  it('signing out ends at AuthKit and comes back to the page for it', async () => {
+  it('signs out at AuthKit and returns to its signed-out page', async () => {
     await browser.open(at('/support/tickets'));
     await browser.follow(await browser.press('Bruno'));
     const sent = await browser.press('Sign out');
@@ -113,7 +113,7 @@ describe('with paths of its own', () => {
     expect((await browser.fetch(at('/support/tickets'))).status).toBe(401);
   });
 
-  it('signing out without a session leads there as well', async () => {
+  it('leads to its signed-out page after a sign-out without a session', async () => {
     await browser.open(at('/support/bye'));
     expect((await browser.post(paths.logout)).location?.href).toBe(at('/support/bye'));
   });
@@ -123,9 +123,9 @@ describe('with paths of its own', () => {
     ['POST', '/login'],
     ['GET', '/callback'],
     ['POST', '/logout'],
-  ])('%s %s stays the host’s', async (method, path) => {
+  ])('leaves %s %s to the host app', async (method, path) => {
     const { body } = await browser.fetch(at(path), { method });
-    expect(body).toBe(`${method} ${path} of the host’s own`);
+    expect(body).toBe(`${method} ${path} of the host app`);
   });
 
   it.each([
@@ -138,11 +138,11 @@ describe('with paths of its own', () => {
     ['/login', '/login'],
     ['/callback', '/callback'],
     ['/support/tickets', '/support/tickets'],
-  ])('a sign-in that is to lead to %s ends at %s', async (returnTo, end) => {
+  ])('takes return_to=%s to %s', async (returnTo, end) => {
     expect(await endOf(returnTo)).toBe(end);
   });
 
-  it('a GET of the sign-out path ends nothing, and HEAD of the callback spends nothing', async () => {
+  it('ends no session on GET of its logout, and spends nothing on HEAD of its callback', async () => {
     await endOf('/support/tickets');
     expect((await browser.get(at(paths.logout))).status).toBe(404);
     const head = await browser.fetch(at(`${paths.callback}?code=x&state=y`), { method: 'HEAD' });
@@ -150,30 +150,30 @@ describe('with paths of its own', () => {
     expect((await browser.fetch(at('/support/tickets'))).status).toBe(200);
   });
 
-  it('are what auth.paths says', () => {
+  it('has them in auth.paths', () => {
     expect(host.auth.paths).toEqual(paths);
   });
 });
 
-describe('paths that cannot be right are refused', () => {
+describe('createAuth', () => {
   it.each([
-    ['without a slash', { login: 'login' }],
-    ['empty', { login: '' }],
+    ['no leading slash', { login: 'login' }],
+    ['an empty path', { login: '' }],
     ['the root', { login: '/' }],
-    ['with a slash at the end', { login: '/login/' }],
-    ['with a query', { callback: '/callback?from=authkit' }],
-    ['with a fragment', { signedOut: '/bye#now' }],
-    ['of another host', { login: '//x' }],
-    ['with a backslash', { login: '/\\x' }],
-    ['with a pattern', { logout: '/logout/:id' }],
-    ['of two lines', { logout: '/logout\nSet-Cookie: x' }],
-    ['with a whole address', { callback: 'https://app.example.com/callback' }],
-    ['two the same', { login: '/sign-in', logout: '/sign-in' }],
-    ['one the same as a default', { login: '/callback' }],
-    ['two the same but for their case', { login: '/Sign-In', logout: '/sign-in' }],
+    ['a slash at the end', { login: '/login/' }],
+    ['a query', { callback: '/callback?from=authkit' }],
+    ['a fragment', { signedOut: '/bye#now' }],
+    ['another host', { login: '//x' }],
+    ['a backslash', { login: '/\\x' }],
+    ['a route pattern', { logout: '/logout/:id' }],
+    ['a line break', { logout: '/logout\nSet-Cookie: x' }],
+    ['a whole URL', { callback: 'https://app.example.com/callback' }],
+    ['one path used twice', { login: '/sign-in', logout: '/sign-in' }],
+    ['the default of another path', { login: '/callback' }],
+    ['one path used twice in another case', { login: '/Sign-In', logout: '/sign-in' }],
     ['dots that a browser resolves', { login: '/support/../login' }],
     ['a dot that a browser drops', { login: '/./login' }],
-  ])('%s', (_what, wrong) => {
+  ])('refuses paths with %s', (_what, wrong) => {
     const start = () =>
       createAuth({
         issuer: new URL(authKit.issuer),

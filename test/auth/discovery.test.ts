@@ -1,4 +1,5 @@
-// The issuer is looked for in the background; without it the app starts and serves what it can.
+// Discovery runs in the background. Without the issuer the app still starts, and serves every page that
+// does not need it.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,7 +19,7 @@ const readyz = async () => {
   return { status, ...JSON.parse(body) } as Record<string, unknown>;
 };
 
-/** The pauses before each new try, in seconds. */
+/** The pauses before each new attempt, in seconds. */
 const pauses = () =>
   app.log.flatMap(({ event, retryInSeconds }) =>
     event === 'issuer_unavailable' ? [Number(retryInSeconds)] : [],
@@ -29,7 +30,7 @@ const json =
   (_req, res) =>
     res.setHeader('content-type', 'application/json').end(JSON.stringify(body));
 
-describe('while the issuer was never reached', () => {
+describe('before the issuer is reached', () => {
   beforeEach(async () => {
     app.authKit.control.fault({ endpoint: 'discovery', kind: 'cut' });
     await app.restart();
@@ -38,7 +39,7 @@ describe('while the issuer was never reached', () => {
       .toContainEqual(expect.objectContaining({ event: 'issuer_unavailable' }));
   });
 
-  it('public pages are served, and /login says when to try again', async () => {
+  it('public pages are served, and /login gets 503 with Retry-After', async () => {
     const browser = new Browser();
     for (const path of ['/', '/signed-out', '/healthz', '/assets/styles.css']) {
       expect((await browser.get(`${app.url}${path}`)).status, path).toBe(200);
@@ -50,7 +51,7 @@ describe('while the issuer was never reached', () => {
     expect(browser.jar.names().filter((name) => name.startsWith('sign-in.'))).toEqual([]);
   });
 
-  it('/readyz names the issuer, and all is well by itself once it is there', async () => {
+  it('/readyz names the issuer as missing, and sign-in works once it is reachable', async () => {
     expect(await readyz()).toMatchObject({ status: 'down', missing: ['issuer'] });
     expect((await new Browser().fetch(`${app.url}/readyz`)).status).toBe(503);
     app.authKit.control.reset();
@@ -61,13 +62,13 @@ describe('while the issuer was never reached', () => {
     );
   });
 
-  it('it is asked again with a growing pause of at most 30 seconds', async () => {
+  it('discovery is tried again after growing pauses of at most 30 seconds', async () => {
     await expect.poll(() => pauses().length, { timeout: 15_000 }).toBeGreaterThanOrEqual(4);
     for (const seconds of pauses()) expect(seconds).toBeLessThanOrEqual(30);
     expect(pauses()[3]).toBeGreaterThan(pauses()[0] ?? 0);
   });
 
-  it('someone who is signed in already is still known', async () => {
+  it('a user who is already signed in stays signed in', async () => {
     app.authKit.control.reset();
     await untilReady(app);
     const browser = await signIn(app);
@@ -77,7 +78,7 @@ describe('while the issuer was never reached', () => {
   });
 });
 
-it('many sign-ins that wait for the issuer share one discovery', async () => {
+it('sign-ins that wait for the issuer share one discovery', async () => {
   await untilReady(app);
   const before = app.authKit.control.requests().discovery;
   app.authKit.control.fault({ endpoint: 'discovery', kind: 'slow', seconds: 1 });
@@ -89,7 +90,7 @@ it('many sign-ins that wait for the issuer share one discovery', async () => {
   expect(app.authKit.control.requests().discovery - before).toBe(1);
 });
 
-it('many probes of readiness share one question to the issuer, every few seconds', async () => {
+it('readiness probes share one discovery every few seconds', async () => {
   await untilReady(app);
   const before = app.authKit.control.requests().discovery;
   app.authKit.control.fault({ endpoint: 'discovery', kind: 'slow', seconds: 0.5 });
@@ -99,7 +100,7 @@ it('many probes of readiness share one question to the issuer, every few seconds
   expect(app.authKit.control.requests().discovery - before).toBe(1);
 });
 
-it('metadata that are five minutes old are asked for again, without a probe and without waiting', async () => {
+it('metadata older than five minutes is fetched again without delaying a sign-in', async () => {
   await untilReady(app);
   const { control } = app.authKit;
   const before = control.requests().discovery;
@@ -112,19 +113,19 @@ it('metadata that are five minutes old are asked for again, without a probe and 
   control.reset();
 });
 
-it('an issuer that goes away later makes the app degraded, not down', async () => {
+it('an outage of a known issuer makes the app degraded, not down', async () => {
   const browser = await signIn(app);
   app.authKit.control.fault({ endpoint: 'discovery', kind: 'cut' });
   await expect.poll(readyz, { timeout: 10_000 }).toMatchObject({ status: 'degraded' });
   expect((await new Browser().fetch(`${app.url}/readyz`)).status).toBe(200);
   expect(await whoIs(browser, app)).toBe('Bruno Okafor');
-  // What was discovered is kept: the browser can still be sent there.
+  // The discovered metadata is kept, so the browser can still be sent to AuthKit.
   expect((await browser.get('/login')).status).toBe(302);
   app.authKit.control.reset();
   await expect.poll(readyz, { timeout: 10_000 }).toMatchObject({ status: 'ok' });
 });
 
-describe('an issuer that responses with something else', () => {
+describe('an issuer with bad metadata', () => {
   let server: Server;
   let issuer: string;
   let respond: RequestListener;
@@ -136,7 +137,7 @@ describe('an issuer that responses with something else', () => {
   });
   afterEach(() => server.close());
 
-  it('is refused, with the configured and the advertised issuer side by side', async () => {
+  it('is refused when it names another issuer, and the page shows both names', async () => {
     respond = json({ issuer: 'https://other.authkit.app', jwks_uri: 'https://other' });
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);
@@ -150,11 +151,11 @@ describe('an issuer that responses with something else', () => {
   it.each<[string, RequestListener]>([
     ['an HTML page', (_req, res) => res.setHeader('content-type', 'text/html').end('<p>Hello')],
     ['404', (_req, res) => res.writeHead(404).end()],
-    ['no JSON', (_req, res) => res.setHeader('content-type', 'application/json').end('{')],
+    ['malformed JSON', (_req, res) => res.setHeader('content-type', 'application/json').end('{')],
     ['a list', json([])],
     ['a redirect', (_req, res) => res.writeHead(302, { location: 'https://other' }).end()],
     ['a megabyte', json({ pad: 'x'.repeat(1_000_000) })],
-  ])('%s: /login is 503 and the app goes on', async (_case, listener) => {
+  ])('makes /login respond with 503 (%s), and the app keeps running', async (_case, listener) => {
     respond = listener;
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);
@@ -162,7 +163,7 @@ describe('an issuer that responses with something else', () => {
     expect((await new Browser().get(app.url)).status).toBe(200);
   });
 
-  it('nothing at all: /login is 504 after five seconds', async () => {
+  it('makes /login respond with 504 after five seconds without a response', async () => {
     respond = () => undefined;
     await app.restart({ AUTHKIT_ISSUER: issuer });
     const page = await new Browser().get(`${app.url}/login`);

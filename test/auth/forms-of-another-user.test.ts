@@ -1,4 +1,4 @@
-// A form that is still open may be somebody else's than who is signed in by the time it is sent.
+// Another user may have signed in since a form was shown. Sent then, it would act for the wrong user.
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
@@ -12,13 +12,13 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The addresses of the forms on a page. */
+/** The action URLs of the forms on a page. */
 async function formsOn(browser: Browser, path: string): Promise<string[]> {
   const { body } = await browser.get(app.url + path);
   return [...body.matchAll(/<form[^>]* action="([^"]+)"/g)].map(([, address = '']) => address);
 }
 
-describe('forms of Ada, when Bruno has signed in meanwhile', () => {
+describe('a form of Ada after Bruno has signed in', () => {
   let browser: Browser;
   let elsewhere: Browser;
   beforeEach(async () => {
@@ -31,27 +31,24 @@ describe('forms of Ada, when Bruno has signed in meanwhile', () => {
     ['/sessions', '/sessions/end', { handle: 'x' }],
     ['/profile', '/logout', {}],
     ['/draft', '/draft', { draft: 'a secret of Ada', action: 'keep' }],
-  ])(
-    'on %s: POST %s is refused with a page that says so, and does nothing',
-    async (page, path, fields) => {
-      const form = (await formsOn(browser, page)).find((address) => address.startsWith(`${path}?`));
-      expect(form).toBeDefined();
-      await browser.open(`${app.url}/login?return_to=/profile&prompt=login`);
-      await browser.follow(await browser.press('Bruno'));
-      const refused = await browser.post(app.url + (form ?? ''), fields);
-      expect([refused.status, codeOn(refused)]).toEqual([409, 'other_person']);
-      expect(plainText(refused.body)).toContain('Nothing was changed');
-      expect([await whoIs(browser, app), await whoIs(elsewhere, app)]).toEqual([
-        'Bruno Okafor',
-        'Bruno Okafor',
-      ]);
-      expect((await browser.get(`${app.url}/draft`)).body).not.toContain('a secret of Ada');
-    },
-  );
+  ])('on %s is refused with 409 at POST %s, and changes nothing', async (page, path, fields) => {
+    const form = (await formsOn(browser, page)).find((address) => address.startsWith(`${path}?`));
+    expect(form).toBeDefined();
+    await browser.open(`${app.url}/login?return_to=/profile&prompt=login`);
+    await browser.follow(await browser.press('Bruno'));
+    const refused = await browser.post(app.url + (form ?? ''), fields);
+    expect([refused.status, codeOn(refused)]).toEqual([409, 'other_person']);
+    expect(plainText(refused.body)).toContain('Nothing was changed');
+    expect([await whoIs(browser, app), await whoIs(elsewhere, app)]).toEqual([
+      'Bruno Okafor',
+      'Bruno Okafor',
+    ]);
+    expect((await browser.get(`${app.url}/draft`)).body).not.toContain('a secret of Ada');
+  });
 });
 
 describe('a form', () => {
-  it('works for whom it was made, in the session it was made in and in a newer one', async () => {
+  it('is accepted in a newer session of the same user', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const [form = ''] = await formsOn(browser, '/profile');
     await browser.open(`${app.url}/login?return_to=/profile`);
@@ -59,7 +56,7 @@ describe('a form', () => {
     expect(await whoIs(browser, app)).toBeUndefined();
   });
 
-  it('of a person who is signed out already leads where a sign-out leads', async () => {
+  it('to sign out leads to /signed-out when the user is signed out already', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const [form = ''] = await formsOn(browser, '/profile');
     await browser.post(app.url + form);
@@ -67,7 +64,7 @@ describe('a form', () => {
     expect([again.status, again.location?.pathname]).toEqual([303, '/signed-out']);
   });
 
-  it('with content of a person who is signed out is not kept for whoever signs in next', async () => {
+  it('with a draft of a signed-out user is refused, and not kept for the next user', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const form = (await formsOn(browser, '/draft')).find((address) => address.startsWith('/draft'));
     await browser.post(`${app.url}/logout`);
@@ -78,7 +75,7 @@ describe('a form', () => {
     expect((await browser.get(`${app.url}/draft`)).body).not.toContain('Ada’s');
   });
 
-  it('is answered 503, and not as if they were signed out, where the session cannot be read', async () => {
+  it('gets 503 when the store fails, and is not treated as sent by a signed-out user', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const form = (await formsOn(browser, '/draft')).find((address) => address.startsWith('/draft'));
     const other = new Database(app.env['SESSION_DB'] ?? '');
@@ -89,7 +86,7 @@ describe('a form', () => {
     expect([page.status, codeOn(page)]).toEqual([503, 'store_unavailable']);
   });
 
-  it('goes on working while SESSION_SECRET is rotated', async () => {
+  it('is accepted after a rotation of SESSION_SECRET', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const [form = ''] = await formsOn(browser, '/profile');
     const old = app.env['SESSION_SECRET'] ?? '';
@@ -98,7 +95,7 @@ describe('a form', () => {
     await app.restart({ SESSION_SECRET: old });
   });
 
-  it('names the person by a hash that tells nobody who it is', async () => {
+  it('names its user by a hash that does not reveal the user', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const [form = ''] = await formsOn(browser, '/profile');
     const { sub = '' } = app.authKit.people.find(({ name }) => name.startsWith('Ada')) ?? {};
@@ -107,14 +104,14 @@ describe('a form', () => {
   });
 
   it.each(['', '?person=', '?person=a&person=b', '?person[a]=b'])(
-    'with the address /logout%s names nobody, and signs out whoever is here',
+    'to /logout%s names no user, and signs the current user out',
     async (query) => {
       const browser = await signIn(app, { person: 'Ada' });
       expect((await browser.post(`${app.url}/logout${query}`)).status).toBe(303);
     },
   );
 
-  it('of a visitor names nobody', async () => {
+  it('of a visitor names no user', async () => {
     expect(await formsOn(new Browser(), '/draft')).toEqual(['/draft?person=']);
   });
 });

@@ -1,4 +1,5 @@
-// What stands before a page: signed in or not, and how the question is asked.
+// Guards of pages. A signed-out user is redirected to sign in; a script gets 401, since a redirect to
+// AuthKit is of no use to it.
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
@@ -15,13 +16,13 @@ afterAll(() => app.close());
 const PAGES = ['/profile', '/organization', '/sessions', '/moderation', '/api-call'];
 
 describe.each(PAGES)('%s without a sign-in', (path) => {
-  it('sends a page navigation to sign in and back', async () => {
+  it('redirects a page navigation to /login, which leads back', async () => {
     const { status, location } = await new Browser().get(`${app.url}${path}?a=b`);
     expect(status).toBe(302);
     expect(location?.href).toBe(`${app.url}/login?return_to=${encodeURIComponent(`${path}?a=b`)}`);
   });
 
-  it('answers a script with 401 and JSON that says where to sign in', async () => {
+  it('responds to a script with 401 and JSON that names the login URL', async () => {
     const { status, headers, body } = await new Browser().fetch(`${app.url}${path}`);
     expect(status).toBe(401);
     expect(headers['content-type']).toMatch('application/json');
@@ -34,7 +35,7 @@ describe.each(PAGES)('%s without a sign-in', (path) => {
   });
 });
 
-describe('what counts as a page navigation', () => {
+describe('a guard without a sign-in', () => {
   type Headers = Record<string, string>;
   const html = { accept: 'text/html,*/*;q=0.8' };
 
@@ -50,7 +51,7 @@ describe('what counts as a page navigation', () => {
 
   it.each<[string, Headers, number]>([
     ['a navigation', { 'sec-fetch-mode': 'navigate', ...html }, 302],
-    ['a navigation, whatever it accepts', { 'sec-fetch-mode': 'navigate', accept: '*/*' }, 302],
+    ['a navigation that accepts anything', { 'sec-fetch-mode': 'navigate', accept: '*/*' }, 302],
     ['a fetch that accepts HTML', { 'sec-fetch-mode': 'cors', ...html }, 401],
     ['a same-origin fetch', { 'sec-fetch-mode': 'same-origin', accept: '*/*' }, 401],
     ['an image', { 'sec-fetch-mode': 'no-cors', accept: 'image/*' }, 401],
@@ -60,18 +61,18 @@ describe('what counts as a page navigation', () => {
       { 'sec-fetch-mode': 'navigate', 'sec-purpose': 'prefetch;prerender', ...html },
       401,
     ],
-    ['a prefetch of old browsers', { purpose: 'prefetch', ...html }, 401],
+    ['a prefetch by an old browser', { purpose: 'prefetch', ...html }, 401],
     ['a browser without Sec-Fetch', html, 302],
     ['a script without Sec-Fetch', { accept: 'application/json' }, 401],
     ['a script that accepts anything', { accept: '*/*' }, 401],
-    ['a tool that says nothing', {}, 401],
-  ])('%s', async (_case, headers, status) => {
+    ['a client without these headers', {}, 401],
+  ])('responds to %s with $2', async (_case, headers, status) => {
     expect(await statusFor(headers)).toBe(status);
   });
 });
 
-describe('a form that is sent without a sign-in', () => {
-  it('leads with 303 to sign in and back to the page it was on', async () => {
+describe('a form sent without a sign-in', () => {
+  it('gets 303 to /login, which leads back to the page of the form', async () => {
     const { status, location } = await new Browser().post(
       `${app.url}/sessions/end`,
       { handle: 'x' },
@@ -80,20 +81,20 @@ describe('a form that is sent without a sign-in', () => {
     expect([status, location?.search]).toEqual([303, '?return_to=%2Fsessions']);
   });
 
-  it('leads home where the page it was on is not known', async () => {
+  it('gets 303 to /login, which leads to / when the page of the form is unknown', async () => {
     const { status, location } = await new Browser().post(`${app.url}/sessions/end-all`);
     expect([status, location?.search]).toEqual([303, '?return_to=%2F']);
   });
 });
 
 describe('a page that needs an organization', () => {
-  it('is shown to someone who has one', async () => {
+  it('is shown to a user with an organization', async () => {
     const { page } = await signIn(app, { person: 'Bruno', path: '/organization' });
     expect(page?.status).toBe(200);
     expect(plainText(page?.body ?? '')).toMatch(/Organization id org_\w{26}/);
   });
 
-  it('is 403 for someone without, who stays signed in and may choose one', async () => {
+  it('responds with 403 to a user without one, who stays signed in and may choose one', async () => {
     const browser = await signIn(app, { person: 'Ada', path: '/organization' });
     expect(browser.page?.status).toBe(403);
     expect(browser.page && codeOn(browser.page)).toBe('organization_required');
@@ -104,7 +105,7 @@ describe('a page that needs an organization', () => {
   });
 });
 
-it('no page that knows the user may be kept by a cache', async () => {
+it('every page about the user has Cache-Control: no-store', async () => {
   const browser = await signIn(app);
   for (const path of ['/', ...PAGES]) {
     expect((await browser.get(path)).headers['cache-control'], path).toBe('no-store');

@@ -1,7 +1,7 @@
-// Answers that are none, at every place where AuthKit is asked: errors, slowness without end, too
-// much, cut, malformed, redirecting, dropped. One row is one fault; each endpoint says what comes of
-// it. Nobody is asked twice for one request, no redirect is followed, and the answer is there within
-// the 5 seconds that one call to AuthKit may take.
+// Hostile responses at every endpoint of AuthKit that the app calls: errors, endless, too large, cut,
+// malformed, redirecting, dropped. Each row is one fault; each endpoint has its expected outcome. The app
+// calls an endpoint once for one request, follows no redirect, and responds within the 5 seconds that
+// one call to AuthKit may take.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser, type Page } from '../support/browser/browser.ts';
@@ -27,22 +27,22 @@ type Kind = 'away' | 'late' | 'unusable';
 
 interface Endpoint {
   path: string;
-  /** Uses the app so that it asks there; `breaks` is called right before. */
+  /** Makes the app call this endpoint; `breaks` puts the fault in place right before. */
   use: (site: Site, breaks: () => void) => Promise<Page>;
-  /** What comes of each kind of fault. */
+  /** The outcome of each kind of fault. */
   seen: Record<Kind, Seen>;
-  /** Afterwards, with the fault still there. */
+  /** Checks afterwards, with the fault still in place. */
   after?: (site: Site) => Promise<void>;
 }
 
-const PATIENT: Record<Kind, Seen> = {
+const BY_KIND: Record<Kind, Seen> = {
   away: [503, 'issuer_unreachable'],
   late: [504, 'issuer_timeout'],
   unusable: [502, 'response_invalid'],
 };
 const always = (seen: Seen): Record<Kind, Seen> => ({ away: seen, late: seen, unusable: seen });
 
-/** Signs in up to the response, and brings it with the fault in place. */
+/** Signs in up to the authorization response, and visits the callback with the fault in place. */
 async function callback({ issuer, app, browser }: Site, breaks: () => void): Promise<Page> {
   issuer.vary.idToken = { name: undefined };
   const { location } = await browser.get(`${app.url}/login?return_to=/sessions`);
@@ -55,7 +55,7 @@ async function signedIn({ app, browser }: Site): Promise<void> {
   await browser.open(`${app.url}/login?return_to=/profile`);
 }
 
-const nobodyIsSignedIn = ({ browser }: Site) => {
+const expectNoSession = ({ browser }: Site) => {
   expect(browser.jar.find('session')).toBeUndefined();
   return Promise.resolve();
 };
@@ -74,17 +74,17 @@ const ENDPOINTS: Record<string, Endpoint> = {
       expect((await browser.get(app.url)).status).toBe(200);
     },
   },
-  'the keys': {
+  'the JWKS': {
     path: '/oauth2/jwks',
     seen: { ...always([503, 'issuer_unreachable']), late: [504, 'issuer_timeout'] },
     use: callback,
-    after: nobodyIsSignedIn,
+    after: expectNoSession,
   },
   'the token endpoint': {
     path: '/oauth2/token',
-    seen: PATIENT,
+    seen: BY_KIND,
     use: callback,
-    after: nobodyIsSignedIn,
+    after: expectNoSession,
   },
   UserInfo: {
     path: '/oauth2/userinfo',
@@ -94,9 +94,9 @@ const ENDPOINTS: Record<string, Endpoint> = {
       expect(await whoIs(browser, app)).toBe('AuthKit sent no name');
     },
   },
-  'introspection, for a page': {
+  'introspection for a page': {
     path: '/oauth2/introspection',
-    seen: PATIENT,
+    seen: BY_KIND,
     async use(site, breaks) {
       await signedIn(site);
       breaks();
@@ -114,19 +114,19 @@ const ENDPOINTS: Record<string, Endpoint> = {
       breaks();
       const startedAt = performance.now();
       const page = await site.browser.post('/logout');
-      // It is not waited for.
+      // The sign-out does not wait for the revocation.
       expect(performance.now() - startedAt).toBeLessThan(2_000);
       await vi.waitFor(() => expect(site.issuer.hits.get('/oauth2/revocation')).toBe(1));
       return page;
     },
-    after: nobodyIsSignedIn,
+    after: expectNoSession,
   },
-  'the keys, for the API': {
+  'the JWKS for the API': {
     path: '/oauth2/jwks',
     seen: always([503, 'temporarily_unavailable']),
     use: (site, breaks) => callApi(site, breaks, '/api/me'),
   },
-  'introspection, for the API': {
+  'introspection for the API': {
     path: '/oauth2/introspection',
     seen: always([503, 'temporarily_unavailable']),
     use: (site, breaks) => callApi(site, breaks, '/api/me/active'),
@@ -174,7 +174,7 @@ const KINDS: Record<string, Kind> = {
   'headers of 100 kB': 'away',
 };
 
-async function meets(site: Site, endpoint: Endpoint, fault: string): Promise<void> {
+async function expectOutcome(site: Site, endpoint: Endpoint, fault: string): Promise<void> {
   const { path, use, seen, after } = endpoint;
   const { issuer } = site;
   const listener = BROKEN[fault] ?? ENDLESS[fault];
@@ -190,7 +190,7 @@ async function meets(site: Site, endpoint: Endpoint, fault: string): Promise<voi
   if (page.status >= 503) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
   expect(ms).toBeLessThan(DEADLINE_MS + 2_000);
   await after?.(site);
-  // Discovery goes on in the background, with pauses that double from half a second.
+  // Discovery is tried again in the background, after pauses that double from half a second.
   const most = path.startsWith('/.well-known')
     ? 3 + Math.log2(1 + (performance.now() - startedAt) / 250)
     : 1;
@@ -198,7 +198,7 @@ async function meets(site: Site, endpoint: Endpoint, fault: string): Promise<voi
   expect(issuer.hits.get(TRAP)).toBeUndefined();
 }
 
-describe.each(Object.entries(ENDPOINTS))('at %s', (_name, endpoint) => {
+describe.each(Object.entries(ENDPOINTS))('%s', (_name, endpoint) => {
   let site: Site;
   beforeAll(async () => {
     site = await newSite();
@@ -206,19 +206,19 @@ describe.each(Object.entries(ENDPOINTS))('at %s', (_name, endpoint) => {
   afterEach(() => site.issuer.faults.clear());
   afterAll(() => closeSite(site));
 
-  it.each(Object.keys(BROKEN))('%s', async (fault) => {
+  it.each(Object.keys(BROKEN))('has its expected outcome after %s', async (fault) => {
     site.browser = new Browser();
-    // Keys that were had once are used on; here they never were.
+    // Without a restart the app would use the keys that it fetched before.
     await site.app.restart();
-    await meets(site, endpoint, fault);
+    await expectOutcome(site, endpoint, fault);
   });
 });
 
-it.each(Object.keys(ENDLESS))('%s, at each of them', async (fault) => {
-  // All are there before the first is asked: starting one keeps this process from timing the others.
+it.each(Object.keys(ENDLESS))('every endpoint has its expected outcome after %s', async (fault) => {
+  // All sites start before the first request: starting one would distort the timing of the others.
   const sites: [Site, Endpoint][] = [];
-  // oxlint-disable-next-line no-await-in-loop -- as said
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
   for (const endpoint of Object.values(ENDPOINTS)) sites.push([await newSite(), endpoint]);
-  await Promise.all(sites.map(([site, endpoint]) => meets(site, endpoint, fault)));
+  await Promise.all(sites.map(([site, endpoint]) => expectOutcome(site, endpoint, fault)));
   await Promise.all(sites.map(([site]) => closeSite(site)));
 });

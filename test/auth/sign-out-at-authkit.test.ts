@@ -1,17 +1,18 @@
-// Signing out where AuthKit advertises more than today's AuthKit does (end_session), or less.
+// Sign-out with an AuthKit that advertises an end_session_endpoint, which today's does not, or no
+// revocation_endpoint.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { plainText } from '../support/browser/forms.ts';
 
-describe('with an advertised end_session endpoint', () => {
+describe('sign-out with an advertised end_session_endpoint', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp({ authKit: { endSession: true } });
   });
   afterAll(() => app.close());
 
-  it('sends the browser there with a hint of who it is, and back to /signed-out', async () => {
+  it('sends the browser there with id_token_hint, and back to /signed-out', async () => {
     const browser = await signIn(app);
     const { location } = await browser.press('Sign out');
     expect(`${location?.origin}${location?.pathname}`).toBe(`${app.authKit.issuer}/oauth2/logout`);
@@ -22,7 +23,7 @@ describe('with an advertised end_session endpoint', () => {
     });
   });
 
-  it('ends the session at AuthKit too, and says that AuthKit was asked', async () => {
+  it('ends the session at AuthKit too, and says so on /signed-out', async () => {
     const browser = await signIn(app);
     await browser.follow(await browser.press('Sign out'));
     expect(browser.page?.url.href).toBe(`${app.url}/signed-out`);
@@ -33,7 +34,7 @@ describe('with an advertised end_session endpoint', () => {
   });
 
   it.each(['', '?state=ended', '?state=x', '?state=ended&state=ended', '?error=access_denied'])(
-    'claims nothing to who types /signed-out%s',
+    'claims no end of a session to a visitor of /signed-out%s',
     async (query) => {
       const visitor = await new Browser().open(`${app.url}/signed-out${query}`);
       const bare = await new Browser().open(`${app.url}/signed-out`);
@@ -48,7 +49,7 @@ describe('with an advertised end_session endpoint', () => {
     },
   );
 
-  it('says nothing of AuthKit’s session while AuthKit was never reached', async () => {
+  it('claims no end of the AuthKit session before AuthKit is reached', async () => {
     app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
     await app.restart();
     const { body } = await new Browser().open(`${app.url}/signed-out`);
@@ -57,20 +58,20 @@ describe('with an advertised end_session endpoint', () => {
     await app.restart();
   });
 
-  it('puts no token into the log', async () => {
+  it('logs no token', async () => {
     const browser = await signIn(app);
     await browser.follow(await browser.press('Sign out'));
     expect(JSON.stringify(app.log)).not.toMatch(/eyJ\w+\./);
   });
 
-  it('lets the form of "Sign out" lead there', async () => {
+  it('is allowed by form-action of the Content-Security-Policy', async () => {
     const { page } = await signIn(app);
     const policy = String(page?.headers['content-security-policy']);
     expect(policy).toContain(`form-action 'self' ${app.authKit.issuer}`);
   });
 });
 
-it('asks for no revocation where none is advertised', async () => {
+it('sign-out sends no revocation request when none is advertised', async () => {
   const app = await startTestApp({ authKit: { revocation: false } });
   const browser = await signIn(app);
   expect((await browser.press('Sign out')).location?.pathname).toBe('/signed-out');
@@ -81,7 +82,7 @@ it('asks for no revocation where none is advertised', async () => {
   await app.close();
 });
 
-it('asks for no revocation without a refresh token', async () => {
+it('sign-out sends no revocation request without a refresh token', async () => {
   const app = await startTestApp({ env: { OAUTH_SCOPE: 'openid' } });
   const browser = await signIn(app);
   await browser.press('Sign out');

@@ -1,4 +1,4 @@
-// POST /logout: the session ends here first, then at AuthKit as far as AuthKit offers it.
+// POST /logout ends the session here first, then at AuthKit as far as AuthKit offers it.
 import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
@@ -15,8 +15,8 @@ beforeAll(async () => {
 afterEach(() => app.authKit.control.reset());
 afterAll(() => app.close());
 
-describe('signing out', () => {
-  it('ends the session here, for a copy of the cookie too, and lands on /signed-out', async () => {
+describe('POST /logout', () => {
+  it('ends the session, even for a copy of its cookie, and redirects to /signed-out', async () => {
     const browser = await signIn(app);
     const copy = new Browser();
     copy.jar.copyFrom(browser.jar);
@@ -27,7 +27,7 @@ describe('signing out', () => {
     expect(await whoIs(copy, app)).toBeUndefined();
   });
 
-  it('leaves the sessions in other browsers alone', async () => {
+  it('keeps the sessions in other browsers', async () => {
     const [one, other] = [await signIn(app), await signIn(app)];
     await one.press('Sign out');
     expect(await whoIs(other, app)).toBe('Bruno Okafor');
@@ -46,7 +46,7 @@ describe('signing out', () => {
     );
   });
 
-  it('does not wait for a revocation that hangs, and says when one fails', async () => {
+  it('does not wait for a slow revocation, and logs one that fails', async () => {
     const browser = await signIn(app);
     app.authKit.control.fault({ endpoint: 'revocation', kind: 'silent' });
     const startedAt = performance.now();
@@ -60,7 +60,7 @@ describe('signing out', () => {
     await expect.poll(() => app.log).toContainEqual(expect.objectContaining(failed));
   });
 
-  it('does not wait for an issuer that was never reached', async () => {
+  it('does not wait for an issuer that is not reached yet', async () => {
     const browser = await signIn(app);
     app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
     await app.restart();
@@ -72,7 +72,7 @@ describe('signing out', () => {
     await app.restart();
   });
 
-  it('works for someone who is not signed in, and twice', async () => {
+  it('redirects to /signed-out without a session too, and a second time', async () => {
     const visitor = new Browser();
     const { status, location } = await visitor.post(`${app.url}/logout`);
     expect([status, location?.pathname]).toEqual([303, '/signed-out']);
@@ -81,7 +81,7 @@ describe('signing out', () => {
     expect((await browser.post(`${app.url}/logout`)).location?.pathname).toBe('/signed-out');
   });
 
-  it('never happens by GET', async () => {
+  it('is the only method: GET and HEAD get 404 and end nothing', async () => {
     const browser = await signIn(app);
     for (const method of ['GET', 'HEAD']) {
       expect((await browser.fetch('/logout', { method })).status).toBe(404);
@@ -91,25 +91,28 @@ describe('signing out', () => {
   });
 });
 
-describe('a post from elsewhere', () => {
+describe('POST /logout from another origin', () => {
   type Headers = Record<string, string>;
   it.each<[string, (origin: string) => Headers]>([
-    ['an opaque origin', () => ({ origin: 'null' })],
-    ['another site', () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' })],
-    ['a look-alike', (own) => ({ origin: `${own}.evil.example` })],
-    ['another scheme', (own) => ({ origin: own.replace('http:', 'https:') })],
-    ['another port', (own) => ({ origin: own.replace(/\d+$/, '1') })],
-    ['a sibling', () => ({ 'sec-fetch-site': 'same-site' })],
-    ['another site, as Sec-Fetch-Site alone says', () => ({ 'sec-fetch-site': 'cross-site' })],
-    ['a sibling that forges no Origin', (own) => ({ origin: own, 'sec-fetch-site': 'same-site' })],
-  ])('that is %s is refused and signs nobody out', async (_case, headersFor) => {
+    ['with an opaque origin', () => ({ origin: 'null' })],
+    ['of another site', () => ({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' })],
+    ['of a look-alike host', (own) => ({ origin: `${own}.evil.example` })],
+    ['with another scheme', (own) => ({ origin: own.replace('http:', 'https:') })],
+    ['with another port', (own) => ({ origin: own.replace(/\d+$/, '1') })],
+    ['of a sibling subdomain', () => ({ 'sec-fetch-site': 'same-site' })],
+    ['of another site by Sec-Fetch-Site alone', () => ({ 'sec-fetch-site': 'cross-site' })],
+    [
+      'of a sibling subdomain with our own Origin',
+      (own) => ({ origin: own, 'sec-fetch-site': 'same-site' }),
+    ],
+  ])('%s is refused with 403, and the session stays', async (_case, headersFor) => {
     const browser = await signIn(app);
     const page = await browser.post('/logout', {}, { headers: headersFor(app.url) });
     expect([page.status, codeOn(page)]).toEqual([403, 'cross_site_request']);
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
   });
 
-  it('without any header that says so is left to SameSite (old browsers, tools)', async () => {
+  it('without Origin and Sec-Fetch-Site is accepted: SameSite protects old browsers', async () => {
     const browser = await signIn(app);
     const { value } = browser.jar.find('session') ?? {};
     const { status } = await fetch(`${app.url}/logout`, {
@@ -122,8 +125,8 @@ describe('a post from elsewhere', () => {
   });
 });
 
-describe('the signed-out page', () => {
-  it('is public, says that AuthKit may remember, and offers to be someone else', async () => {
+describe('/signed-out', () => {
+  it('is public, warns that AuthKit may remember the user, and offers another sign-in', async () => {
     const browser = await signIn(app);
     await browser.follow(await browser.press('Sign out'));
     expect([browser.page?.status, browser.page?.url.pathname]).toEqual([200, '/signed-out']);
@@ -138,7 +141,7 @@ describe('the signed-out page', () => {
     expect(browser.page?.body).toContain('choose who you are');
   });
 
-  it('tells who is signed in that they are, and lets them sign out or go home', async () => {
+  it('tells a signed-in user so, with links to sign out and to the home page', async () => {
     const browser = await signIn(app);
     const { status, body } = await browser.open(`${app.url}/signed-out`);
     expect([status, plainText(body)]).toEqual([200, expect.stringMatching(/session for Bruno/)]);
@@ -150,7 +153,7 @@ describe('the signed-out page', () => {
     expect(plainText(browser.page.body)).toContain('You are signed out');
   });
 
-  it('tells nobody that they are signed out because the store is away', async () => {
+  it('responds with 503 to a signed-in user while the store fails', async () => {
     const browser = await signIn(app);
     const sessions = new Database(app.env['SESSION_DB'] ?? '');
     sessions.exec('ALTER TABLE sessions RENAME TO away');
@@ -162,7 +165,7 @@ describe('the signed-out page', () => {
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
   });
 
-  it('never starts a sign-in by itself', async () => {
+  it('does not start a sign-in by itself', async () => {
     const { status, headers, body } = await new Browser().get(`${app.url}/signed-out`);
     expect([status, headers['refresh']]).toEqual([200, undefined]);
     expect(body).not.toMatch(/http-equiv="refresh"|<script/);

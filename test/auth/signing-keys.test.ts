@@ -1,5 +1,5 @@
-// The keys that an ID token is verified with: what an issuer may do with its JWKS, at any moment, and
-// people sign in all the same (OpenID Connect Core §10.1.1).
+// The keys that verify ID tokens. An issuer may change its JWKS at any time, and sign-ins must go on
+// (OpenID Connect Core §10.1.1).
 import type { JWK } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await issuer.close();
 });
 
-/** The status and the code of the page on which a sign-in ends. */
+/** The status and the error code of the page on which a sign-in ends. */
 async function signIn(): Promise<[number, string | undefined]> {
   const page = await new Browser().open(`${app.url}/login?return_to=/profile`);
   return [page.status, codeOn(page)];
@@ -41,15 +41,15 @@ async function signIn(): Promise<[number, string | undefined]> {
 const signedIn = [200, undefined];
 const fetched = () => issuer.hits.get('/oauth2/jwks') ?? 0;
 
-/** An issuer that publishes these keys and signs with this one, with or without naming it. */
+/** Makes the issuer publish these keys and sign with this one, with or without a kid. */
 function use(keys: SigningKey[], by: SigningKey, isNamed = true): void {
   issuer.published = keys.map(({ jwk }) => jwk);
-  // JSON leaves out what is undefined.
+  // JSON leaves out undefined members.
   issuer.vary = { idTokenKey: by, ...(!isNamed && { idTokenHeader: Object({ kid: undefined }) }) };
 }
 
-describe('a key that changes', () => {
-  it('right after a sign-in signs in the next person, and is fetched once', async () => {
+describe('a signing key', () => {
+  it('that changes right after a sign-in is accepted, with one fetch of the JWKS', async () => {
     use([issuer.key], issuer.key);
     expect(await signIn()).toEqual(signedIn);
     use([issuer.key, second], second);
@@ -59,14 +59,14 @@ describe('a key that changes', () => {
     expect(fetched() - before).toBe(1);
   });
 
-  it('twice in one moment signs in both times', async () => {
+  it('that changes twice in a row is accepted both times', async () => {
     use([third], third);
     expect(await signIn()).toEqual(signedIn);
     use([issuer.key], issuer.key);
     expect(await signIn()).toEqual(signedIn);
   });
 
-  it('and keeps its id, or has none, signs in', async () => {
+  it('that changes under the same kid, or without a kid, is accepted', async () => {
     use([issuer.key], issuer.key);
     expect(await signIn()).toEqual(signedIn);
     const renamed = { ...second, kid: issuer.key.kid };
@@ -76,7 +76,7 @@ describe('a key that changes', () => {
     expect(await signIn()).toEqual(signedIn);
   });
 
-  it('and is no longer published signs nobody in after five minutes', async () => {
+  it('that is no longer published is refused after five minutes', async () => {
     use([issuer.key], issuer.key);
     expect(await signIn()).toEqual(signedIn);
     issuer.published = [second.jwk];
@@ -86,8 +86,8 @@ describe('a key that changes', () => {
   });
 });
 
-describe('a JWKS', () => {
-  it('with one key twice serves sign-ins', async () => {
+describe('a sign-in with a JWKS', () => {
+  it('that has one key twice succeeds', async () => {
     use([issuer.key, issuer.key], issuer.key);
     passMonotonic(301_000);
     expect(await signIn()).toEqual(signedIn);
@@ -96,7 +96,7 @@ describe('a JWKS', () => {
   it.each([
     ['first', (own: SigningKey, other: SigningKey) => [own, other]],
     ['last', (own: SigningKey, other: SigningKey) => [other, own]],
-  ])('with another key under the same id serves them, ours %s', async (_place, inOrder) => {
+  ])('that has two keys under one kid succeeds when the %s one signs', async (_place, inOrder) => {
     const { kid } = issuer.key;
     const other = { ...second, jwk: { ...second.jwk, kid } };
     use(inOrder(issuer.key, other), issuer.key);
@@ -104,7 +104,7 @@ describe('a JWKS', () => {
     expect(await signIn()).toEqual(signedIn);
   });
 
-  it('with fifty others before ours serves them, also without an id in the token', async () => {
+  it('that has fifty other keys first succeeds, even without a kid in the token', async () => {
     const others = Array.from({ length: 50 }, (_, at) => ({
       ...second,
       jwk: { ...second.jwk, kid: `other-${at}` },
@@ -116,7 +116,7 @@ describe('a JWKS', () => {
     expect(await signIn()).toEqual(signedIn);
   });
 
-  it('with keys that nobody can use beside ours serves them', async () => {
+  it('that has unusable keys beside the right one succeeds', async () => {
     use([issuer.key], issuer.key, false);
     const broken = { kty: 'RSA', kid: issuer.key.kid, n: 'AQAB', e: 'AQAB' };
     const curve = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: issuer.key.kid };
@@ -127,10 +127,10 @@ describe('a JWKS', () => {
   });
 
   it.each([
-    ['without keys', { keys: [] }],
-    ['that is none', { not: 'keys' }],
-    ['whose list is none', { keys: 'none' }],
-  ])('%s is an outage and not a bad token', async (_what, document) => {
+    ['has no keys', { keys: [] }],
+    ['is no JWKS', { not: 'keys' }],
+    ['has keys that are no list', { keys: 'none' }],
+  ])('that %s fails as issuer_unreachable, not as id_token_invalid', async (_what, document) => {
     use([issuer.key], issuer.key);
     issuer.faults.set('/oauth2/jwks', (_req, res) => res.end(JSON.stringify(document)));
     passMonotonic(301_000);
@@ -140,16 +140,16 @@ describe('a JWKS', () => {
   });
 });
 
-describe('the log tells why an ID token is refused', () => {
+describe('the log of a refused ID token', () => {
   it.each([
     [
-      'another audience beside us',
+      'a second audience',
       { idToken: { aud: [CLIENT_ID, 'x'], azp: CLIENT_ID } },
       'It has other audiences',
     ],
     ['another azp', { idToken: { azp: 'x' } }, 'Its azp names another application'],
     ['an empty sub', { idToken: { sub: ' ' } }, 'Its sub is empty or too long'],
-  ])('%s', async (_what, variation, reason) => {
+  ])('names the reason for %s', async (_what, variation, reason) => {
     issuer.published = [issuer.key.jwk];
     issuer.vary = variation;
     expect(await signIn()).toEqual([502, 'id_token_invalid']);
@@ -157,7 +157,7 @@ describe('the log tells why an ID token is refused', () => {
     expect(failed?.['hint']).toContain(reason);
   });
 
-  it('an unknown key', async () => {
+  it('names the reason for an unknown key', async () => {
     use([issuer.key], second);
     expect(await signIn()).toEqual([502, 'id_token_invalid']);
     const failed = app.log.find(({ event }) => event === 'sign_in_failed');
@@ -168,8 +168,8 @@ describe('the log tells why an ID token is refused', () => {
     ['another nonce', { idToken: { nonce: 'x' } }, 'nonce'],
     ['another issuer', { idToken: { iss: 'https://x.example' } }, 'iss'],
     ['no subject', { idToken: { sub: undefined } }, 'sub'],
-    ['an algorithm of its own', { mangle: () => 'eyJhbGciOiJub25lIn0.e30.' }, 'alg'],
-  ])('%s', async (_what, variation, reason) => {
+    ['alg none', { mangle: () => 'eyJhbGciOiJub25lIn0.e30.' }, 'alg'],
+  ])('names the reason for %s', async (_what, variation, reason) => {
     issuer.published = [issuer.key.jwk];
     issuer.vary = variation;
     expect(await signIn()).toEqual([502, 'id_token_invalid']);
@@ -178,8 +178,8 @@ describe('the log tells why an ID token is refused', () => {
   });
 });
 
-describe('a sign-in whose access token is for a proof of possession (DPoP)', () => {
-  it('is refused: as a Bearer token it opens nothing (RFC 6749 §7.1)', async () => {
+describe('a sign-in with a DPoP access token', () => {
+  it('is refused, since the app sends Bearer tokens only (RFC 6749 §7.1)', async () => {
     issuer.published = [issuer.key.jwk];
     issuer.vary = { response: { token_type: 'DPoP' } };
     expect(await signIn()).toEqual([502, 'response_invalid']);
@@ -189,11 +189,11 @@ describe('a sign-in whose access token is for a proof of possession (DPoP)', () 
 describe('a UserInfo endpoint', () => {
   const nameless = { name: undefined, email: undefined };
   it.each([
-    ['that fails', 500, 'application/json', '{}'],
+    ['that responds with 500', 500, 'application/json', '{}'],
     ['that sends a JWT', 200, 'application/jwt', 'e30.e30.e30'],
     ['that sends a page', 200, 'text/html', '<p>'],
-    ['without a token', 401, 'application/json', '{}'],
-  ])('%s costs the name, and is in the log', async (_what, status, type, body) => {
+    ['that responds with 401', 401, 'application/json', '{}'],
+  ])('%s leaves the name empty, and is logged as an error', async (_what, status, type, body) => {
     issuer.published = [issuer.key.jwk];
     issuer.vary = {
       idToken: nameless,
@@ -206,7 +206,7 @@ describe('a UserInfo endpoint', () => {
 });
 
 describe('an access token of another issuer', () => {
-  it('is nothing to compare people with, and its organization is none of ours', async () => {
+  it('is not compared with the user, and its organization is ignored', async () => {
     issuer.published = [issuer.key.jwk];
     const iss = 'https://other.example';
     issuer.vary = { accessToken: { iss, sub: 'another-name', org_id: 'org_there' } };

@@ -1,5 +1,5 @@
-// What the types promise to someone who copies src/auth. `npm run check` compiles this file: a
-// promise that is broken, or an error that is no longer one, fails there.
+// The types of src/auth, as a host app sees them. `npm run check` compiles this file, and fails when a
+// type changes or an expected type error is gone.
 import type { Request, RequestHandler } from 'express';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import '../../src/auth/express-user.ts';
@@ -13,13 +13,13 @@ import {
   type User,
 } from '../../src/auth/index.ts';
 
-// In an app these come from auth.session.
+// In an app auth.session sets these.
 const request = (user?: User) =>
   ({ user, authSession: user && { readBy: {}, current: { user } } }) as unknown as Request;
 const ada: User = { issuer: 'https://forum.authkit.app', sub: 'user_01' };
 
 describe('req.user', () => {
-  it('is a User or undefined, and nothing may be read from it unchecked', () => {
+  it('is a User or undefined, and cannot be read unchecked', () => {
     const req = request(ada);
     expectTypeOf(req.user).toEqualTypeOf<Express.User | undefined>();
     expectTypeOf<Express.User>().toExtend<User>();
@@ -31,24 +31,24 @@ describe('req.user', () => {
 
   it('narrows to a User by a check', () => {
     const req = request(ada);
-    if (!req.user) throw new TypeError('nobody');
+    if (!req.user) throw new TypeError('no user');
     expectTypeOf(req.user.sub).toEqualTypeOf<string>();
     expectTypeOf(req.user.orgId).toEqualTypeOf<string | undefined>();
   });
 
-  it('is a User behind requireLogin by currentUser, which says where the guard was forgotten', () => {
+  it('is returned as a User by currentUser, which throws without requireLogin', () => {
     expectTypeOf(currentUser).returns.toEqualTypeOf<User>();
     expect(currentUser(request(ada))).toBe(ada);
     expect(() => currentUser(request())).toThrow(new SignInError('login_required'));
   });
 
-  it('takes part in no API call: the access token has a place of its own', () => {
+  it('is not the access token of an API call', () => {
     expectTypeOf<Request['accessToken']>().not.toEqualTypeOf<Request['user']>();
   });
 });
 
 describe('the session', () => {
-  it('says who signed in, and nothing unknown may be read from it', () => {
+  it('has the user and its end, and no tokens', () => {
     type SignedIn = NonNullable<Request['session']['signedIn']>;
     expectTypeOf<SignedIn['user']>().toEqualTypeOf<User>();
     expectTypeOf<SignedIn['endsAt']>().toEqualTypeOf<number>();
@@ -58,8 +58,8 @@ describe('the session', () => {
   });
 });
 
-describe('the guards and errors', () => {
-  it('are handlers of Express, and codes are a closed union', () => {
+describe('the guards and error codes', () => {
+  it('are Express handlers and a closed union', () => {
     expectTypeOf<Auth['requireLogin']>().toEqualTypeOf<RequestHandler>();
     expectTypeOf<SignInErrorCode>().toExtend<string>();
     expectTypeOf<string>().not.toExtend<SignInErrorCode>();

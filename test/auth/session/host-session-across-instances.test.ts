@@ -1,10 +1,10 @@
-// What a host app keeps in the session itself, beside the sign-in: read and changed by several
-// instances, each with what it opened last still in its memory.
+// Data of a host app in `req.session`, read and written by several instances. Each instance remembers
+// what it opened last, and must not serve or write that in place of newer data.
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createAuth } from '../../../src/auth/index.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { settingsFor, signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** An app of somebody's own on the session of the demo: same store, same secret. */
+/** A host app on the sessions of the demo: same store, same secret. */
 async function startHost() {
   const { store } = await openStore({ file: app.env['SESSION_DB'] ?? '' });
   const { AUTHKIT_ISSUER = '', OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'firstParty');
@@ -54,7 +54,7 @@ async function startHost() {
     await once(events, 'go on');
     res.json('late');
   });
-  addRudePages(host);
+  addForgingPages(host);
   const server = createServer(host).listen(0, 'localhost');
   await once(server, 'listening');
   closers.push(
@@ -65,7 +65,8 @@ async function startHost() {
   return { url: `http://localhost:${(server.address() as AddressInfo).port}`, store };
 }
 
-function addRudePages(host: Express): void {
+/** Pages that try to change the sign-in through `req.user` and `req.session`. */
+function addForgingPages(host: Express): void {
   host.get('/who', (req, res) => void res.json(req.user ?? null));
   host.post('/rename', (req, res) => {
     if (req.user) req.user.name = 'Mallory';
@@ -77,56 +78,58 @@ function addRudePages(host: Express): void {
 const on = async (instance: 0 | 1, method: string, path: string) =>
   JSON.parse((await browser.fetch(`${hosts[instance]?.url}${path}`, { method })).body) as unknown;
 
-it('sees at once what another instance wrote into the session', async () => {
-  expect(await on(0, 'GET', '/visits')).toBeNull();
-  expect(await on(1, 'GET', '/visits')).toBeNull();
-  for (let visits = 1; visits <= 5; visits += 1) {
-    const writer = visits % 2 === 0 ? 0 : 1;
-    expect(await on(writer, 'POST', '/visits')).toBe(visits);
-    expect(await on(0, 'GET', '/visits')).toBe(visits);
-    expect(await on(1, 'GET', '/visits')).toBe(visits);
-  }
-});
-
-it('keeps what was written while a page ran that only notes the use', async () => {
-  const visits = Number(await on(0, 'GET', '/visits'));
-  // Due once more, however often this is tried.
-  ahead += 61_000;
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ahead });
-  try {
-    const slow = on(0, 'GET', '/slow');
-    await vi.waitUntil(() => events.listenerCount('go on') === 1);
-    expect(await on(1, 'POST', '/visits')).toBe(visits + 1);
-    events.emit('go on');
-    expect(await slow).toBe('late');
-    expect(await on(0, 'GET', '/visits')).toBe(visits + 1);
-  } finally {
-    vi.useRealTimers();
-  }
-});
-
-it('keeps the sign-in whole through such a write', async () => {
-  await on(0, 'POST', '/visits');
-  expect(await on(1, 'GET', '/who')).toMatchObject({
-    name: 'Bruno Okafor',
-    orgId: expect.stringMatching(/^org_/),
+describe('req.session on two instances', () => {
+  it('shows what another instance wrote at once', async () => {
+    expect(await on(0, 'GET', '/visits')).toBeNull();
+    expect(await on(1, 'GET', '/visits')).toBeNull();
+    for (let visits = 1; visits <= 5; visits += 1) {
+      const writer = visits % 2 === 0 ? 0 : 1;
+      expect(await on(writer, 'POST', '/visits')).toBe(visits);
+      expect(await on(0, 'GET', '/visits')).toBe(visits);
+      expect(await on(1, 'GET', '/visits')).toBe(visits);
+    }
   });
-  expect((await browser.get(`${app.url}/profile`)).body).toContain('bruno.okafor@example.com');
-});
 
-it('does not let one request change who signed in for the next', async () => {
-  expect(await on(0, 'POST', '/rename')).toBe(false);
-  expect(await on(0, 'GET', '/who')).toMatchObject({ name: 'Bruno Okafor' });
-  expect(await on(1, 'GET', '/who')).toMatchObject({ name: 'Bruno Okafor' });
-});
+  it('is not overwritten by a slow page that only notes the use of the session', async () => {
+    const visits = Number(await on(0, 'GET', '/visits'));
+    // Each run of this test moves the clock on, so that noting the use is due.
+    ahead += 61_000;
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ahead });
+    try {
+      const slow = on(0, 'GET', '/slow');
+      await vi.waitUntil(() => events.listenerCount('go on') === 1);
+      expect(await on(1, 'POST', '/visits')).toBe(visits + 1);
+      events.emit('go on');
+      expect(await slow).toBe('late');
+      expect(await on(0, 'GET', '/visits')).toBe(visits + 1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 
-it('serves nothing from memory once the session has ended elsewhere', async () => {
-  expect(await on(0, 'GET', '/who')).not.toBeNull();
-  expect(await on(1, 'GET', '/who')).not.toBeNull();
-  await browser.get(`${app.url}/profile`);
-  const copy = browser.jar.find('session')?.line ?? '';
-  await browser.press('Sign out');
-  browser.jar.store(new URL(app.url), [copy]);
-  expect(await on(0, 'GET', '/who')).toBeNull();
-  expect(await on(1, 'GET', '/who')).toBeNull();
+  it('leaves the sign-in as it was when it is written', async () => {
+    await on(0, 'POST', '/visits');
+    expect(await on(1, 'GET', '/who')).toMatchObject({
+      name: 'Bruno Okafor',
+      orgId: expect.stringMatching(/^org_/),
+    });
+    expect((await browser.get(`${app.url}/profile`)).body).toContain('bruno.okafor@example.com');
+  });
+
+  it('cannot change who is signed in for the next request', async () => {
+    expect(await on(0, 'POST', '/rename')).toBe(false);
+    expect(await on(0, 'GET', '/who')).toMatchObject({ name: 'Bruno Okafor' });
+    expect(await on(1, 'GET', '/who')).toMatchObject({ name: 'Bruno Okafor' });
+  });
+
+  it('is not served from memory once the session has ended on another instance', async () => {
+    expect(await on(0, 'GET', '/who')).not.toBeNull();
+    expect(await on(1, 'GET', '/who')).not.toBeNull();
+    await browser.get(`${app.url}/profile`);
+    const copy = browser.jar.find('session')?.line ?? '';
+    await browser.press('Sign out');
+    browser.jar.store(new URL(app.url), [copy]);
+    expect(await on(0, 'GET', '/who')).toBeNull();
+    expect(await on(1, 'GET', '/who')).toBeNull();
+  });
 });

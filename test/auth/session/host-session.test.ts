@@ -1,5 +1,5 @@
-// `auth.session` reads who this is and keeps away from `req.session`; `auth.hostSession` is
-// express-session itself, on the same store, for the routes of a host that keep something there.
+// `auth.session` reads who is signed in and does not touch `req.session`. `auth.hostSession` is
+// express-session on the same store, for routes of the host app that keep data in `req.session`.
 import { once } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
@@ -42,7 +42,7 @@ afterAll(() => issuer.close());
 
 type Wire = (app: Express, auth: Auth) => unknown;
 
-/** The host that uses `req.session` on some of its pages. */
+/** A host app that mounts it before the routes that use `req.session`. */
 const onItsPages: Wire = (app, auth) => {
   app.use(auth.session, auth.routes);
   app.get('/who', (req, res) => {
@@ -73,7 +73,7 @@ const count: RequestHandler = (req, _res, next) => {
   next();
 };
 
-/** The host that also writes to it on every request. */
+/** A host app that also writes to `req.session` on every request. */
 const counting: Wire = (app, auth) => {
   app.use(auth.session, auth.hostSession, count, auth.routes);
   app.get('/who', (req, res) => void res.json(req.user?.sub ?? null));
@@ -120,7 +120,7 @@ async function ask(path: string, method = 'GET', by = browser) {
   return { body: JSON.parse(page.body) as unknown, cookies: page.headers['set-cookie'] ?? [] };
 }
 
-/** Signs in; the calls noted afterwards are those of the callback alone. */
+/** Signs in; `host.calls` then holds the calls of the callback only. */
 async function signInAs(sub: string, by = browser) {
   issuer.vary = { ...issuer.vary, idToken: { sub } };
   const login = await by.get(`${host.url}/login?return_to=/who`);
@@ -134,7 +134,7 @@ async function signInAs(sub: string, by = browser) {
 const HOUR = 3_600_000;
 const pass = (ms: number) => void vi.setSystemTime(Date.now() + ms);
 
-/** When the browser forgets the session's cookie. */
+/** When the session cookie expires in the browser. */
 const expiry = () => browser.jar.find('session')?.expiresAt ?? Infinity;
 
 const attributesOf = (line = '') =>
@@ -146,7 +146,7 @@ const attributesOf = (line = '') =>
 const sessionCookies = (cookies: string[] = []) =>
   cookies.filter((line) => /^(?:__Host-)?session-[\w-]{6}=/.test(line));
 
-/** What `auth.session` says of a plain request with this cookie. */
+/** Runs `auth.session` on a plain Node.js request with this cookie. */
 async function recognize(cookie: string | undefined) {
   const req = Object.assign(new IncomingMessage(new Socket()), { url: '/' });
   req.headers = { ...(cookie !== undefined && { cookie }) };
@@ -157,8 +157,8 @@ async function recognize(cookie: string | undefined) {
   return { authSession: (req as Request).authSession, res };
 }
 
-describe('a page that only asks who somebody is', () => {
-  it('costs one read, no write, and has no req.session', async () => {
+describe('a page that only reads who is signed in', () => {
+  it('costs one read and no write, and has no req.session', async () => {
     await start();
     await signInAs('user_01');
     host.calls.length = 0;
@@ -169,13 +169,13 @@ describe('a page that only asks who somebody is', () => {
     expect(host.calls).toEqual(['read']);
   });
 
-  it('costs nothing for a visitor without a cookie', async () => {
+  it('costs no call of the store for a visitor without a cookie', async () => {
     await start();
     expect(await ask('/who')).toEqual({ body: { name: null, session: false }, cookies: [] });
     expect(host.calls).toEqual([]);
   });
 
-  it('reads once where auth.session is mounted twice', async () => {
+  it('costs one read even if auth.session is mounted twice', async () => {
     await start((app, auth) => {
       app.use(auth.session);
       onItsPages(app, auth);
@@ -186,7 +186,7 @@ describe('a page that only asks who somebody is', () => {
     expect(host.calls).toEqual(['read']);
   });
 
-  it('takes a cookie with another signature for none, and leaves it alone', async () => {
+  it('ignores a cookie with a wrong signature, and does not delete it', async () => {
     await start();
     await signInAs('user_01');
     const [signed = ''] = (browser.jar.find('session')?.value ?? '').split('.');
@@ -200,8 +200,8 @@ describe('a page that only asks who somebody is', () => {
   });
 });
 
-describe('a request without Express, such as one that opens a socket', () => {
-  it('says who it is from', async () => {
+describe('a request without Express, such as a WebSocket upgrade', () => {
+  it('has the signed-in user, or the reason why the store could not be read', async () => {
     await start();
     await signInAs('user_01');
     const cookie = `session=${browser.jar.find('session')?.value}`;
@@ -215,7 +215,7 @@ describe('a request without Express, such as one that opens a socket', () => {
   });
 
   it.each([undefined, '', 'session=%', 'session=s:', 'session=s%3Aforged.AAAA', ';;=;session'])(
-    'is from nobody with the cookie %s',
+    'has no user with the cookie %s',
     async (cookie) => {
       await start();
       expect((await recognize(cookie)).authSession?.current).toBeUndefined();
@@ -223,8 +223,8 @@ describe('a request without Express, such as one that opens a socket', () => {
   );
 });
 
-describe('req.session, with auth.hostSession', () => {
-  it('is kept for a visitor, written once and not for what only reads it', async () => {
+describe('req.session with auth.hostSession', () => {
+  it('is kept for a visitor, with one write when it changes and none when it is only read', async () => {
     await start();
     const { body, cookies } = await ask('/basket', 'POST');
     expect(body).toEqual(['tea']);
@@ -236,13 +236,13 @@ describe('req.session, with auth.hostSession', () => {
     expect((await ask('/who')).body).toMatchObject({ name: null });
   });
 
-  it('begins no session for a visitor who leaves nothing in it', async () => {
+  it('begins no session for a visitor while it stays empty', async () => {
     await start();
     expect(await ask('/basket')).toEqual({ body: [], cookies: [] });
     expect(host.calls).toEqual([]);
   });
 
-  it('is kept in the session of who is signed in', async () => {
+  it('is kept in the session of the signed-in user', async () => {
     await start();
     await signInAs('user_01');
     host.calls.length = 0;
@@ -252,7 +252,7 @@ describe('req.session, with auth.hostSession', () => {
     expect((await ask('/me')).body).toBe('user_01');
   });
 
-  it('has the id that the cookie names', async () => {
+  it('has the id in the cookie', async () => {
     await start();
     await signInAs('user_01');
     const [id, same] = (await ask('/id')).body as string[];
@@ -261,21 +261,21 @@ describe('req.session, with auth.hostSession', () => {
     expect(cookie.startsWith(`s:${id}.`)).toBe(true);
   });
 
-  it('saved twice in one request, begins one session', async () => {
+  it('begins one session when it is saved twice in one request', async () => {
     await start();
     expect((await ask('/twice', 'POST')).body).toEqual(['once', 'twice']);
     expect(host.calls).toEqual(['insert', 'update']);
     expect((await ask('/basket')).body).toEqual(['once', 'twice']);
   });
 
-  it('destroyed by the host, is the end of the sign-in too', async () => {
+  it('signs the user out when the host app destroys it', async () => {
     await start();
     await signInAs('user_01');
     await ask('/destroy', 'POST');
     expect((await ask('/who')).body).toMatchObject({ name: null });
   });
 
-  it('saved after the session has ended, does not bring it back', async () => {
+  it('does not bring back an ended session when it is saved late', async () => {
     await start();
     await signInAs('user_01');
     const copy = new Browser();
@@ -317,7 +317,7 @@ describe('req.session, with auth.hostSession', () => {
         });
       },
     ],
-  ])('behind %s, says so', async (_name, other) => {
+  ])('fails with an error that names the mistake behind %s', async (_name, other) => {
     await start();
     await start((app, auth) => {
       app.use(auth.session, other, auth.hostSession);
@@ -333,21 +333,21 @@ describe.each([
   ['on one route', onOneRoute],
   ['before the routes that use it', onItsPages],
   ['before all routes', everywhere],
-])('what is in req.session, with hostSession %s', (_where, wire) => {
-  it('comes along when a visitor signs in, under another session id', async () => {
+])('data in req.session, with hostSession mounted %s', (_where, wire) => {
+  it('moves to a new session id when a visitor signs in', async () => {
     await start(wire);
     await ask('/basket', 'POST');
     const before = browser.jar.find('session')?.value;
     await signInAs('user_01');
     expect((await ask('/basket')).body).toEqual(['tea']);
     expect(browser.jar.find('session')?.value).not.toBe(before);
-    // The session of before is gone: whoever knew its cookie has nothing.
+    // The old session has ended: an attacker who planted its cookie has nothing (fixation).
     const copy = new Browser();
     copy.jar.store(new URL(host.url), [`session=${before}; Path=/`]);
     expect((await ask('/basket', 'GET', copy)).body).toEqual([]);
   });
 
-  it('stays when the same person signs in again', async () => {
+  it('is kept when the same user signs in again', async () => {
     await start(wire);
     await signInAs('user_01');
     await ask('/basket', 'POST');
@@ -356,7 +356,7 @@ describe.each([
     expect((await ask('/me')).body).toBe('user_01');
   });
 
-  it('is not handed to another person who signs in in its place', async () => {
+  it('is dropped when another user signs in', async () => {
     await start(wire);
     await signInAs('user_01');
     await ask('/basket', 'POST');
@@ -365,7 +365,7 @@ describe.each([
     expect((await ask('/basket')).body).toEqual([]);
   });
 
-  it('is gone after signing out', async () => {
+  it('is dropped at sign-out', async () => {
     await start(wire);
     await signInAs('user_01');
     await ask('/basket', 'POST');
@@ -377,14 +377,14 @@ describe.each([
   });
 });
 
-describe('a middleware that puts something into req.session on every request', () => {
-  it('does not take the place of the session that a sign-in begins', async () => {
+describe('a middleware that writes to req.session on every request', () => {
+  it('does not replace the session that a sign-in begins', async () => {
     await start(counting);
     await signInAs('user_01');
     expect((await ask('/who')).body).toBe('user_01');
   });
 
-  it('nor where the sign-in came back to a browser without a session', async () => {
+  it('does not replace it when the browser lost its session cookie during the sign-in', async () => {
     await start(counting);
     issuer.vary = { idToken: { sub: 'user_01' } };
     const response = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
@@ -397,7 +397,7 @@ describe('a middleware that puts something into req.session on every request', (
     expect((await ask('/who')).body).toBe('user_01');
   });
 
-  it('does not bring back a session that was signed out', async () => {
+  it('does not bring back the session after a sign-out', async () => {
     await start(counting);
     await signInAs('user_01');
     await browser.post(`${host.url}/logout`);
@@ -406,7 +406,7 @@ describe('a middleware that puts something into req.session on every request', (
 });
 
 describe('a store that fails', () => {
-  it('while req.session is read, is a store_unavailable', async () => {
+  it('is reported as store_unavailable when req.session is read', async () => {
     await start();
     await signInAs('user_01');
     host.broken.add('read');
@@ -417,7 +417,7 @@ describe('a store that fails', () => {
   });
 
   it.each(['insert', 'update'] as const)(
-    'while req.session is saved (%s), is one too, and the process lives',
+    'is reported as store_unavailable when req.session is saved (%s)',
     async (name) => {
       await start();
       if (name === 'update') await signInAs('user_01');
@@ -444,7 +444,7 @@ describe('the cookie that express-session sends', () => {
     expect(attributesOf(cookie)).toEqual(['Path=/', 'HttpOnly', 'SameSite=Lax']);
   });
 
-  it('is Secure and __Host- where people come by https, whatever the connection is', async () => {
+  it('is Secure and __Host- when baseUrl is https, even over a plain connection', async () => {
     host = await startHostApp(
       {
         issuer: new URL(issuer.url),
@@ -468,13 +468,13 @@ describe('the cookie that express-session sends', () => {
 describe('the end of a session', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date'] });
-    // On the second, as the cookie has it.
+    // Cookies count in whole seconds.
     vi.setSystemTime(Math.ceil(Date.now() / 1000) * 1000);
   });
 
-  it('is that of its cookie at the latest', async () => {
+  it('is the expiry of its cookie, which use does not move beyond maxSeconds', async () => {
     const endsAt = Date.now() + HOUR;
-    // The clock goes on while the session is saved.
+    // Time passes while onSignIn runs.
     await start(onItsPages, { idleSeconds: 3_600, maxSeconds: 3_600, onSignIn: () => pass(5_000) });
     await signInAs('user_01');
     expect(expiry()).toBe(endsAt + 5_000);
@@ -483,7 +483,7 @@ describe('the end of a session', () => {
     expect(expiry()).toBe(endsAt + 5_000);
   });
 
-  it('is not put off by a cookie that the host lets live longer', async () => {
+  it('is not delayed by a longer maxAge that the host app sets on the cookie', async () => {
     const endsAt = Date.now() + HOUR;
     await start(onItsPages, { idleSeconds: 600, maxSeconds: 3_600 });
     await signInAs('user_01');
@@ -496,7 +496,7 @@ describe('the end of a session', () => {
     expect((await ask('/basket')).body).toEqual([]);
   });
 
-  it('comes for a visitor who goes on using it no earlier than for others', async () => {
+  it('moves along while a visitor uses the session', async () => {
     await start(onItsPages, { idleSeconds: 3_600, maxSeconds: 3 * 3_600 });
     for (let round = 1; round <= 3; round += 1) {
       expect((await ask('/basket', 'POST')).body).toHaveLength(round);
@@ -508,8 +508,8 @@ describe('the end of a session', () => {
   });
 });
 
-describe('what a sign-in asks of the store', () => {
-  it('is one insert, with the tokens in it', async () => {
+describe('the calls of the store at a sign-in', () => {
+  it('are a lease and one insert that includes the tokens', async () => {
     await start();
     expect((await signInAs('user_01')).status).toBe(303);
     expect(host.calls).toEqual(['acquireLease', 'insert']);
@@ -518,21 +518,21 @@ describe('what a sign-in asks of the store', () => {
     expect(host.calls).toEqual(['read']);
   });
 
-  it('is the end of the visitor’s session as well, where there was one', async () => {
+  it('include the removal of the session that a visitor had', async () => {
     await start();
     await ask('/basket', 'POST');
     await signInAs('user_01');
     expect(host.calls).toEqual(['read', 'acquireLease', 'remove', 'insert']);
   });
 
-  it('is the tokens and the end of the session before, where somebody was signed in', async () => {
+  it('include the tokens and the removal of the session of a signed-in user', async () => {
     await start();
     await signInAs('user_01');
     await signInAs('user_01');
     expect(host.calls).toEqual(['read', 'acquireLease', 'readTokens', 'remove', 'insert']);
   });
 
-  it('fails as a whole: no cookie, nobody signed in, and the attempt stays open', async () => {
+  it('fail as a whole: no cookie is set, no user is signed in, and the attempt stays open', async () => {
     await start();
     host.broken.add('insert');
     const failed = await signInAs('user_01');
@@ -545,7 +545,7 @@ describe('what a sign-in asks of the store', () => {
     expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
   });
 
-  it('leaves nobody signed in either where somebody was before', async () => {
+  it('sign the previous user out even when the insert fails', async () => {
     await start();
     await signInAs('user_01');
     host.broken.add('insert');

@@ -1,5 +1,5 @@
-// The keys by which sessions are found: they outlive a rotation of the secret, and tell whoever copied
-// the store nothing.
+// Index keys find the sessions of a user, an organization or an AuthKit session. They survive a
+// rotation of the secret, and tell a reader of a copied store nothing.
 import { createHmac, hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { SessionIndex } from '../../../src/auth/session/seal.ts';
@@ -19,7 +19,7 @@ const signedIn = { user: USER, claims: { sid: PLANTED.sid } } as unknown as Sign
 const facts = { orgId: PLANTED.org } as TokenFacts;
 const keysWith = (secrets: string[]) => new SessionIndex(secrets).keysFor(signedIn, facts);
 
-/** The sessions that this instance finds by each index, whichever secret they were made with. */
+/** The sessions that an instance with these secrets finds by each index. */
 async function foundWith(secrets: string[], store: Store): Promise<Record<string, string[]>> {
   const index = new SessionIndex(secrets);
   const look = async (by: keyof IndexKeys, indexKeys: string[]) => {
@@ -34,7 +34,7 @@ async function foundWith(secrets: string[], store: Store): Promise<Record<string
 }
 
 eachEngine((on) => {
-  test('a look-up after a rotation finds the sessions made with the old secret too', async () => {
+  test('a look-up after a rotation also finds sessions made with the old secret', async () => {
     await on.store.insert('old', session(keysWith([OLD])));
     await on.store.insert('new', session(keysWith([NEW, OLD])));
     const both = ['new', 'old'];
@@ -43,7 +43,7 @@ eachEngine((on) => {
       organization: both,
       issuerSession: both,
     });
-    // Without the old secret they are out of reach, and nobody can open them any more either.
+    // Without the old secret they can be neither found nor opened.
     expect(await foundWith([NEW], on.other)).toEqual({
       person: ['new'],
       organization: ['new'],
@@ -51,7 +51,7 @@ eachEngine((on) => {
     });
   });
 
-  test('a session that is refreshed after a rotation is found once', async () => {
+  test('a look-up finds a session once that was refreshed after a rotation', async () => {
     await on.store.insert('old', session(keysWith([OLD])));
     const { organization } = keysWith([NEW, OLD]);
     const next = { facts: bytes('facts 2'), tokens: bytes('tokens 2'), organization };
@@ -65,7 +65,7 @@ describe('an index key', () => {
   const keys = keysWith([NEW]);
   const all = Object.values(keys);
 
-  test('differs by secret, by index, and by what it is of', () => {
+  test('differs by secret, index and value', () => {
     const others = [
       ...Object.values(keysWith([OLD])),
       ...new SessionIndex([NEW]).ofPerson({ ...USER, issuer: `${ISSUER}/` }),
@@ -77,7 +77,7 @@ describe('an index key', () => {
     expect(keysWith([NEW, OLD])).toEqual(keys);
   });
 
-  test('cannot be read, and cannot be computed from what it is of without the secret', () => {
+  test('does not show its value, and cannot be computed without the secret', () => {
     expect(findLeaks(PLANTED, all.join('\n'))).toEqual([]);
     const contents = [
       ...Object.values(PLANTED),
@@ -93,11 +93,11 @@ describe('an index key', () => {
       ),
     ]);
     for (const key of all) expect(guesses).not.toContain(key);
-    // Version 0.1.0 had one of these: it is looked for, and no new session has it.
+    // Version 0.1.0 computed one without the secret. It is still looked up, but no new session has it.
     expect(guesses).toContain(new SessionIndex([NEW]).ofPerson(USER).at(-1));
   });
 
-  test('of an organization or an issuer session is absent where there is none', () => {
+  test('is absent for a session without an organization or an AuthKit session', () => {
     const index = new SessionIndex([NEW]);
     const without = { ...signedIn, claims: {} };
     const { person, ...others } = index.keysFor(without, {} as TokenFacts);

@@ -1,4 +1,4 @@
-// How long a session lives: idle and absolute, with the cookie. Time is moved, not waited for.
+// The idle and absolute end of a session and of its cookie, with a clock that the tests move.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -10,7 +10,7 @@ const HOUR = 3_600;
 let app: TestApp;
 beforeEach(async () => {
   app = await startTestApp({
-    // Without a refresh token nothing but the session's own lifetimes can end it.
+    // Without a refresh token only its own lifetimes can end the session.
     env: {
       SESSION_IDLE_SECONDS: String(HOUR),
       SESSION_MAX_SECONDS: String(3 * HOUR),
@@ -26,12 +26,12 @@ afterEach(async () => {
 
 const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000);
 
-/** Seconds until the browser forgets the cookie. */
+/** Seconds until the cookie expires in the browser. */
 const cookieLifetime = ({ jar }: Browser) =>
   ((jar.find('session')?.expiresAt ?? Date.now()) - Date.now()) / 1000;
 
 describe('a session that is not used', () => {
-  it('lives on until its idle time is over', async () => {
+  it('stays valid until its idle time is over', async () => {
     const browser = await signIn(app);
     pass(HOUR - 5);
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
@@ -49,7 +49,7 @@ describe('a session that is not used', () => {
 });
 
 describe('a session that is used', () => {
-  it('lives past its idle time, and its cookie moves along', async () => {
+  it('outlives its idle time, and its cookie is extended', async () => {
     const browser = await signIn(app);
     expect(Math.round(cookieLifetime(browser) / MINUTE)).toBe(60);
     for (let round = 0; round < 2; round += 1) {
@@ -59,7 +59,7 @@ describe('a session that is used', () => {
     }
   });
 
-  it('ends at the latest when its time is over, and its cookie never outlives that', async () => {
+  it('ends after SESSION_MAX_SECONDS, and its cookie expires no later', async () => {
     const browser = await signIn(app);
     for (let round = 0; round < 3; round += 1) {
       pass(50 * MINUTE);
@@ -72,7 +72,7 @@ describe('a session that is used', () => {
     expect(await whoIs(browser, app)).toBeUndefined();
   });
 
-  it('is written to, and its cookie sent again, at most once a minute', async () => {
+  it('has its use noted and its cookie sent again at most once a minute', async () => {
     const browser = await signIn(app);
     const isSentAgain = async () =>
       (await browser.get(`${app.url}/profile`)).headers['set-cookie'] !== undefined;
@@ -85,7 +85,7 @@ describe('a session that is used', () => {
     expect(await isSentAgain()).toBe(true);
   });
 
-  it('lives on while it is used within an idle time shorter than a minute', async () => {
+  it('stays valid with an idle time shorter than a minute', async () => {
     await app.restart({ SESSION_IDLE_SECONDS: '5' });
     const browser = await signIn(app);
     for (let round = 0; round < 4; round += 1) {
@@ -96,7 +96,7 @@ describe('a session that is used', () => {
     expect(await whoIs(browser, app)).toBeUndefined();
   });
 
-  it('ends earlier where the settings have become stricter', async () => {
+  it('takes over a shorter idle time after a restart', async () => {
     const browser = await signIn(app);
     pass(30 * MINUTE);
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
@@ -108,7 +108,7 @@ describe('a session that is used', () => {
 });
 
 describe('the profile', () => {
-  it('says when the session ends', async () => {
+  it('shows when the session ends', async () => {
     vi.setSystemTime(new Date('2026-11-25T08:00:00Z'));
     const { page } = await signIn(app);
     const times = [...(page?.body ?? '').matchAll(/<time datetime="2026-11-25T(\d\d:\d\d)/g)];
@@ -116,7 +116,7 @@ describe('the profile', () => {
   });
 });
 
-describe('a cookie that leads nowhere', () => {
+describe('a cookie without a session', () => {
   it.each([
     ['forged', 's%3Anot-an-id.not-a-signature'],
     ['unsigned', 'not-an-id'],
@@ -125,19 +125,22 @@ describe('a cookie that leads nowhere', () => {
       'with a signature of another secret',
       's%3AHBKZKZjnjlQYysrT6Bd.ZJOhJcnHQU8sWm8I8nu9UVFdP9jBVw8',
     ],
-  ])('(%s) is left alone: it may be of another application on this host', async (_case, value) => {
-    const browser = await signIn(app);
-    const name = browser.jar.find('session')?.line.split('=', 1)[0];
-    const stranger = new Browser();
-    for (const its of [name, 'session']) {
-      stranger.jar.store(new URL(app.url), [`${its}=${value}; Path=/`]);
-      const { status, headers } = await stranger.get(app.url);
-      expect([status, headers['set-cookie']]).toEqual([200, undefined]);
-      expect((await stranger.get(`${app.url}/profile`)).location?.pathname).toBe('/login');
-    }
-  });
+  ])(
+    'is not deleted, since it may belong to another application on the host (%s)',
+    async (_case, value) => {
+      const browser = await signIn(app);
+      const name = browser.jar.find('session')?.line.split('=', 1)[0];
+      const stranger = new Browser();
+      for (const its of [name, 'session']) {
+        stranger.jar.store(new URL(app.url), [`${its}=${value}; Path=/`]);
+        const { status, headers } = await stranger.get(app.url);
+        expect([status, headers['set-cookie']]).toEqual([200, undefined]);
+        expect((await stranger.get(`${app.url}/profile`)).location?.pathname).toBe('/login');
+      }
+    },
+  );
 
-  it('does not stand in the way of a new sign-in', async () => {
+  it('does not block a new sign-in', async () => {
     const browser = await signIn(app);
     browser.jar.store(new URL(app.url), [
       `${browser.jar.find('session')?.line.split('=', 1)[0]}=s%3Aold.broken; Path=/`,

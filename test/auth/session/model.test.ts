@@ -1,5 +1,5 @@
-// Random interleavings of everything that happens to a session, on two instances over one store,
-// held against a model of forty lines.
+// Random sequences of everything that happens to a session, on two instances over one store, compared
+// with a model of forty lines.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const statusOf = (isShown: boolean) => (isShown ? 200 : 401);
 type Run = (model: Model, world: World, browser: number, host: number) => Promise<void>;
 type Check = (model: Model, browser: number) => boolean;
 
-/** A command that may run where `check` holds; after each, AuthKit has seen what the model says. */
+/** A command that runs only if `check` is true; afterwards AuthKit got as many refreshes as the model. */
 const command = (name: string, check: Check, run: Run) =>
   tuple(nat(2), nat(1)).map(([browser, host]): AsyncCommand<Model, World> => ({
     check: (model) => check(model as Model, browser),
@@ -87,7 +87,7 @@ const COMMANDS = [
     expect(await world.post(browser, host, '/logout')).toBe(303);
     expect([200, 401]).toContain((await visit).status);
     model.end(browser);
-    // Whichever came first.
+    // Either may have come first.
     expect(world.rotating.refreshes() - model.exchanges).toBeLessThanOrEqual(1);
     model.exchanges = world.rotating.refreshes();
     expect((await world.visit(browser, host)).status).toBe(401);
@@ -152,7 +152,7 @@ describe.each(['SQLite', 'Redis'])('two instances over %s', (engine) => {
     return { model: new Model(world.rotating.refreshes()), real: world };
   }
 
-  it('do what one would, whatever happens in whatever order', { timeout: 90_000 }, async () => {
+  it('behave like the model in any order of events', { timeout: 90_000 }, async () => {
     const runs = asyncProperty(commands(COMMANDS, { maxCommands: 60, size: '+1' }), (sequence) =>
       asyncModelRun(setup, sequence),
     );

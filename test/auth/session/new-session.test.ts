@@ -158,7 +158,7 @@ describe('a cookie signed with the second secret', () => {
     expect(body).toEqual(['ada', 'ada']);
   });
 
-  it('gives its id to no session unless the store has one with that id (fixation)', async () => {
+  it('does not begin a session under its id when the store has none (fixation)', async () => {
     const host = await startSeededHost({ file: newFile(), addPages: idPage });
     onTestFinished(() => host.close());
     const { body, cookies } = await host.ask('/id', cookieWith('planted'));

@@ -1,4 +1,4 @@
-// What somebody has who copied the store, read the logs, or saved the pages: nothing to sign in with.
+// An attacker who copies the store, reads the log or saves the pages gets nothing to sign in with.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseCookie } from 'cookie';
@@ -16,7 +16,7 @@ import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdef';
-/** By what sessions are found, which the store keeps as keyed hashes. */
+/** The values that sessions are found by; the store keeps keyed hashes of them. */
 const IDS = {
   sub: 'user_01PLANTED',
   organization: 'org_01PLANTED',
@@ -28,7 +28,7 @@ let redis: TestRedis | undefined;
 let issuer: SignInIssuer;
 let app: TestApp;
 let browser: Browser;
-/** Everything this app answered, but the session's own cookies. */
+/** Headers and bodies of all responses, without the session's own cookies. */
 let responses: string;
 let cookies: string;
 let secrets: Record<string, string>;
@@ -50,7 +50,7 @@ async function walk(path: string): Promise<Page> {
 const sidOf = ({ jar }: Browser) =>
   /^s:([^.]+)/.exec(parseCookie(`c=${jar.find('session')?.value}`)['c'] ?? '')?.[1] ?? '';
 
-/** Every byte of the store: of the file and its journal, or of each key of Redis. */
+/** All bytes of the store: the file and its journal, or the keys and values of Redis. */
 async function dump(): Promise<string> {
   if (!redis) {
     const files = ['sessions.db', 'sessions.db-wal'];
@@ -66,7 +66,7 @@ async function dump(): Promise<string> {
 
 const metadata = () => ({ introspection_endpoint: `${issuer.url}/oauth2/introspection` });
 
-/** Tokens that nobody has seen before, from now on. */
+/** Makes the issuer send new tokens from now on, and notes them as secrets. */
 async function plantTokens(name: string): Promise<void> {
   const access = await issuer.sign({
     sub: IDS.sub,
@@ -92,7 +92,7 @@ async function plantTokens(name: string): Promise<void> {
   };
 }
 
-/** A sign-in with a code of our own, every page of the app, a refresh, and failures that quote. */
+/** A sign-in with a known code, every page of the app, a refresh, and failures that quote secrets. */
 async function live(): Promise<void> {
   issuer.answer('/oauth2/introspection', (_req, res) => json(res, { active: true }));
   await plantTokens('first');
@@ -155,7 +155,7 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     await redis?.close();
   });
 
-  it('the search finds what is there: the session key in the store, the name on a page', async () => {
+  it('the search finds what is there (the session key in the store, the e-mail on a page)', async () => {
     const key = sessionKey(secrets['session id'] ?? '');
     expect(findLeaks({ key }, await dump())).not.toEqual([]);
     const page = await browser.get(`${app.url}/profile`);
@@ -164,11 +164,11 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     expect(Object.keys(secrets)).toHaveLength(13);
   });
 
-  it('the store holds no secret, and nothing about a person, in any encoding', async () => {
+  it('the store holds no secret and nothing about the user in any encoding', async () => {
     expect(findLeaks({ ...secrets, ...USER, ...IDS }, await dump())).toEqual([]);
   });
 
-  it('it holds them as keys that the secret alone makes', async () => {
+  it('the store holds user, organization and AuthKit session only as keyed hashes', async () => {
     const index = new SessionIndex([SECRET]);
     const [person] = index.ofPerson({ issuer: issuer.url, sub: IDS.sub });
     const [organization] = index.of('organization', issuer.url, IDS.organization);
@@ -177,12 +177,12 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     for (const key of [person, organization, session]) expect(stored).toContain(key);
   });
 
-  it('the log at level trace holds none either', () => {
+  it('the log at level trace holds no secret and no name', () => {
     expect(app.log.length).toBeGreaterThanOrEqual(10);
     expect(findLeaks({ ...secrets, ...USER }, JSON.stringify(app.log))).toEqual([]);
   });
 
-  it('no page and no header holds a secret, and no cookie one but its session id', () => {
+  it('no page or header holds a secret, and a cookie holds only its session id', () => {
     expect(responses).toContain(USER.email);
     expect(findLeaks(secrets, responses)).toEqual([]);
     const { 'session id': _, ...others } = secrets;
@@ -190,7 +190,7 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     expect(findLeaks({ ...others, ...USER }, cookies)).toEqual([]);
   });
 
-  it('a sealed record opens with the secret and the cookie together, for its purpose only', async () => {
+  it('a sealed record opens only for its purpose, with the secret and the cookie together', async () => {
     const file = join(app.folder, 'sessions.db');
     const { store } = await openStore({ redisUrl: redis?.url, file });
     const sid = secrets['session id'] ?? '';

@@ -1,4 +1,4 @@
-// requireActiveSession: for one page, AuthKit is asked whether the grant still stands.
+// requireActiveSession asks AuthKit, before one sensitive page, whether the grant is still active (RFC 7662).
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -15,7 +15,7 @@ let app: TestApp;
 const asked = () => app.authKit.control.requests().introspection;
 const bruno = () => app.authKit.people.find(({ name }) => name.startsWith('Bruno'))?.sub ?? '';
 
-/** Something that is waited for until it is opened. */
+/** A promise to wait for, and the function that resolves it. */
 function gate() {
   const openers: (() => void)[] = [];
   const opened = new Promise<void>((resolve) => void openers.push(resolve));
@@ -39,7 +39,7 @@ describe('a page that needs an active session', () => {
 
   const open = () => browser.get('/moderation');
 
-  it('asks AuthKit, and again after three seconds', async () => {
+  it('asks AuthKit, and asks again after three seconds', async () => {
     for (const [seconds, times] of [
       [0, 1],
       [2, 1],
@@ -51,7 +51,7 @@ describe('a page that needs an active session', () => {
     }
   });
 
-  it('asks once for a hundred that are opened together', async () => {
+  it('asks once for a hundred requests at the same time', async () => {
     pass(4);
     app.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 0.2 });
     const pages = await Promise.all(Array.from({ length: 100 }, open));
@@ -59,7 +59,7 @@ describe('a page that needs an active session', () => {
     expect(asked()).toBe(1);
   });
 
-  it('asks again after three seconds, wherever the wall clock has been set to', async () => {
+  it('asks again after three seconds even if the wall clock was set back', async () => {
     expect((await open()).status).toBe(200);
     vi.setSystemTime(Date.now() - 7_200_000);
     passMonotonic(3_000);
@@ -68,7 +68,7 @@ describe('a page that needs an active session', () => {
     vi.setSystemTime(Date.now() + 7_200_000);
   });
 
-  it('is asked for each time with 0 seconds, and never with what is no time', async () => {
+  it('asks for every request with 0 seconds, and refuses a value that is no time', async () => {
     const issuer = await startSignInIssuer();
     issuer.vary = { metadata: { introspection_endpoint: `${issuer.url}/oauth2/introspection` } };
     issuer.answer('/oauth2/introspection', (_req, res) => json(res, { active: true }));
@@ -94,7 +94,7 @@ describe('a page that needs an active session', () => {
     await issuer.close();
   });
 
-  it('answers 503 where the session cannot be read, and not as if nobody were signed in', async () => {
+  it('responds with 503 when the store fails, and does not treat the user as signed out', async () => {
     const { SESSION_DB = '' } = app.env;
     const other = new Database(SESSION_DB);
     other.exec('ALTER TABLE sessions RENAME TO away');
@@ -104,7 +104,7 @@ describe('a page that needs an active session', () => {
     expect([page.status, codeOn(page)]).toEqual([503, 'store_unavailable']);
   });
 
-  it('was asked now, and not in the future, however long AuthKit took', async () => {
+  it('shows a time of the check that is not in the future when AuthKit is slow', async () => {
     app.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 0.2 });
     const page = open();
     await vi.waitFor(() => expect(asked()).toBe(1), { interval: 1 });
@@ -113,10 +113,10 @@ describe('a page that needs an active session', () => {
   });
 
   it.each([
-    ['took back its grant', () => app.authKit.control.endGrant({ sub: bruno() })],
-    ['revoked its tokens', () => app.authKit.control.revokeTokens({ sub: bruno() })],
-    ['let its tokens expire', () => app.authKit.control.expireTokens({ sub: bruno() })],
-  ])('ends the session once AuthKit %s, after the cached seconds at the latest', async (_, end) => {
+    ['has ended the grant', () => app.authKit.control.endGrant({ sub: bruno() })],
+    ['has revoked the tokens', () => app.authKit.control.revokeTokens({ sub: bruno() })],
+    ['has let the tokens expire', () => app.authKit.control.expireTokens({ sub: bruno() })],
+  ])('ends the session within three seconds once AuthKit %s', async (_, end) => {
     expect((await open()).status).toBe(200);
     end();
     pass(3);
@@ -128,29 +128,26 @@ describe('a page that needs an active session', () => {
 
   it.each([
     ['cuts the connection', { kind: 'cut' }, 503],
-    ['answers 500', { kind: 'status', status: 500 }, 503],
-    ['answers 429', { kind: 'status', status: 429 }, 503],
-    ['answers garbage', { kind: 'garbage' }, 502],
-  ] as const)(
-    'stays closed while AuthKit %s, and the session lives on',
-    async (_, fault, status) => {
-      app.authKit.control.fault({ endpoint: 'introspection', ...fault });
-      const page = await open();
-      expect(page.status).toBe(status);
-      if (status === 503) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
-      app.authKit.control.reset();
-      expect((await open()).status).toBe(200);
-    },
-  );
+    ['responds with 500', { kind: 'status', status: 500 }, 503],
+    ['responds with 429', { kind: 'status', status: 429 }, 503],
+    ['responds with garbage', { kind: 'garbage' }, 502],
+  ] as const)('is not served while AuthKit %s, and the session stays', async (_, fault, status) => {
+    app.authKit.control.fault({ endpoint: 'introspection', ...fault });
+    const page = await open();
+    expect(page.status).toBe(status);
+    if (status === 503) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
+    app.authKit.control.reset();
+    expect((await open()).status).toBe(200);
+  });
 
-  it('asks a script to sign in', async () => {
+  it('responds to a script without a session with 401', async () => {
     const response = await new Browser().fetch(`${app.url}/moderation`);
     expect(response.status).toBe(401);
   });
 });
 
 describe('a Public application', () => {
-  it('cannot introspect, and says so with 501', async () => {
+  it('gets 501 for the page, since it cannot introspect', async () => {
     app = await startTestApp({ kind: 'publicApp' });
     const browser = await signIn(app);
     const page = await browser.get('/moderation');
@@ -161,7 +158,7 @@ describe('a Public application', () => {
 });
 
 describe('without offline_access', () => {
-  it('an access token that has expired asks to sign in, and ends no session', async () => {
+  it('an expired access token leads to a sign-in, and the session stays', async () => {
     app = await startTestApp({ env: { OAUTH_SCOPE: 'openid profile' } });
     const browser = await signIn(app);
     expect((await browser.get('/moderation')).status).toBe(200);
@@ -172,15 +169,15 @@ describe('without offline_access', () => {
   });
 });
 
-describe('while the tokens are being exchanged', () => {
-  it('a spent token is not taken for an ended grant', async () => {
+describe('during a refresh', () => {
+  it('a replaced access token that is no longer active does not end the session', async () => {
     const issuer = await startSignInIssuer();
     issuer.vary = { metadata: { introspection_endpoint: `${issuer.url}/oauth2/introspection` } };
     app = await startTestApp({ env: issuer.env });
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
 
-    // AuthKit has spent the old token, says so to the one, and only then answers the other.
+    // AuthKit invalidates the old token, tells the introspection so, and then responds to the refresh.
     const spent = gate();
     const told = gate();
     issuer.answer('/oauth2/introspection', async (_req, res) => {

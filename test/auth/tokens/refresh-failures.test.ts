@@ -1,5 +1,5 @@
-// What goes wrong when the access token is renewed: kept through what passes by itself; the session
-// ends only by an answer that says so.
+// A refresh that fails. An outage of AuthKit keeps the session; only a response that says the grant has
+// ended ends it.
 import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -21,7 +21,7 @@ const status =
     json(res, body, code);
   };
 
-describe('while AuthKit', () => {
+describe('a refresh', () => {
   beforeAll(async () => {
     at = await startIssuerApp();
   });
@@ -29,16 +29,16 @@ describe('while AuthKit', () => {
 
   it.each<[string, RequestListener]>([
     ['cuts the connection', (req) => req.socket.destroy()],
-    ['answers 408', status(408)],
-    ['answers 429', status(429, { error: 'rate_limited' }, { 'retry-after': 3 })],
-    ['answers 500', status(500)],
-    ['answers 503', status(503, { error: 'temporarily_unavailable' })],
-    ['answers 400 without saying why', status(400, {})],
-    ['answers garbage', (_req, res) => void res.writeHead(200).end('<html>')],
-    ['answers 200 without a token', status(200, {})],
-    ['does not know the application', status(401, { error: 'invalid_client' })],
+    ['responds with 408', status(408)],
+    ['responds with 429', status(429, { error: 'rate_limited' }, { 'retry-after': 3 })],
+    ['responds with 500', status(500)],
+    ['responds with 503', status(503, { error: 'temporarily_unavailable' })],
+    ['responds with 400 without an error code', status(400, {})],
+    ['responds with garbage', (_req, res) => void res.writeHead(200).end('<html>')],
+    ['responds with 200 without a token', status(200, {})],
+    ['refuses the client', status(401, { error: 'invalid_client' })],
   ])(
-    '%s, pages that need the user go on, and what needs a fresh token says 503',
+    'keeps pages working when AuthKit %s, and only a page that needs a fresh token gets 503',
     async (_, token) => {
       at.issuer.vary = { accessToken: { org_id: 'org_01' } };
       const browser = await at.signedIn();
@@ -62,7 +62,7 @@ describe('while AuthKit', () => {
     },
   );
 
-  it('does not know the application, that is an alarm for the operator', async () => {
+  it('is logged as an error when AuthKit refuses the client', async () => {
     const browser = await at.signedIn();
     at.issuer.vary = { token: status(401, { error: 'invalid_client' }) };
     pass(270);
@@ -70,7 +70,7 @@ describe('while AuthKit', () => {
     expect(at.events('client_refused')).toMatchObject([{ level: 'error' }]);
   });
 
-  it('fails, it is asked again after a pause that grows, and not by every request', async () => {
+  it('is tried again after growing pauses, and not by every request, while AuthKit fails', async () => {
     const browser = await at.signedIn();
     pass(270);
     await browser.get('/profile');
@@ -91,11 +91,11 @@ describe('while AuthKit', () => {
     }
   });
 
-  it('fails for many at once, that is one failure', async () => {
+  it('counts as one failure when many fail at the same time', async () => {
     const browsers = await Promise.all(Array.from({ length: 6 }, () => at.signedIn()));
     pass(270);
     await browsers[0]?.get('/profile');
-    // It answers when all have asked.
+    // AuthKit responds once all requests have arrived.
     const waiting: ServerResponse[] = [];
     const token: RequestListener = (_req, res) => {
       if (waiting.push(res) === browsers.length) for (const each of waiting) json(each, {}, 503);
@@ -107,7 +107,7 @@ describe('while AuthKit', () => {
     expect(pauses).toEqual(browsers.map(() => 1));
   });
 
-  it('asks to be left alone for a while, it is', async () => {
+  it('waits as long as Retry-After says', async () => {
     const browser = await at.signedIn();
     at.issuer.vary = { token: status(429, { error: 'slow_down' }, { 'retry-after': 45 }) };
     pass(270);
@@ -121,7 +121,7 @@ describe('while AuthKit', () => {
     expect(at.issuer.hits.get('/oauth2/token')).toBe(2);
   });
 
-  it('says that the grant is over, the session ends and leads back after signing in', async () => {
+  it('ends the session on invalid_grant, and leads back to the page after a new sign-in', async () => {
     const browser = await at.signedIn();
     at.issuer.vary = { token: status(400, { error: 'invalid_grant' }) };
     pass(270);
@@ -134,7 +134,7 @@ describe('while AuthKit', () => {
     expect([back.status, back.url.href]).toEqual([200, `${at.app.url}/profile?tab=time`]);
   });
 
-  it('says so to a script, the script is told to sign in', async () => {
+  it('tells a script to sign in on invalid_grant', async () => {
     const browser = await at.signedIn();
     at.issuer.vary = { token: status(400, { error: 'invalid_grant' }) };
     pass(270);

@@ -1,5 +1,6 @@
-// A response to a refresh that carries a refresh token has spent the one before. Whatever else is odd
-// about it, the new one is kept and used next; only tokens of somebody else end the session.
+// A refresh response with a new refresh token has spent the old one. Even if its other members are
+// malformed, the new one must be kept, or the next refresh signs the user out. Only tokens about another
+// user end the session.
 import { text } from 'node:stream/consumers';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -22,7 +23,7 @@ afterAll(async () => {
 const now = () => Math.floor(Date.now() / 1000);
 const rotated = (response: object = {}) => ({ refresh_token: 'the-rotated-one', ...response });
 
-/** Asks for /profile when the token is due, and AuthKit responds as varied. */
+/** Requests /profile when the token is due; AuthKit responds with this variation. */
 async function refreshWith(variation: () => Variation | Promise<Variation>): Promise<Browser> {
   at.issuer.vary = { accessToken: { org_id: 'org_01' } };
   const browser = await at.signedIn();
@@ -33,7 +34,7 @@ async function refreshWith(variation: () => Variation | Promise<Variation>): Pro
   return browser;
 }
 
-/** The refresh token that is sent when the token is due again. */
+/** The refresh token that is sent when the access token is due again. */
 async function nextSent(browser: Browser): Promise<string | null | undefined> {
   at.issuer.vary = { accessToken: { org_id: 'org_01' } };
   pass(600);
@@ -43,7 +44,7 @@ async function nextSent(browser: Browser): Promise<string | null | undefined> {
 
 const member = (response: object) => () => ({ response: rotated(response) });
 
-it('keeps the refresh token of a response whose status is another success', async () => {
+it('keeps the refresh token of a response with status 201', async () => {
   const browser = await at.signedIn();
   at.issuer.vary = {
     token: (_req, res) => {
@@ -64,12 +65,12 @@ it('keeps the refresh token of a response whose status is another success', asyn
 });
 
 it.each<[string, string, () => Variation | Promise<Variation>]>([
-  ['a lifetime below zero', 'expires_in', member({ expires_in: -96 })],
-  ['a lifetime of null', 'expires_in', member({ expires_in: null })],
-  ['a lifetime in words', 'expires_in', member({ expires_in: 'soon' })],
-  ['a lifetime of nothing', 'expires_in', member({ expires_in: 0 })],
-  ['a lifetime that is a list', 'expires_in', member({ expires_in: [300, 1] })],
-  ['scopes in a list', 'scope', member({ scope: ['openid', 'profile'] })],
+  ['a negative expires_in', 'expires_in', member({ expires_in: -96 })],
+  ['an expires_in of null', 'expires_in', member({ expires_in: null })],
+  ['an expires_in in words', 'expires_in', member({ expires_in: 'soon' })],
+  ['an expires_in of 0', 'expires_in', member({ expires_in: 0 })],
+  ['an expires_in that is a list', 'expires_in', member({ expires_in: [300, 1] })],
+  ['a scope that is a list', 'scope', member({ scope: ['openid', 'profile'] })],
   ['a scope that is a number', 'scope', member({ scope: 7 })],
   ['no token type', 'token_type', member({ token_type: undefined })],
   ['an unknown token type', 'token_type', member({ token_type: 'mac' })],
@@ -77,7 +78,7 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
   ['no access token', 'access_token', member({ access_token: undefined })],
   ['an access token of null', 'access_token', member({ access_token: null })],
   ['an empty ID token', 'id_token', member({ id_token: '' })],
-  ['an ID token that is none', 'id_token', member({ id_token: 'a.b.c' })],
+  ['a malformed ID token', 'id_token', member({ id_token: 'a.b.c' })],
   [
     'an ID token that has expired',
     'id_token',
@@ -99,38 +100,44 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
     },
   ],
   [
-    'everything at once',
+    'all members malformed',
     'access_token token_type expires_in scope',
     member({ access_token: 1, token_type: 'DPoP', expires_in: {}, scope: [], id_token: 3 }),
   ],
-])('%s loses no refresh token, and is named in the log', async (_, members, variation) => {
-  const browser = await refreshWith(variation);
-  expect(at.events('refresh_response_malformed')).toMatchObject([{ members }]);
-  expect(at.events('session_ended')).toEqual([]);
-  expect(await nextSent(browser)).toBe('the-rotated-one');
-});
+])(
+  'keeps the refresh token of a response with %s, and logs the member',
+  async (_, members, variation) => {
+    const browser = await refreshWith(variation);
+    expect(at.events('refresh_response_malformed')).toMatchObject([{ members }]);
+    expect(at.events('session_ended')).toEqual([]);
+    expect(await nextSent(browser)).toBe('the-rotated-one');
+  },
+);
 
-it.each([0, -96, 1, 'soon'])('a lifetime of %s costs no refresh for each page', async (seconds) => {
-  const browser = await refreshWith(member({ expires_in: seconds }));
-  for (let page = 0; page < 10; page += 1) await browser.get('/profile');
-  expect(at.refreshes()).toHaveLength(1);
-  expect((await browser.get('/api-call')).status).toBe(200);
-});
+it.each([0, -96, 1, 'soon'])(
+  'does not refresh for every page after an expires_in of %s',
+  async (seconds) => {
+    const browser = await refreshWith(member({ expires_in: seconds }));
+    for (let page = 0; page < 10; page += 1) await browser.get('/profile');
+    expect(at.refreshes()).toHaveLength(1);
+    expect((await browser.get('/api-call')).status).toBe(200);
+  },
+);
 
-it('no access token at all costs no refresh for each page', async () => {
+it('does not refresh for every page after a response without an access token', async () => {
   const browser = await refreshWith(member({ access_token: undefined }));
   for (let page = 0; page < 10; page += 1) await browser.get('/profile');
   expect(at.refreshes()).toHaveLength(1);
 });
 
-it('a token of another type is not used', async () => {
+it('does not use an access token of another type', async () => {
   const browser = await refreshWith(member({ token_type: 'DPoP' }));
   pass(60);
   at.issuer.vary = { token: (_req, res) => void res.writeHead(503).end() };
   expect((await browser.get('/api-call')).status).toBe(503);
 });
 
-it('without a scope, what was granted before is granted', async () => {
+it('keeps the granted scopes when the response has a malformed scope', async () => {
   at.issuer.vary = { response: { scope: 'openid profile' } };
   const browser = await at.signedIn();
   pass(270);
@@ -140,25 +147,25 @@ it('without a scope, what was granted before is granted', async () => {
   expect(body).not.toContain('offline_access');
 });
 
-describe('an ID token', () => {
+describe('an ID token in a refresh response', () => {
   it.each<[string, object]>([
-    ['about somebody else', { sub: 'user_02' }],
+    ['about another user', { sub: 'user_02' }],
     ['of another issuer', { iss: 'https://other.example' }],
     ['for another application', { aud: 'client_other' }],
-    ['about somebody else, long expired', { sub: 'user_02', exp: 1 }],
-  ])('%s ends the session', async (_, idToken) => {
+    ['about another user, long expired', { sub: 'user_02', exp: 1 }],
+  ])('ends the session when it is %s', async (_, idToken) => {
     await refreshWith(() => ({ response: rotated(), idToken: { ...idToken } }));
     expect(at.events('session_ended')).toMatchObject([{ reason: 'identity_changed' }]);
   });
 
-  it('for this application and others goes on', async () => {
+  it('is accepted when it is for this application and others', async () => {
     const idToken = { aud: [CLIENT_ID, 'another'], azp: CLIENT_ID };
     const browser = await refreshWith(() => ({ response: rotated(), idToken }));
     expect(await nextSent(browser)).toBe('the-rotated-one');
   });
 });
 
-it('a response without any token is none: the old refresh token is sent again', async () => {
+it('sends the old refresh token again after a response without any token', async () => {
   const browser = await at.signedIn();
   pass(270);
   const sent: (string | null)[] = [];
@@ -179,7 +186,7 @@ it('a response without any token is none: the old refresh token is sent again', 
   ]);
 });
 
-it('no token of it is in the log', async () => {
+it('logs no token of a malformed response', async () => {
   await refreshWith(member({ access_token: 7, scope: [], expires_in: 'soon' }));
   expect(JSON.stringify(at.app.log)).not.toContain('the-rotated-one');
 });

@@ -1,5 +1,5 @@
-// What AuthKit no longer stands behind opens nothing for long, and an AuthKit that is away signs nobody
-// out: one rule for every response to a refresh.
+// Every response to a refresh falls under one rule. A session that AuthKit refuses soon ends; an outage
+// of AuthKit or a wrong configuration signs no user out.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Browser } from '../../support/browser/browser.ts';
@@ -22,7 +22,7 @@ const page =
   (_req, res) =>
     void res.writeHead(status, { 'content-type': 'text/html' }).end('<h1>Blocked</h1>');
 
-/** Somebody signed in, with an organization, whose access token is due, and AuthKit that responds so. */
+/** A signed-in user with an organization whose access token is due; AuthKit responds like this. */
 async function due(token: RequestListener): Promise<Browser> {
   at.issuer.vary = inOrganization;
   const browser = await at.signedIn();
@@ -31,7 +31,7 @@ async function due(token: RequestListener): Promise<Browser> {
   return browser;
 }
 
-const isAsked = ({ status, location }: Awaited<ReturnType<Browser['get']>>) =>
+const isSentToLogin = ({ status, location }: Awaited<ReturnType<Browser['get']>>) =>
   status === 302 && location?.pathname === '/login';
 
 describe('with offline_access', () => {
@@ -45,7 +45,7 @@ describe('with offline_access', () => {
     'invalid_grant with status %i ends the session at once',
     async (status) => {
       const browser = await due(says(status, 'invalid_grant'));
-      expect(isAsked(await browser.get('/profile'))).toBe(true);
+      expect(isSentToLogin(await browser.get('/profile'))).toBe(true);
       expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_ended' }]);
       expect(at.events('refresh_failed')).toMatchObject([{ code: 'refresh_refused' }]);
     },
@@ -58,30 +58,33 @@ describe('with offline_access', () => {
     [403, 'organization_membership_inactive'],
     [400, 'sso_required'],
     [401, 'invalid_token'],
-    [422, 'a_word_that_nobody_has_seen_yet'],
+    [422, 'an_unknown_error_code'],
   ];
 
-  it.each(REFUSALS)('the third %i %s ends the session', async (status, error) => {
+  it.each(REFUSALS)('the third refusal with %i %s ends the session', async (status, error) => {
     const browser = await due(says(status, error));
     for (let refusal = 1; refusal <= 2; refusal += 1) {
       expect((await browser.get('/organization')).status).toBe(200);
       expect(at.events('session_ended')).toEqual([]);
       pass(5);
     }
-    expect(isAsked(await browser.get('/organization'))).toBe(true);
+    expect(isSentToLogin(await browser.get('/organization'))).toBe(true);
     expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_refused' }]);
     expect((await browser.get('/')).body).not.toContain('Sign out');
   });
 
-  it.each(REFUSALS)('%i %s a minute after the first ends it too', async (status, error) => {
-    const browser = await due(says(status, error));
-    expect((await browser.get('/profile')).status).toBe(200);
-    pass(61);
-    expect(isAsked(await browser.get('/profile'))).toBe(true);
-    expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_refused' }]);
-  });
+  it.each(REFUSALS)(
+    'a refusal with %i %s one minute after the first ends the session',
+    async (status, error) => {
+      const browser = await due(says(status, error));
+      expect((await browser.get('/profile')).status).toBe(200);
+      pass(61);
+      expect(isSentToLogin(await browser.get('/profile'))).toBe(true);
+      expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_refused' }]);
+    },
+  );
 
-  it('refusals between which AuthKit thought better of it are not added up', async () => {
+  it('a successful refresh sets the count of refusals back to zero', async () => {
     const browser = await due(says(403, 'access_denied'));
     for (let round = 0; round < 4; round += 1) {
       at.issuer.vary = { token: says(403, 'access_denied') };
@@ -108,22 +111,22 @@ describe('with offline_access', () => {
     ['425 in JSON', says(425, 'access_denied')],
     ['429 in JSON', says(429, 'access_denied')],
     ['500 in JSON', says(500, 'access_denied')],
-    ['a page with 403, of an edge', page(403)],
-    ['a page with 401', page(401)],
-    ['a page with 200', page(200)],
-    ['403 with an error that is no word', says(403, { code: 1010 })],
-    ['400 with null', (_req, res) => json(res, null, 400)],
-    ['400 with a list', (_req, res) => json(res, ['access_denied'], 400)],
+    ['an HTML page with 403', page(403)],
+    ['an HTML page with 401', page(401)],
+    ['an HTML page with 200', page(200)],
+    ['403 with an error that is no string', says(403, { code: 1010 })],
+    ['400 with null as its body', (_req, res) => json(res, null, 400)],
+    ['400 with a list as its body', (_req, res) => json(res, ['access_denied'], 400)],
     ['a cut connection', (req) => req.socket.destroy()],
   ];
 
-  it.each(AWAY)('%s signs nobody out, and opens pages for an hour only', async (_, token) => {
+  it.each(AWAY)('%s keeps the session, which opens pages for an hour only', async (_, token) => {
     const browser = await due(token);
     for (let minute = 0; minute < 60; minute += 10) {
       expect((await browser.get('/profile')).status).toBe(200);
       pass(600);
     }
-    // The organization needs a token that AuthKit stands behind.
+    // The organization comes from the access token, which has long expired.
     const organization = await browser.get('/organization');
     expect([organization.status, organization.headers['retry-after']]).toEqual([
       503,
@@ -139,13 +142,13 @@ describe('with offline_access', () => {
     expect((await browser.get('/organization')).status).toBe(200);
   });
 
-  it('an application that is set up wrongly is an alarm', async () => {
+  it('a response that shows a wrong configuration is logged as an error', async () => {
     const browser = await due(says(400, 'invalid_scope'));
     await browser.get('/profile');
     expect(at.events('client_refused')).toMatchObject([{ level: 'error' }]);
   });
 
-  it('the trouble of one session does not stop the refresh of another', async () => {
+  it('a failed refresh of one session does not stop the refresh of another', async () => {
     const unlucky = await due(says(503, 'temporarily_unavailable'));
     await unlucky.get('/profile');
     at.issuer.vary = inOrganization;
@@ -163,7 +166,7 @@ describe('with offline_access', () => {
   it.each<[string, (date: Date) => string]>([
     ['a number of seconds', () => '120'],
     ['a date', (date) => new Date(date.getTime() + 120_000).toUTCString()],
-  ])('Retry-After as %s is waited for', async (_, retryAfter) => {
+  ])('Retry-After as %s delays the next refresh', async (_, retryAfter) => {
     const browser = await due((_req, res) => {
       const date = new Date();
       res.setHeader('date', date.toUTCString());
@@ -174,7 +177,7 @@ describe('with offline_access', () => {
     expect(at.events('refresh_failed')).toMatchObject([{ retryInSeconds: 120 }]);
   });
 
-  it('a session that was given no refresh token ends with its access token, on every page', async () => {
+  it('a session without a refresh token ends with its access token on every page', async () => {
     at.issuer.vary = { ...inOrganization, response: { refresh_token: undefined } };
     const browser = await at.signedIn();
     pass(299);
@@ -182,10 +185,10 @@ describe('with offline_access', () => {
     pass(2);
     expect((await browser.get('/')).body).not.toContain('Sign out');
     expect(at.events('session_ended')).toMatchObject([{ reason: 'not_renewable' }]);
-    expect(isAsked(await browser.get('/profile'))).toBe(true);
+    expect(isSentToLogin(await browser.get('/profile'))).toBe(true);
   });
 
-  it('a wall clock that jumps two hours and back signs nobody out, and refreshes go on', async () => {
+  it('a wall clock that jumps two hours and back ends no session and stops no refresh', async () => {
     at.issuer.vary = inOrganization;
     const browser = await at.signedIn();
     at.issuer.vary = { token: says(503, 'temporarily_unavailable') };
@@ -208,13 +211,13 @@ describe('without offline_access', () => {
   beforeEach(() => at.calm());
   afterAll(() => at.stop());
 
-  it('a session lives on, but its organization ends five minutes after the access token', async () => {
+  it('a session stays, but its organization ends five minutes after the access token', async () => {
     at.issuer.vary = { ...inOrganization, response: { refresh_token: undefined } };
     const browser = await at.signedIn();
     pass(599);
     expect((await browser.get('/organization')).status).toBe(200);
     pass(2);
-    expect(isAsked(await browser.get('/organization'))).toBe(true);
+    expect(isSentToLogin(await browser.get('/organization'))).toBe(true);
     expect((await browser.get('/profile')).status).toBe(200);
   });
 });

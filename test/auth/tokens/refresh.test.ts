@@ -1,4 +1,4 @@
-// The access token over time: renewed before it expires, for the same person and application.
+// The access token is refreshed before it expires, for the same user and application.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { pass, startIssuerApp, type IssuerApp } from '../../support/app/issuer-app.ts';
@@ -18,10 +18,10 @@ describe('an access token', () => {
   afterAll(() => at.stop());
 
   it.each([
-    ['of 300 s is renewed when 60 s are left', { expires_in: 300 }, 240],
-    ['of 3600 s is renewed when 60 s are left', { expires_in: 3_600 }, 3_540],
-    ['of 100 s is renewed when a fifth of it is left', { expires_in: 100 }, 80],
-    ['that names no lifetime lives as long as its claims say', { expires_in: undefined }, 240],
+    ['is refreshed 60 s before a lifetime of 300 s ends', { expires_in: 300 }, 240],
+    ['is refreshed 60 s before a lifetime of 3600 s ends', { expires_in: 3_600 }, 3_540],
+    ['is refreshed 20 s before a lifetime of 100 s ends', { expires_in: 100 }, 80],
+    ['is refreshed by its exp claim when expires_in is missing', { expires_in: undefined }, 240],
   ])('%s', async (_, response, dueAfter) => {
     at.issuer.vary = { response };
     const browser = await at.signedIn();
@@ -35,7 +35,7 @@ describe('an access token', () => {
     expect(at.events('tokens_refreshed')).toMatchObject([{ sub: 'user_01', version: 2 }]);
   });
 
-  it('is renewed with the refresh token that came last, and for the same resource', async () => {
+  it('is refreshed with the latest refresh token and the same resource', async () => {
     const browser = await at.signedIn();
     for (const next of ['second', 'third', undefined, 'fourth']) {
       at.issuer.vary = { response: { refresh_token: next } };
@@ -43,13 +43,13 @@ describe('an access token', () => {
       expect((await browser.get('/profile')).body).not.toContain(NOTICE);
     }
     const sent = at.refreshes().map((form) => form.get('refresh_token'));
-    // The third answer brought none: that keeps the one there is.
+    // The third response has no refresh token: the current one stays in use (RFC 6749 §6).
     expect(sent).toEqual(['a-refresh-token', 'second', 'third', 'third']);
     const resources = new Set(at.refreshes().map((form) => form.get('resource')));
     expect([...resources]).toEqual(['https://api.example.com']);
   });
 
-  it('may come without an ID token', async () => {
+  it('may be refreshed without a new ID token', async () => {
     const browser = await at.signedIn();
     at.issuer.vary = { response: { id_token: undefined } };
     pass(270);
@@ -59,11 +59,11 @@ describe('an access token', () => {
   });
 
   it.each([
-    ['an ID token of somebody else', { idToken: { sub: 'user_02' } }],
+    ['an ID token about another user', { idToken: { sub: 'user_02' } }],
     ['an ID token of another issuer', { idToken: { iss: 'https://other.authkit.app' } }],
     ['an ID token for another application', { idToken: { aud: 'client_other' } }],
-    ['an access token of somebody else', { accessToken: { sub: 'user_02' } }],
-  ])('that comes with %s ends the session', async (_, vary) => {
+    ['an access token about another user', { accessToken: { sub: 'user_02' } }],
+  ])('ends the session when the refresh returns %s', async (_, vary) => {
     const browser = await at.signedIn();
     at.issuer.vary = vary;
     pass(270);
@@ -72,7 +72,7 @@ describe('an access token', () => {
     expect(at.events('session_ended')).toMatchObject([{ reason: 'identity_changed' }]);
   });
 
-  it('for another organization takes effect at once, and is noticed', async () => {
+  it('changes the organization at once, with an event', async () => {
     at.issuer.vary = { accessToken: { org_id: 'org_01' } };
     const browser = await at.signedIn();
     at.issuer.vary = { accessToken: { org_id: 'org_02' } };
@@ -94,7 +94,7 @@ describe('without offline_access', () => {
   });
   afterAll(() => at.stop());
 
-  it('the session lives on; only what needs a fresh token asks to sign in again', async () => {
+  it('the session stays, and only a page that needs a fresh token leads to a sign-in', async () => {
     at.issuer.vary = { response: { refresh_token: undefined } };
     const browser = await at.signedIn();
     expect((await browser.get('/api-call')).status).toBe(200);

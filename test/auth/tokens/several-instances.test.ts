@@ -1,4 +1,4 @@
-// Several processes, one session: what users of every comparable project have reported for years.
+// Several processes share one session. Each may refresh its tokens, and a refresh token works only once.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Browser } from '../../support/browser/browser.ts';
 import {
@@ -29,14 +29,14 @@ async function browserWithDueToken(): Promise<Browser> {
   return browser;
 }
 
-/** Another browser with the same cookies as this one has now. */
+/** Another browser with the cookies that this one has now. */
 function copyOf(browser: Browser): Browser {
   const copy = new Browser();
   copy.jar.copyFrom(browser.jar);
   return copy;
 }
 
-/** Whether these cookies still lead to a session, by asking both instances. */
+/** Whether each of the two instances still finds a session for these cookies. */
 async function isSignedIn(browser: Browser): Promise<boolean[]> {
   const pages = times(2, (index) => visit(browser, fleet, index, '/profile'));
   return (await Promise.all(pages)).map(({ status }) => status === 200);
@@ -48,7 +48,7 @@ function signOut(browser: Browser, index: number) {
   return browser.post(url, {}, { from: fleet.url, headers });
 }
 
-/** One node with all slots: a command over keys of two slots is an error there, as in any cluster. */
+/** One node with all slots; a command over keys in two slots fails, as in any cluster. */
 async function startRedisCluster(): Promise<TestRedis> {
   const server = await startRedis({ args: ['--cluster-enabled', 'yes'] });
   await server.command('CLUSTER ADDSLOTSRANGE 0 16383');
@@ -67,7 +67,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     await redis?.close();
   });
 
-  it('answer 50 parallel requests at expiry with one exchange', async () => {
+  it('refresh once for 50 parallel requests when the access token is due', async () => {
     const browser = await browserWithDueToken();
     const pages = await Promise.all(times(50, () => browser.get(`${fleet.url}/profile`)));
     expect(countByStatus(pages)).toEqual({ 200: 50 });
@@ -78,32 +78,32 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
   it.each([
     ['a lost response', { kind: 'garbage', afterwards: true }],
     ['a cut connection', { kind: 'cut' }],
-    ['500', { kind: 'status', status: 500 }],
-    ['429', { kind: 'status', status: 429, retryAfter: 2 }],
-    ['garbage', { kind: 'garbage' }],
-  ] as const)('keep the session through %s of AuthKit', async (_, fault) => {
+    ['status 500', { kind: 'status', status: 500 }],
+    ['status 429', { kind: 'status', status: 429, retryAfter: 2 }],
+    ['a garbage response', { kind: 'garbage' }],
+  ] as const)('keep the session after %s from AuthKit', async (_, fault) => {
     const browser = await browserWithDueToken();
     fleet.authKit.control.fault({ endpoint: 'token', ...fault });
     const pages = await Promise.all(times(20, () => browser.get(`${fleet.url}/profile`)));
     expect(countByStatus(pages)).toEqual({ 200: 20 });
     expect(pages.every(({ body }) => body.includes(NOTICE))).toBe(true);
-    // One each at most, however many requests: then both instances wait.
+    // At most one refresh for each instance, then both wait.
     expect(exchanges()).toBeLessThanOrEqual(2);
     fleet.authKit.control.reset();
-    // What was spent without an answer can be replayed for ten seconds only.
+    // AuthKit accepts a spent refresh token again for ten seconds only.
     await fleet.pass('afterwards' in fault ? 2 * SECONDS : 31 * SECONDS);
     const after = await browser.get(`${fleet.url}/profile`);
     expect([after.status, after.body.includes(NOTICE)]).toEqual([200, false]);
     expect(exchanges()).toBe(1);
   });
 
-  it('go on when the one that holds the lock is killed in mid-exchange', async () => {
+  it('refresh on the other instance when the owner of the lock is killed during its refresh', async () => {
     const browser = await browserWithDueToken();
     fleet.authKit.control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
-    const lost = visit(browser, fleet, 0, '/profile').catch(() => 'no answer');
+    const lost = visit(browser, fleet, 0, '/profile').catch(() => 'no response');
     await until(() => exchanges() === 1);
     await fleet.instances[0]?.stop('SIGKILL');
-    expect(await lost).toBe('no answer');
+    expect(await lost).toBe('no response');
 
     const killedAt = performance.now();
     const pages = await Promise.all(times(20, () => visit(browser, fleet, 1, '/profile')));
@@ -124,7 +124,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     await fleet.pass(2 * MINUTES);
     fleet.authKit.control.reset();
     fleet.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 1 });
-    // It reads the session now, and writes "last seen" when it ends.
+    // The request reads the session now, and notes its use when it ends.
     const slow = visit(browser, fleet, 0, '/moderation');
     await until(() => fleet.authKit.control.requests().introspection === 1);
     await fleet.pass(2.5 * MINUTES);
@@ -132,7 +132,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     expect(exchanges()).toBe(1);
     expect((await slow).status).toBe(200);
 
-    // With the old tokens this would be refused: their refresh token is spent for minutes.
+    // The old tokens would be refused: their refresh token was spent minutes ago.
     await fleet.pass(4.5 * MINUTES);
     expect(await isSignedIn(browser)).toEqual([true, true]);
     expect(exchanges()).toBe(2);
@@ -143,7 +143,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     const browser = await signInAt(fleet.url);
     const slowBrowser = copyOf(browser);
     await fleet.pass(2 * MINUTES);
-    // The new instance has not seen AuthKit's keys yet, and its page waits for its own API.
+    // The new instance has not fetched AuthKit's keys yet, so its page waits for them.
     fleet.authKit.control.reset();
     fleet.authKit.control.fault({ endpoint: 'jwks', kind: 'slow', seconds: 1 });
     const slow = visit(slowBrowser, fleet, 0, '/api-call');
@@ -153,7 +153,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     expect(await isSignedIn(slowBrowser)).toEqual([false, false]);
   });
 
-  it('let a sign-out win over an exchange in flight, and give its new token back', async () => {
+  it('let a sign-out win over a running refresh, and revoke the new refresh token', async () => {
     const browser = await browserWithDueToken();
     const other = copyOf(browser);
     const { control } = fleet.authKit;
@@ -180,7 +180,7 @@ describe('two instances on Redis whose clocks are 5 s apart', () => {
     await redis?.close();
   });
 
-  it('refresh once, whoever sees the token due first', async () => {
+  it('refresh once, whichever sees the token due first', async () => {
     const browser = await signInAt(fleet.url);
     fleet.authKit.control.reset();
     await fleet.pass(4 * MINUTES - 12 * SECONDS);
@@ -192,7 +192,7 @@ describe('two instances on Redis whose clocks are 5 s apart', () => {
     expect(exchanges()).toBe(1);
   });
 
-  it('answer 50 parallel requests after expiry with one exchange', async () => {
+  it('refresh once for 50 parallel requests after the access token has expired', async () => {
     const browser = await signInAt(fleet.url);
     fleet.authKit.control.reset();
     await fleet.pass(6 * MINUTES);
@@ -201,7 +201,7 @@ describe('two instances on Redis whose clocks are 5 s apart', () => {
     expect(exchanges()).toBe(1);
   });
 
-  it('ask a silent AuthKit once each, and nobody waits for more than two timeouts', async () => {
+  it('ask a silent AuthKit once each, and no request waits longer than two timeouts', async () => {
     const browser = await browserWithDueToken();
     fleet.authKit.control.fault({ endpoint: 'token', kind: 'silent' });
     const startedAt = performance.now();
@@ -215,7 +215,7 @@ describe('two instances on Redis whose clocks are 5 s apart', () => {
     expect(await isSignedIn(browser)).toEqual([true, true]);
   });
 
-  it('keep the session when Redis forgets the lock in mid-exchange, as a failover may', async () => {
+  it('keep the session when Redis loses the lock during a refresh, as in a failover', async () => {
     const browser = await browserWithDueToken();
     const { control } = fleet.authKit;
     control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
@@ -224,7 +224,7 @@ describe('two instances on Redis whose clocks are 5 s apart', () => {
     const [lease] = /lease:\S+refresh\S+/.exec((await redis?.command('KEYS lease:*')) ?? '') ?? [];
     expect(await redis?.command(`DEL ${lease}`)).toBe(':1\r\n');
     expect((await visit(browser, fleet, 1, '/profile')).status).toBe(200);
-    // The other's tokens come too late. Revoking them would end those that were just saved.
+    // The slower tokens come too late. Revoking them would also end the tokens just saved.
     expect((await slower).status).toBe(200);
     expect(exchanges()).toBe(2);
     await fleet.pass(4.5 * MINUTES);
