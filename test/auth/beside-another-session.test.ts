@@ -12,7 +12,7 @@ import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
 
-/** The export of test/fixtures/host/host.ts, loaded late: its `Express.User` must not reach other tests. */
+/** The export of test/fixtures/host/host.ts, whose `Express.User` must not reach other tests. */
 interface Fixture {
   createHost: (settings: object) => Promise<{
     app: Express;

@@ -1,5 +1,5 @@
-// The option `paths`, in a host app that has /login, /callback and /logout routes of its own. Sign-in
-// and sign-out lie below /support, and AuthKit leads back there.
+// The option `paths`, in a host app that has /login, /callback and /logout routes of its own.
+// Sign-in and sign-out lie below /support, and AuthKit leads back there.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAuth, type SessionRecords } from '../../src/auth/index.ts';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
@@ -138,7 +138,7 @@ describe('an app with its own paths', () => {
     ['/login', '/login'],
     ['/callback', '/callback'],
     ['/support/tickets', '/support/tickets'],
-  ])('takes return_to=%s to %s', async (returnTo, end) => {
+  ])('leads a sign-in with return_to=%s to %s', async (returnTo, end) => {
     expect(await endOf(returnTo)).toBe(end);
   });
 

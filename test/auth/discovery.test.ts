@@ -1,5 +1,5 @@
-// Discovery runs in the background. Without the issuer the app still starts, and serves every page that
-// does not need it.
+// Discovery runs in the background. Without the issuer the app still starts, and serves every page
+// that does not need it.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -150,18 +150,21 @@ describe('an issuer with bad metadata', () => {
 
   it.each<[string, RequestListener]>([
     ['an HTML page', (_req, res) => res.setHeader('content-type', 'text/html').end('<p>Hello')],
-    ['404', (_req, res) => res.writeHead(404).end()],
+    ['status 404', (_req, res) => res.writeHead(404).end()],
     ['malformed JSON', (_req, res) => res.setHeader('content-type', 'application/json').end('{')],
     ['a list', json([])],
     ['a redirect', (_req, res) => res.writeHead(302, { location: 'https://other' }).end()],
     ['a megabyte', json({ pad: 'x'.repeat(1_000_000) })],
-  ])('makes /login respond with 503 (%s), and the app keeps running', async (_case, listener) => {
-    respond = listener;
-    await app.restart({ AUTHKIT_ISSUER: issuer });
-    const page = await new Browser().get(`${app.url}/login`);
-    expect([page.status, codeOn(page)]).toEqual([503, 'issuer_unreachable']);
-    expect((await new Browser().get(app.url)).status).toBe(200);
-  });
+  ])(
+    'makes /login respond with 503 after %s, and the app keeps running',
+    async (_case, listener) => {
+      respond = listener;
+      await app.restart({ AUTHKIT_ISSUER: issuer });
+      const page = await new Browser().get(`${app.url}/login`);
+      expect([page.status, codeOn(page)]).toEqual([503, 'issuer_unreachable']);
+      expect((await new Browser().get(app.url)).status).toBe(200);
+    },
+  );
 
   it('makes /login respond with 504 after five seconds without a response', async () => {
     respond = () => undefined;

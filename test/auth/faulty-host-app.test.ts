@@ -1,5 +1,5 @@
-// Mistakes of a host app: it writes forged values into its session, its log fails, it mounts a sign-out
-// of its own, it forgets auth.session. None of them makes sign-in unsafe.
+// Mistakes of a host app: it writes forged values into its session, its log fails, it mounts a
+// sign-out of its own, it forgets auth.session. None of them makes sign-in unsafe.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,5 @@
-// Another user may have signed in since a form was shown. Sent then, it would act for the wrong user.
+// Another user may have signed in since a form was shown. Sent then, it would act for the wrong
+// user.
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
@@ -75,7 +76,7 @@ describe('a form', () => {
     expect((await browser.get(`${app.url}/draft`)).body).not.toContain('Ada’s');
   });
 
-  it('gets 503 when the store fails, and is not treated as sent by a signed-out user', async () => {
+  it('gets 503, not as if its user were signed out, when the store fails', async () => {
     const browser = await signIn(app, { person: 'Ada' });
     const form = (await formsOn(browser, '/draft')).find((address) => address.startsWith('/draft'));
     const other = new Database(app.env['SESSION_DB'] ?? '');

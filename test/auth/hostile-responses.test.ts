@@ -1,7 +1,7 @@
-// Hostile responses at every endpoint of AuthKit that the app calls: errors, endless, too large, cut,
-// malformed, redirecting, dropped. Each row is one fault; each endpoint has its expected outcome. The app
-// calls an endpoint once for one request, follows no redirect, and responds within the 5 seconds that
-// one call to AuthKit may take.
+// Hostile responses at every endpoint of AuthKit that the app calls: errors, endless, too large,
+// cut, malformed, redirecting, dropped. Each row is one fault; each endpoint has its expected
+// outcome. The app calls an endpoint once for one request, follows no redirect, and responds within
+// the 5 seconds that one call to AuthKit may take.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser, type Page } from '../support/browser/browser.ts';
@@ -174,11 +174,12 @@ const KINDS: Record<string, Kind> = {
   'headers of 100 kB': 'away',
 };
 
+const kindOf = (fault: string): Kind => (fault in ENDLESS ? 'late' : (KINDS[fault] ?? 'unusable'));
+
 async function expectOutcome(site: Site, endpoint: Endpoint, fault: string): Promise<void> {
   const { path, use, seen, after } = endpoint;
   const { issuer } = site;
   const listener = BROKEN[fault] ?? ENDLESS[fault];
-  const kind = fault in ENDLESS ? 'late' : (KINDS[fault] ?? 'unusable');
   let startedAt = 0;
   const page = await use(site, () => {
     if (listener) issuer.faults.set(path, listener);
@@ -186,7 +187,7 @@ async function expectOutcome(site: Site, endpoint: Endpoint, fault: string): Pro
     startedAt = performance.now();
   });
   const ms = performance.now() - startedAt;
-  expect([page.status, codeOf(page)]).toEqual(seen[kind]);
+  expect([page.status, codeOf(page)]).toEqual(seen[kindOf(fault)]);
   if (page.status >= 503) expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
   expect(ms).toBeLessThan(DEADLINE_MS + 2_000);
   await after?.(site);
@@ -198,7 +199,7 @@ async function expectOutcome(site: Site, endpoint: Endpoint, fault: string): Pro
   expect(issuer.hits.get(TRAP)).toBeUndefined();
 }
 
-describe.each(Object.entries(ENDPOINTS))('%s', (_name, endpoint) => {
+describe.each(Object.entries(ENDPOINTS))('a fault of %s', (_name, endpoint) => {
   let site: Site;
   beforeAll(async () => {
     site = await newSite();
@@ -206,7 +207,11 @@ describe.each(Object.entries(ENDPOINTS))('%s', (_name, endpoint) => {
   afterEach(() => site.issuer.faults.clear());
   afterAll(() => closeSite(site));
 
-  it.each(Object.keys(BROKEN))('has its expected outcome after %s', async (fault) => {
+  const rows = Object.keys(BROKEN).map((fault): [string, string] => [
+    fault,
+    endpoint.seen[kindOf(fault)].join(' ').trim(),
+  ]);
+  it.each(rows)('makes the app respond with $1 ($0)', async (fault) => {
     site.browser = new Browser();
     // Without a restart the app would use the keys that it fetched before.
     await site.app.restart();
@@ -214,7 +219,7 @@ describe.each(Object.entries(ENDPOINTS))('%s', (_name, endpoint) => {
   });
 });
 
-it.each(Object.keys(ENDLESS))('every endpoint has its expected outcome after %s', async (fault) => {
+it.each(Object.keys(ENDLESS))('at every endpoint, %s is cut off at the deadline', async (fault) => {
   // All sites start before the first request: starting one would distort the timing of the others.
   const sites: [Site, Endpoint][] = [];
   // oxlint-disable-next-line no-await-in-loop -- one after the other

@@ -1,5 +1,5 @@
-// A browser may be faster than the store. A redirect that overtakes the write would show the next page
-// to a user who looks signed out, or still signed in.
+// A browser may be faster than the store. A redirect that overtakes the write would show the next
+// page to a user who looks signed out, or still signed in.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { currentUser, type SessionRecords } from '../../src/auth/index.ts';

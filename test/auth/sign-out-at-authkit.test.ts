@@ -34,7 +34,7 @@ describe('sign-out with an advertised end_session_endpoint', () => {
   });
 
   it.each(['', '?state=ended', '?state=x', '?state=ended&state=ended', '?error=access_denied'])(
-    'claims no end of a session to a visitor of /signed-out%s',
+    'does not claim on /signed-out%s that a session has ended',
     async (query) => {
       const visitor = await new Browser().open(`${app.url}/signed-out${query}`);
       const bare = await new Browser().open(`${app.url}/signed-out`);
@@ -49,7 +49,7 @@ describe('sign-out with an advertised end_session_endpoint', () => {
     },
   );
 
-  it('claims no end of the AuthKit session before AuthKit is reached', async () => {
+  it('does not claim that the AuthKit session has ended before AuthKit is reached', async () => {
     app.authKit.control.fault({ endpoint: 'discovery', kind: 'silent' });
     await app.restart();
     const { body } = await new Browser().open(`${app.url}/signed-out`);

@@ -91,7 +91,7 @@ describe('POST /logout', () => {
   });
 });
 
-describe('POST /logout from another origin', () => {
+describe('POST /logout', () => {
   type Headers = Record<string, string>;
   it.each<[string, (origin: string) => Headers]>([
     ['with an opaque origin', () => ({ origin: 'null' })],
@@ -105,14 +105,14 @@ describe('POST /logout from another origin', () => {
       'of a sibling subdomain with our own Origin',
       (own) => ({ origin: own, 'sec-fetch-site': 'same-site' }),
     ],
-  ])('%s is refused with 403, and the session stays', async (_case, headersFor) => {
+  ])('refuses a form %s with 403, and keeps the session', async (_case, headersFor) => {
     const browser = await signIn(app);
     const page = await browser.post('/logout', {}, { headers: headersFor(app.url) });
     expect([page.status, codeOn(page)]).toEqual([403, 'cross_site_request']);
     expect(await whoIs(browser, app)).toBe('Bruno Okafor');
   });
 
-  it('without Origin and Sec-Fetch-Site is accepted: SameSite protects old browsers', async () => {
+  it('accepts a form without Origin and Sec-Fetch-Site, since SameSite protects old browsers', async () => {
     const browser = await signIn(app);
     const { value } = browser.jar.find('session') ?? {};
     const { status } = await fetch(`${app.url}/logout`, {

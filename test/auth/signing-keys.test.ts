@@ -1,5 +1,5 @@
-// The keys that verify ID tokens. An issuer may change its JWKS at any time, and sign-ins must go on
-// (OpenID Connect Core §10.1.1).
+// The keys that verify ID tokens. An issuer may change its JWKS at any time, and sign-ins must go
+// on (OpenID Connect Core §10.1.1).
 import type { JWK } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';

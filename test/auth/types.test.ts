@@ -1,5 +1,5 @@
-// The types of src/auth, as a host app sees them. `npm run check` compiles this file, and fails when a
-// type changes or an expected type error is gone.
+// The types of src/auth, as a host app sees them. `npm run check` compiles this file, and fails
+// when a type changes or an expected type error is gone.
 import type { Request, RequestHandler } from 'express';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import '../../src/auth/express-user.ts';

@@ -1,4 +1,5 @@
-// Express runs the requests of many users at once in one process. None may see the session of another.
+// Express runs the requests of many users at once in one process. None may see the session of
+// another.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Express, Request } from 'express';
 import { expect, it, onTestFinished } from 'vitest';
@@ -25,7 +26,7 @@ function addPages(app: Express): void {
   });
 }
 
-it('keeps the sessions of five users apart while their requests interleave', async () => {
+it('five users see only their own sessions while their requests interleave', async () => {
   const host = await startSeededHost({ file: newFile(), addPages });
   onTestFinished(() => host.close());
   const cookies = await Promise.all(USERS.map((name, i) => host.seed(name, (i % 2) * 120_000)));

@@ -1,12 +1,12 @@
-// Browsers share cookies between all ports and paths of a host, and siblings of its domain can plant
-// more. Two applications on one host must not touch each other's cookies, and planted ones must not
-// break a sign-in.
+// Browsers share cookies between all ports and paths of a host, and siblings of its domain can
+// plant more. Two applications on one host must not touch each other's cookies, and planted ones
+// must not break a sign-in.
 import { sign } from 'cookie-signature';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import type { AuthOptions } from '../../../src/auth/index.ts';
-import { answerOf, codeOn, outcome, whoIs } from '../../support/browser/callback.ts';
+import { answerOf, outcome, whoIs } from '../../support/browser/callback.ts';
 import { startHostApp } from '../../support/app/host.ts';
 import { CLIENT_ID, startSignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
 
@@ -221,14 +221,6 @@ describe('a slow response to a request with an ended session', () => {
     await browser.post(`${forum.url}/logout`);
     const slow = await ask('/profile', `${name}=${value}`);
     expect([slow.status, slow.headers['set-cookie']]).toEqual([401, undefined]);
-  });
-});
-
-describe('access_denied without a state', () => {
-  it('shows access_denied, and not that another browser started the sign-in', async () => {
-    const page = await new Browser().get(`${forum.url}/callback?error=access_denied`);
-    expect([page.status, codeOn(page)]).toEqual([403, 'access_denied']);
-    expect(page.body).toContain('canceled');
   });
 });
 

@@ -1,5 +1,5 @@
-// Data of a host app in `req.session`, read and written by several instances. Each instance remembers
-// what it opened last, and must not serve or write that in place of newer data.
+// Data of a host app in `req.session`, read and written by several instances. Each instance
+// remembers what it opened last, and must not serve or write that in place of newer data.
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -107,7 +107,7 @@ describe('req.session on two instances', () => {
     }
   });
 
-  it('leaves the sign-in as it was when it is written', async () => {
+  it('leaves the sign-in unchanged when it is written', async () => {
     await on(0, 'POST', '/visits');
     expect(await on(1, 'GET', '/who')).toMatchObject({
       name: 'Bruno Okafor',

@@ -224,7 +224,7 @@ describe('a request without Express, such as a WebSocket upgrade', () => {
 });
 
 describe('req.session with auth.hostSession', () => {
-  it('is kept for a visitor, with one write when it changes and none when it is only read', async () => {
+  it('is kept for a visitor, with one write for a change and none for a read', async () => {
     await start();
     const { body, cookies } = await ask('/basket', 'POST');
     expect(body).toEqual(['tea']);
@@ -384,7 +384,7 @@ describe('a middleware that writes to req.session on every request', () => {
     expect((await ask('/who')).body).toBe('user_01');
   });
 
-  it('does not replace it when the browser lost its session cookie during the sign-in', async () => {
+  it('does not replace it when the browser has lost its session cookie', async () => {
     await start(counting);
     issuer.vary = { idToken: { sub: 'user_01' } };
     const response = await browser.get((await browser.get(`${host.url}/login`)).location ?? '');
@@ -508,8 +508,8 @@ describe('the end of a session', () => {
   });
 });
 
-describe('the calls of the store at a sign-in', () => {
-  it('are a lease and one insert that includes the tokens', async () => {
+describe('a sign-in', () => {
+  it('costs one lease and one insert that includes the tokens', async () => {
     await start();
     expect((await signInAs('user_01')).status).toBe(303);
     expect(host.calls).toEqual(['acquireLease', 'insert']);
@@ -518,21 +518,21 @@ describe('the calls of the store at a sign-in', () => {
     expect(host.calls).toEqual(['read']);
   });
 
-  it('include the removal of the session that a visitor had', async () => {
+  it('also removes the session that a visitor had', async () => {
     await start();
     await ask('/basket', 'POST');
     await signInAs('user_01');
     expect(host.calls).toEqual(['read', 'acquireLease', 'remove', 'insert']);
   });
 
-  it('include the tokens and the removal of the session of a signed-in user', async () => {
+  it('also reads the tokens and removes the session of a signed-in user', async () => {
     await start();
     await signInAs('user_01');
     await signInAs('user_01');
     expect(host.calls).toEqual(['read', 'acquireLease', 'readTokens', 'remove', 'insert']);
   });
 
-  it('fail as a whole: no cookie is set, no user is signed in, and the attempt stays open', async () => {
+  it('fails without a cookie or a session, and its attempt stays open', async () => {
     await start();
     host.broken.add('insert');
     const failed = await signInAs('user_01');
@@ -545,7 +545,7 @@ describe('the calls of the store at a sign-in', () => {
     expect((await ask('/who')).body).toMatchObject({ name: 'Nora Test' });
   });
 
-  it('sign the previous user out even when the insert fails', async () => {
+  it('signs the previous user out even when the insert fails', async () => {
     await start();
     await signInAs('user_01');
     host.broken.add('insert');

@@ -51,7 +51,7 @@ eachEngine((on) => {
     });
   });
 
-  test('a look-up finds a session once that was refreshed after a rotation', async () => {
+  test('a look-up finds a session refreshed after a rotation only once', async () => {
     await on.store.insert('old', session(keysWith([OLD])));
     const { organization } = keysWith([NEW, OLD]);
     const next = { facts: bytes('facts 2'), tokens: bytes('tokens 2'), organization };
@@ -93,7 +93,7 @@ describe('an index key', () => {
       ),
     ]);
     for (const key of all) expect(guesses).not.toContain(key);
-    // Version 0.1.0 computed one without the secret. It is still looked up, but no new session has it.
+    // Version 0.1.0 computed one without the secret: it is looked up, but no new session has it.
     expect(guesses).toContain(new SessionIndex([NEW]).ofPerson(USER).at(-1));
   });
 

@@ -1,5 +1,5 @@
-// Random sequences of everything that happens to a session, on two instances over one store, compared
-// with a model of forty lines.
+// Random sequences of everything that happens to a session, on two instances over one store,
+// compared with a model of forty lines.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const statusOf = (isShown: boolean) => (isShown ? 200 : 401);
 type Run = (model: Model, world: World, browser: number, host: number) => Promise<void>;
 type Check = (model: Model, browser: number) => boolean;
 
-/** A command that runs only if `check` is true; afterwards AuthKit got as many refreshes as the model. */
+/** A command that runs if `check` is true; AuthKit then has seen as many refreshes as the model. */
 const command = (name: string, check: Check, run: Run) =>
   tuple(nat(2), nat(1)).map(([browser, host]): AsyncCommand<Model, World> => ({
     check: (model) => check(model as Model, browser),

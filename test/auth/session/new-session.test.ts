@@ -1,4 +1,5 @@
-// The session that a sign-in begins: its id, its cookie, and the restarts and rotations it survives.
+// The session that a sign-in begins: its id, its cookie, and the restarts and rotations it
+// survives.
 import { join } from 'node:path';
 import type { Express } from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';

@@ -1,8 +1,8 @@
-// The store notes the use of a session while its page runs. The session may end in that moment, and the
-// note may fail.
+// The store notes the use of a session while its page runs. The session may end in that moment, and
+// the note may fail.
 import { EventEmitter, once } from 'node:events';
 import type { Express, Request } from 'express';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SessionRecords } from '../../../src/auth/index.ts';
 import { startSeededHost } from '../../support/app/seeded-host.ts';
 import { temporaryFiles } from '../../support/store/stores.ts';
@@ -28,29 +28,31 @@ async function start(change?: (records: SessionRecords) => Partial<SessionRecord
   return host;
 }
 
-it('does not bring back a session that ends while its page runs', async () => {
-  const host = await start();
-  const cookie = await host.seed('ada', 120_000);
-  const late = host.ask('/save-late', cookie);
-  await once(events, 'running');
-  expect(await host.endSessionsOf('ada')).toEqual([true]);
-  events.emit('over');
-  expect((await late).body).toEqual(['ada', 'ada']);
-  expect((await host.ask('/whose', cookie)).body).toEqual([null, null]);
-});
+describe('the use of a session', () => {
+  it('does not bring it back when it ends while its page runs', async () => {
+    const host = await start();
+    const cookie = await host.seed('ada', 120_000);
+    const late = host.ask('/save-late', cookie);
+    await once(events, 'running');
+    expect(await host.endSessionsOf('ada')).toEqual([true]);
+    events.emit('over');
+    expect((await late).body).toEqual(['ada', 'ada']);
+    expect((await host.ask('/whose', cookie)).body).toEqual([null, null]);
+  });
 
-it('keeps the user signed in when the store fails to note the use, and tells the event', async () => {
-  const host = await start(() => ({
-    touch: () => Promise.reject(new Error('the disk is full')),
-  }));
-  const cookie = await host.seed('ada', 120_000);
-  expect(await host.ask('/whose', cookie)).toEqual({ body: ['ada', 'ada'], cookies: [] });
-  expect(host.told).toContainEqual({ event: 'session_touch_failed', sub: 'ada' });
-});
+  it('keeps the user signed in, with an event, when the store fails to note it', async () => {
+    const host = await start(() => ({
+      touch: () => Promise.reject(new Error('the disk is full')),
+    }));
+    const cookie = await host.seed('ada', 120_000);
+    expect(await host.ask('/whose', cookie)).toEqual({ body: ['ada', 'ada'], cookies: [] });
+    expect(host.told).toContainEqual({ event: 'session_touch_failed', sub: 'ada' });
+  });
 
-it('treats the request as signed out when noting the use finds that the session has ended', async () => {
-  const host = await start((records) => ({
-    touch: async (key) => !(await records.remove(key)),
-  }));
-  expect((await host.ask('/whose', await host.seed('ada', 120_000))).body).toEqual([null, null]);
+  it('has no user when noting it finds that the session has ended', async () => {
+    const host = await start((records) => ({
+      touch: async (key) => !(await records.remove(key)),
+    }));
+    expect((await host.ask('/whose', await host.seed('ada', 120_000))).body).toEqual([null, null]);
+  });
 });

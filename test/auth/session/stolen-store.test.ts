@@ -155,7 +155,7 @@ describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
     await redis?.close();
   });
 
-  it('the search finds what is there (the session key in the store, the e-mail on a page)', async () => {
+  it('the search finds the session key in the store and the e-mail on a page', async () => {
     const key = sessionKey(secrets['session id'] ?? '');
     expect(findLeaks({ key }, await dump())).not.toEqual([]);
     const page = await browser.get(`${app.url}/profile`);

@@ -1,5 +1,5 @@
-// An authorization response counts once, in the browser that sent the request, within ten minutes, by
-// GET (RFC 9700 §4.7).
+// An authorization response counts once, in the browser that sent the request, within ten minutes,
+// by GET (RFC 9700 §4.7).
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -107,7 +107,7 @@ describe('an authorization response that comes late', () => {
   });
 });
 
-describe('another method than GET', () => {
+describe('a method other than GET', () => {
   it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s gets 405 and spends nothing', async (method) => {
     const browser = new Browser();
     const response = await answerOf(app, browser);
@@ -132,7 +132,7 @@ describe('another method than GET', () => {
   });
 });
 
-it('refuses a request target that is no URL, and does not fail with 500', async () => {
+it('a malformed request target is refused, and does not fail with 500', async () => {
   const socket = connect(app.port, '127.0.0.1');
   await once(socket, 'connect');
   socket.write('GET http://999.1/callback?code=1 HTTP/1.1\r\nHost: localhost\r\n');

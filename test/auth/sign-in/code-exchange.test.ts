@@ -1,5 +1,5 @@
-// AuthKit or the store fails while a code is exchanged. A page names the cause, sessions stay as they
-// were, and the same authorization response works once the fault is over.
+// AuthKit or the store fails while a code is exchanged. A page names the cause, sessions stay as
+// they were, and the same authorization response works once the fault is over.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -27,7 +27,7 @@ describe('the callback while an endpoint of AuthKit fails', () => {
     ['jwks: 503', { endpoint: 'jwks', kind: 'status', status: 503 }, 503, 'issuer_unreachable'],
     ['jwks: cut', { endpoint: 'jwks', kind: 'cut' }, 503, 'issuer_unreachable'],
     ['jwks: garbage', { endpoint: 'jwks', kind: 'garbage' }, 503, 'issuer_unreachable'],
-  ])('shows an error page and begins no session (%s)', async (_name, fault, status, code) => {
+  ])('responds with $2 $3 and begins no session ($0)', async (_name, fault, status, code) => {
     // A restarted app has no keys in memory that would hide the fault.
     await app.restart();
     await untilReady(app);
@@ -61,13 +61,13 @@ it('a wrong client secret is refused as client_refused, and logged as an error',
   const response = await answerOf(app, browser);
   expect(await outcome(browser, response)).toEqual([502, 'client_refused']);
   expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
-  // What the operator searches for.
+  // Operators search the log for this.
   expect(JSON.stringify(app.log.at(-1))).toContain('"oauthError":"invalid_client"');
   expect(JSON.stringify(app.log)).not.toContain(wrong);
   await app.close();
 });
 
-it('an unreachable store signs no user in, and the same response works when the store is back', async () => {
+it('an unreachable store signs no user in, and the same response works afterwards', async () => {
   const redis = await startRedis();
   const app = await startTestApp({ env: { REDIS_URL: redis.url } });
   await untilReady(app);

@@ -1,7 +1,7 @@
-// The negative cases of the OpenID Foundation's plan for relying parties (code flow), and further ones
-// of OpenID Connect Core §3.1.3.7. Each row bends one step of a sign-in. The page shows an error code,
-// the session stays as it was, the token endpoint is asked once, and the attempt can still be completed
-// when the issuer behaves.
+// The negative cases of the OpenID Foundation's plan for relying parties (code flow), and further
+// ones of OpenID Connect Core §3.1.3.7. Each row bends one step of a sign-in. The page shows an
+// error code, the session stays as it was, the token endpoint is asked once, and the attempt can
+// still be completed when the issuer behaves.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
@@ -195,7 +195,7 @@ async function signedIn(): Promise<Browser> {
 describe.each([...claims, ...signatures, ...responses])(
   'a sign-in with %s',
   (_what, bend, status, code) => {
-    it('is refused, and can be completed once the issuer behaves', async () => {
+    it(`is refused with ${code}, and can be completed once the issuer behaves`, async () => {
       const browser = new Browser();
       const genuine = await authorizationResponse(browser);
       issuer.vary = bend(issuer);

@@ -1,5 +1,5 @@
-// The checks of the token response and its ID token (OpenID Connect Core §3.1.3.7). Each row has one
-// flaw, signed by an issuer with real keys.
+// The checks of the token response and its ID token (OpenID Connect Core §3.1.3.7). Each row has
+// one flaw, signed by an issuer with real keys.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';

@@ -1,5 +1,5 @@
-// onSignIn runs before the session begins: the host app may refuse the user, and its failure ends the
-// sign-in.
+// onSignIn runs before the session begins: the host app may refuse the user, and its failure ends
+// the sign-in.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SignInError } from '../../../src/auth/index.ts';
 import { startHostApp, type HostApp } from '../../support/app/host.ts';

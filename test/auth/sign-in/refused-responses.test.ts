@@ -1,11 +1,12 @@
 // Authorization responses that were changed on the way. Each row has the change, the outcome for a
-// visitor and the outcome for a signed-in user. A refused response must not spend the genuine one, or a
-// link with a made-up query would break a pending sign-in.
+// visitor and the outcome for a signed-in user. A refused response must not spend the genuine one,
+// or a link with a made-up query would break a pending sign-in.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import {
   answerOf,
+  codeOn,
   outcome,
   whoIs,
   withParameters,
@@ -78,3 +79,11 @@ describe.each(rows)(
     });
   },
 );
+
+describe('access_denied without a state', () => {
+  it('shows access_denied, not that another browser started the sign-in', async () => {
+    const page = await new Browser().get(`${app.url}/callback?error=access_denied`);
+    expect([page.status, codeOn(page)]).toEqual([403, 'access_denied']);
+    expect(page.body).toContain('cancelled');
+  });
+});

@@ -4,7 +4,7 @@ import { signIn, startTestApp } from '../../support/app/app.ts';
 
 const RESOURCE = 'https://api.example.com/forum';
 
-it('sends the resource to the authorization and token endpoint, so the API accepts the token', async () => {
+it('the authorization and token requests name the resource, so the API accepts the token', async () => {
   const app = await startTestApp({
     env: { OAUTH_RESOURCE: RESOURCE, API_AUDIENCE: RESOURCE },
     authKit: { resources: [RESOURCE] },

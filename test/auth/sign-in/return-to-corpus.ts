@@ -1,5 +1,5 @@
-// Values of `return_to`, decoded once, that try to make a redirect leave the origin. They are generated
-// from known ways to make URL parsers disagree.
+// Values of `return_to`, decoded once, that try to make a redirect leave the origin. They are
+// generated from known ways to make URL parsers disagree.
 
 const HOST = 'evil.example';
 

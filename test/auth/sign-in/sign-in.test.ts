@@ -117,7 +117,7 @@ describe('the consent of a third-party application', () => {
     expect(plainText(browser.page?.body ?? '')).toContain('posts:read A permission of your role');
   });
 
-  it('gets a page with access_denied and a link to try again when the user denies it', async () => {
+  it('leads to a page with access_denied and a link to try again when it is denied', async () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
     await browser.follow(await browser.press('Ada'));

@@ -1,5 +1,5 @@
-// The user of a session: claims of the verified ID token, name and e-mail from UserInfo if the ID token
-// lacks them, and the organization from the access token.
+// The user of a session: claims of the verified ID token, name and e-mail from UserInfo if the ID
+// token lacks them, and the organization from the access token.
 import type { RequestListener } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';

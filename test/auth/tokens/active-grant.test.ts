@@ -1,4 +1,5 @@
-// requireActiveSession asks AuthKit, before one sensitive page, whether the grant is still active (RFC 7662).
+// requireActiveSession asks AuthKit, before one sensitive page, whether the grant is still active
+// (RFC 7662).
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -94,7 +95,7 @@ describe('a page that needs an active session', () => {
     await issuer.close();
   });
 
-  it('responds with 503 when the store fails, and does not treat the user as signed out', async () => {
+  it('responds with 503, not as if the user were signed out, when the store fails', async () => {
     const { SESSION_DB = '' } = app.env;
     const other = new Database(SESSION_DB);
     other.exec('ALTER TABLE sessions RENAME TO away');
@@ -177,7 +178,7 @@ describe('during a refresh', () => {
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);
 
-    // AuthKit invalidates the old token, tells the introspection so, and then responds to the refresh.
+    // AuthKit invalidates the old token, tells the introspection so, then responds to the refresh.
     const spent = gate();
     const told = gate();
     issuer.answer('/oauth2/introspection', async (_req, res) => {

@@ -1,5 +1,5 @@
-// A refresh that fails. An outage of AuthKit keeps the session; only a response that says the grant has
-// ended ends it.
+// A refresh that fails. An outage of AuthKit keeps the session; only a response that says the grant
+// has ended ends it.
 import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -47,7 +47,7 @@ describe('a refresh', () => {
       const profile = await browser.get('/profile');
       expect([profile.status, profile.body.includes(NOTICE)]).toEqual([200, true]);
       expect((await browser.get('/organization')).status).toBe(200);
-      // The old token is good for 30 s more.
+      // The old token is valid for another 30 s.
       expect((await browser.get('/api-call')).status).toBe(200);
       pass(31);
       const call = await browser.get('/api-call');
@@ -84,7 +84,7 @@ describe('a refresh', () => {
       pauses.push(Number(at.events('refresh_failed').at(-1)?.['retryInSeconds']));
       pass(pauses.at(-1) ?? 0);
     }
-    // Twice as long each time, less up to half of it for jitter.
+    // Each pause doubles, minus up to half as jitter.
     for (const [index, pause] of pauses.entries()) {
       expect(pause).toBeGreaterThanOrEqual(2 ** index / 2);
       expect(pause).toBeLessThanOrEqual(2 ** index);

@@ -1,6 +1,6 @@
 // A refresh response with a new refresh token has spent the old one. Even if its other members are
-// malformed, the new one must be kept, or the next refresh signs the user out. Only tokens about another
-// user end the session.
+// malformed, the new one must be kept, or the next refresh signs the user out. Only tokens about
+// another user end the session.
 import { text } from 'node:stream/consumers';
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -44,7 +44,7 @@ async function nextSent(browser: Browser): Promise<string | null | undefined> {
 
 const member = (response: object) => () => ({ response: rotated(response) });
 
-it('keeps the refresh token of a response with status 201', async () => {
+it('a refresh keeps the refresh token of a response with status 201', async () => {
   const browser = await at.signedIn();
   at.issuer.vary = {
     token: (_req, res) => {
@@ -105,7 +105,7 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
     member({ access_token: 1, token_type: 'DPoP', expires_in: {}, scope: [], id_token: 3 }),
   ],
 ])(
-  'keeps the refresh token of a response with %s, and logs the member',
+  'a refresh keeps the refresh token of a response with %s, and logs the member',
   async (_, members, variation) => {
     const browser = await refreshWith(variation);
     expect(at.events('refresh_response_malformed')).toMatchObject([{ members }]);
@@ -115,7 +115,7 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
 );
 
 it.each([0, -96, 1, 'soon'])(
-  'does not refresh for every page after an expires_in of %s',
+  'a page does not refresh again after an expires_in of %s',
   async (seconds) => {
     const browser = await refreshWith(member({ expires_in: seconds }));
     for (let page = 0; page < 10; page += 1) await browser.get('/profile');
@@ -124,20 +124,20 @@ it.each([0, -96, 1, 'soon'])(
   },
 );
 
-it('does not refresh for every page after a response without an access token', async () => {
+it('a page does not refresh again after a response without an access token', async () => {
   const browser = await refreshWith(member({ access_token: undefined }));
   for (let page = 0; page < 10; page += 1) await browser.get('/profile');
   expect(at.refreshes()).toHaveLength(1);
 });
 
-it('does not use an access token of another type', async () => {
+it('the app does not use an access token of another type', async () => {
   const browser = await refreshWith(member({ token_type: 'DPoP' }));
   pass(60);
   at.issuer.vary = { token: (_req, res) => void res.writeHead(503).end() };
   expect((await browser.get('/api-call')).status).toBe(503);
 });
 
-it('keeps the granted scopes when the response has a malformed scope', async () => {
+it('a refresh keeps the granted scopes when the response has a malformed scope', async () => {
   at.issuer.vary = { response: { scope: 'openid profile' } };
   const browser = await at.signedIn();
   pass(270);
@@ -165,7 +165,7 @@ describe('an ID token in a refresh response', () => {
   });
 });
 
-it('sends the old refresh token again after a response without any token', async () => {
+it('a refresh sends the old refresh token again after a response without any token', async () => {
   const browser = await at.signedIn();
   pass(270);
   const sent: (string | null)[] = [];
@@ -186,7 +186,7 @@ it('sends the old refresh token again after a response without any token', async
   ]);
 });
 
-it('logs no token of a malformed response', async () => {
+it('the log holds no token of a malformed response', async () => {
   await refreshWith(member({ access_token: 7, scope: [], expires_in: 'soon' }));
   expect(JSON.stringify(at.app.log)).not.toContain('the-rotated-one');
 });

@@ -1,5 +1,5 @@
-// Every response to a refresh falls under one rule. A session that AuthKit refuses soon ends; an outage
-// of AuthKit or a wrong configuration signs no user out.
+// Every response to a refresh falls under one rule. A session that AuthKit refuses soon ends; an
+// outage of AuthKit or a wrong configuration signs no user out.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Browser } from '../../support/browser/browser.ts';

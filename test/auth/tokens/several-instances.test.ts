@@ -1,4 +1,5 @@
-// Several processes share one session. Each may refresh its tokens, and a refresh token works only once.
+// Several processes share one session. Each may refresh its tokens, and a refresh token works only
+// once.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Browser } from '../../support/browser/browser.ts';
 import {
@@ -97,7 +98,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     expect(exchanges()).toBe(1);
   });
 
-  it('refresh on the other instance when the owner of the lock is killed during its refresh', async () => {
+  it('refresh on one instance when the other is killed during its refresh', async () => {
     const browser = await browserWithDueToken();
     fleet.authKit.control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
     const lost = visit(browser, fleet, 0, '/profile').catch(() => 'no response');
@@ -109,7 +110,7 @@ describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s
     const pages = await Promise.all(times(20, () => visit(browser, fleet, 1, '/profile')));
     const waited = performance.now() - killedAt;
     expect(countByStatus(pages)).toEqual({ 200: 20 });
-    // The lease of five seconds, one exchange, and a busy machine.
+    // Five seconds of lease, one refresh, and time for a busy machine.
     expect(waited).toBeLessThan(8 * SECONDS);
     expect(exchanges()).toBe(2);
 

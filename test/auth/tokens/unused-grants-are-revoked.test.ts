@@ -1,5 +1,5 @@
-// A refresh token that no session uses is revoked at AuthKit (RFC 7009): otherwise a grant that no user
-// can end stays valid there.
+// A refresh token that no session uses is revoked at AuthKit (RFC 7009): otherwise a grant that no
+// user can end stays valid there.
 import { text } from 'node:stream/consumers';
 import type { Express } from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';

@@ -1,5 +1,5 @@
-// A host app whose sessions lie in the store already: no sign-in is needed, so a test may begin many at
-// once, with any age, under an older secret.
+// A host app whose sessions lie in the store already: no sign-in is needed, so a test may begin
+// many at once, with any age, under an older secret.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
