@@ -84,6 +84,6 @@ describe('access_denied without a state', () => {
   it('shows access_denied, not that another browser started the sign-in', async () => {
     const page = await new Browser().get(`${app.url}/callback?error=access_denied`);
     expect([page.status, codeOn(page)]).toEqual([403, 'access_denied']);
-    expect(page.body).toContain('cancelled');
+    expect(page.body).toContain('canceled');
   });
 });

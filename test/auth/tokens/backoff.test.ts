@@ -5,26 +5,26 @@ import { Backoff } from '../../../src/auth/tokens/backoff.ts';
 describe('the backoff after a failed refresh', () => {
   it('holds back only the sessions whose refresh AuthKit refuses', () => {
     const backoff = new Backoff();
-    backoff.beginRefused('odd');
-    backoff.beginRefused('odd, too');
+    backoff.onRefusal('odd');
+    backoff.onRefusal('odd, too');
     expect(backoff.remaining('odd')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
   });
 
   it('holds back one session while AuthKit fails for the sessions of one user only', () => {
     const backoff = new Backoff();
-    backoff.beginAway('one', 'ada', false, 0);
+    backoff.onOutage('one', 'ada', false, 0);
     expect(backoff.remaining('one')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
-    backoff.beginAway('another of hers', 'ada', false, 0);
+    backoff.onOutage('another of hers', 'ada', false, 0);
     expect(backoff.remaining('other')).toBeUndefined();
   });
 
   it('holds back every session once AuthKit fails for two users, until a refresh succeeds', () => {
     const backoff = new Backoff();
-    backoff.beginRefused('odd');
-    backoff.beginAway('one', 'ada', false, 0);
-    backoff.beginAway('two', 'bruno', false, 0);
+    backoff.onRefusal('odd');
+    backoff.onOutage('one', 'ada', false, 0);
+    backoff.onOutage('two', 'bruno', false, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
     backoff.reset('other');
     expect(backoff.remaining('other')).toBeUndefined();
@@ -32,9 +32,9 @@ describe('the backoff after a failed refresh', () => {
 
   it('holds back every session at once when the connection itself fails', () => {
     const backoff = new Backoff();
-    backoff.beginAway('one', 'ada', false, 0);
+    backoff.onOutage('one', 'ada', false, 0);
     backoff.reset('other');
-    backoff.beginAway('one', 'ada', true, 0);
+    backoff.onOutage('one', 'ada', true, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
   });
 });
