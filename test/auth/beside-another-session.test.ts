@@ -62,7 +62,7 @@ describe.each([
   ['behind', 'host.sid'],
   ['behind', undefined],
   ['around', undefined],
-])('sign-in mounted %s the session of the host app (cookie %s)', (order, cookieName) => {
+])('sign-in mounted %s the session of the host app (cookieName %s)', (order, cookieName) => {
   let server: Server;
   let close: () => Promise<void>;
 
@@ -143,7 +143,7 @@ describe.each([
     expect(browser.jar.find('session')?.value).toBe(cookie);
   });
 
-  it('does not let a user of the host app alone through requireLogin', async () => {
+  it('does not let a user who is logged in only at the host app through requireLogin', async () => {
     await logIn();
     const page = await browser.get(`${url}/profile`);
     expect([page.status, page.location?.pathname]).toEqual([302, '/login']);

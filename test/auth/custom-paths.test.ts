@@ -159,7 +159,7 @@ describe('createAuth', () => {
   it.each([
     ['no leading slash', { login: 'login' }],
     ['an empty path', { login: '' }],
-    ['the root', { login: '/' }],
+    ['the root path', { login: '/' }],
     ['a slash at the end', { login: '/login/' }],
     ['a query', { callback: '/callback?from=authkit' }],
     ['a fragment', { signedOut: '/bye#now' }],

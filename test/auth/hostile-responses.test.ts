@@ -219,7 +219,7 @@ describe.each(Object.entries(ENDPOINTS))('a fault of %s', (_name, endpoint) => {
   });
 });
 
-it.each(Object.keys(ENDLESS))('at every endpoint, %s is cut off at the deadline', async (fault) => {
+it.each(Object.keys(ENDLESS))('every call to AuthKit ends at the deadline (%s)', async (fault) => {
   // All sites start before the first request: starting one would distort the timing of the others.
   const sites: [Site, Endpoint][] = [];
   // oxlint-disable-next-line no-await-in-loop -- one after the other

@@ -57,7 +57,7 @@ describe('createAuth', () => {
 });
 
 describe('createSealer', () => {
-  it('refuses an empty secret, from which every reader of the source could derive the keys', () => {
+  it('refuses an empty secret, which would give every copy of the app the same keys', () => {
     expect(() => createSealer([''], 'anything')).toThrow(RangeError);
     expect(() => createSealer([], 'anything')).toThrow(RangeError);
   });

@@ -85,7 +85,7 @@ describe('name and e-mail', () => {
     );
   });
 
-  it('are refused with the whole sign-in when UserInfo has another sub', async () => {
+  it('are not taken from a UserInfo response with another sub, which refuses the sign-in', async () => {
     const browser = new Browser();
     const userInfo = { sub: 'user_02', name: 'Mallory' };
     expect(await profile({ idToken: nameless, userInfo }, browser)).toContain('Code user_mismatch');

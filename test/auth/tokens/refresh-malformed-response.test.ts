@@ -115,7 +115,7 @@ it.each<[string, string, () => Variation | Promise<Variation>]>([
 );
 
 it.each([0, -96, 1, 'soon'])(
-  'a page does not refresh again after an expires_in of %s',
+  'a page does not refresh again after an expires_in of %j',
   async (seconds) => {
     const browser = await refreshWith(member({ expires_in: seconds }));
     for (let page = 0; page < 10; page += 1) await browser.get('/profile');
