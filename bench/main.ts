@@ -1,7 +1,7 @@
 // npm run bench [-- --quick] [-- --write]: measures, prints the goals, and saves the results as
-// JSON and Markdown in bench/results; --write also updates docs/benchmark.md and the README.
+// JSON and Markdown in bench/results; --write also updates docs/benchmark.md.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { measureApi } from './api.ts';
@@ -82,14 +82,8 @@ function save(results: Results): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.json`), JSON.stringify(results, null, 2));
   writeFileSync(join(folder, `${name}.md`), report(results));
-  if (!process.argv.includes('--write')) return;
-  writeFileSync(join(PROJECT, 'docs/benchmark.md'), report(results));
-  const readme = join(PROJECT, 'README.md');
-  const text = readFileSync(readme, 'utf8');
-  const between = /(<!-- benchmark -->\n)[^]*?(\n<!-- \/benchmark -->)/;
-  const { date, cores, cpu } = results.machine;
-  const caption = `${date}, ${cores} cores of ${cpu}. "As bytes" sends the finished page, as the peers do; the other two rows of this project render it each time.`;
-  writeFileSync(readme, text.replace(between, `$1${pageTable(results)}\n\n${caption}$2`));
+  if (process.argv.includes('--write'))
+    writeFileSync(join(PROJECT, 'docs/benchmark.md'), report(results));
 }
 
 await main();

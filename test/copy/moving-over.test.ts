@@ -18,8 +18,7 @@ import {
 } from '../support/reading/markdown.ts';
 import { startCopy } from '../support/app/running-copy.ts';
 
-const readme = readText('README.md');
-const copying = section(readme, 'Copy this into your app');
+const copying = section(readText('README.md'), 'Copy this into your app');
 const page = readText('docs/moving-over.md');
 const fromPeer = section(page, 'From express-openid-connect');
 const [before = '', after = ''] = codeBlocks(page, 'js');
@@ -121,7 +120,7 @@ describe('the cells of the table', () => {
   const codes = tableRows(fromPeer).flatMap(([, cell = '']) => inlineCode(cell));
 
   test('name routes that exist', () => {
-    const routes = inlineCode(section(readme, 'Routes'));
+    const routes = inlineCode(readText('docs/routes.md'));
     const [, signIn] = /redirect\('(\/\w+)\?/.exec(codes.join('\n')) ?? [];
     const named = codes.filter(isRoute);
     expect(named).toEqual(['/logout']);

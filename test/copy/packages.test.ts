@@ -7,9 +7,8 @@ import { describe, expect, test } from 'vitest';
 import { commandsIn, copiedFolders, packagesIn } from '../support/app/copied-app.ts';
 import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
 
-const readme = readText('README.md');
-const auth = section(readme, 'Copy this into your app');
-const api = section(readme, 'The API');
+const auth = section(readText('README.md'), 'Copy this into your app');
+const api = section(readText('docs/api.md'), 'Copy it into your app');
 const commonJs = readText('docs/copying.md');
 const kit = readText('docs/testing-your-copy.md');
 

@@ -1,4 +1,4 @@
-// The README's section on the API runs verbatim: the curl lines, and the host app beside a copy.
+// docs/api.md runs verbatim: the curl lines, and the host app beside a copy.
 
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +14,9 @@ import { codeBlocks, readText, section } from '../support/reading/markdown.ts';
 import { audience, startIssuer } from '../support/authkit/issuer.ts';
 
 const run = promisify(execFile);
-const text = section(readText('README.md'), 'The API');
+const page = readText('docs/api.md');
+const trying = section(page, 'Try it');
+const copying = section(page, 'Copy it into your app');
 let folder: string;
 let app: TestApp;
 
@@ -28,7 +30,7 @@ afterAll(async () => {
 });
 
 test('the curl lines get the statuses in their comments', async () => {
-  const [block = ''] = codeBlocks(text, 'sh');
+  const [block = ''] = codeBlocks(trying, 'sh');
   const script = block
     .replaceAll('http://localhost:3000', app.url)
     .replaceAll('http://localhost:4000', app.authKit.issuer);
@@ -43,10 +45,10 @@ test('the curl lines get the statuses in their comments', async () => {
 });
 
 test('the host app compiles beside a copy and guards its route', { timeout: 120_000 }, async () => {
-  const [host = ''] = codeBlocks(text, 'ts');
+  const [host = ''] = codeBlocks(copying, 'ts');
   expect(host.trimEnd().split('\n').length).toBeLessThanOrEqual(25);
-  await copyFolders(text, '.', folder);
-  await installPackages(text, folder);
+  await copyFolders(copying, '.', folder);
+  await installPackages(copying, folder);
   expect(await compileHost(host, folder, { lib: ['es2023', 'dom'], noEmit: true })).toBe('');
   expect(await compileHost(host, folder)).toBe('');
   const issuer = await startIssuer();

@@ -1,11 +1,13 @@
-// The README says what the code does: settings, steps of a sign-in, layout.
+// The README and the pages behind it say what the code does: settings, steps of the flows, layout.
 import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig, settings } from '../../src/config/config.ts';
 import {
   arrows,
   codeBlocks,
   inlineCode,
+  links,
   readText,
   section,
   tableRows,
@@ -16,13 +18,13 @@ const example = readText('.env.example');
 const bare = (cell = '') => cell.replaceAll('`', '');
 
 describe('settings', () => {
-  const rows = tableRows(section(readme, 'Configuration'));
+  const rows = tableRows(readText('docs/configuration.md'));
   const names = Object.keys(settings.shape);
   const exampleLines = new Map(
     [...example.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
   );
 
-  test('the README and .env.example list the settings of the schema', () => {
+  test('docs/configuration.md and .env.example list the settings of the schema', () => {
     expect(rows.map(([name]) => bare(name))).toEqual(names);
     expect([...exampleLines.keys()]).toEqual(names);
   });
@@ -84,33 +86,53 @@ function problems(env: Record<string, string>): string[] {
   }
 }
 
-describe.each(['How one sign-in goes', 'How one refresh goes', 'How one sign-out goes'])(
-  '%s',
-  (title) => {
-    const text = section(readme, title).split('\n### ')[0] ?? '';
-    const steps = tableRows(text).map(([step = '', , where = '']) => ({ step, where }));
+describe.each([
+  ['README.md', 'How one sign-in goes'],
+  ['docs/flows.md', 'How one refresh goes'],
+  ['docs/flows.md', 'How one sign-out goes'],
+])('%s, %s', (page, title) => {
+  const text = section(readText(page), title);
+  const rows = tableRows(text).map(([steps = '', , where = '']) => ({
+    steps: steps.split(', ').map(Number),
+    where,
+  }));
 
-    test('numbers the steps as the diagram numbers its arrows', () => {
-      const [diagram = ''] = codeBlocks(text, 'mermaid');
-      const numbers = steps.flatMap(({ step }) => step.split(', ').map(Number));
-      expect(numbers).toEqual(arrows(diagram).map((_arrow, index) => index + 1));
-    });
+  test('has each arrow of the diagram in its steps, the rows in the order of their first', () => {
+    const [diagram = ''] = codeBlocks(text, 'mermaid');
+    const numbers = new Set(rows.flatMap(({ steps }) => steps));
+    expect([...numbers].toSorted((a, b) => a - b)).toEqual(
+      arrows(diagram).map((_arrow, index) => index + 1),
+    );
+    const firsts = rows.map(({ steps }) => steps[0] ?? 0);
+    expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
+  });
 
-    test('names functions that are in the files it names', () => {
-      const missing = steps.flatMap(({ where }) =>
-        [...where.matchAll(/\]\(([^)]+)\):((?:`\w+`(?:, )?)+)/g)].flatMap(([, file = '', list]) =>
-          inlineCode(list ?? '').filter((name) => !defines(readText(file), name)),
+  test('names functions that are in the files it names', () => {
+    const missing = rows.flatMap(({ where }) =>
+      [...where.matchAll(/\]\(([^)]+)\):((?:`\w+`(?:, )?)+)/g)].flatMap(([, file = '', list]) =>
+        inlineCode(list ?? '').filter(
+          (name) => !defines(readText(join(dirname(page), file)), name),
         ),
-      );
-      expect(missing).toEqual([]);
-      expect(steps.every(({ where }) => where.includes('`'))).toBe(true);
-    });
-  },
-);
+      ),
+    );
+    expect(missing).toEqual([]);
+    expect(rows.every(({ where }) => where.includes('`'))).toBe(true);
+  });
+});
+
+test('a sign-in is seven files, in the order in which src/auth names them', () => {
+  const table = tableRows(section(readme, 'How one sign-in goes'));
+  const files = table.flatMap(([, , where = '']) => links(where));
+  expect(files).toHaveLength(7);
+  const [header = ''] = readText('src/auth/index.ts').split('\nimport ');
+  const places = files.map((file) => header.indexOf(file.replace('src/auth/', '')));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+});
 
 test('the layout names all folders, and files that exist', () => {
   const [tree = ''] = codeBlocks(section(readme, 'Layout'), '');
-  const paths = tree.split('\n').flatMap((line) => line.split(/ {2,}| (?!public)/)[0] ?? []);
+  const paths = tree.split('\n').flatMap((line) => line.split(/ {2,}/)[0] ?? []);
   const named = paths.flatMap((path) => path.split(', ')).filter(Boolean);
   expect(named.filter((path) => !existsSync(path))).toEqual([]);
   const ignored = readText('.gitignore').split('\n');

@@ -1,12 +1,12 @@
-// The README's table of routes is what the app answers: each of them, and nothing else.
+// docs/routes.md lists the routes of the app, all of them and no others.
 import { subscribe } from 'node:diagnostics_channel';
 import type { Express } from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
-import { inlineCode, readText, section, tableRows } from '../support/reading/markdown.ts';
+import { inlineCode, readText, tableRows } from '../support/reading/markdown.ts';
 
-const rows = tableRows(section(readText('README.md'), 'Routes'));
+const rows = tableRows(readText('docs/routes.md'));
 const routes = rows.flatMap((cells) =>
   inlineCode(cells.join(' ')).filter((code) => /^[A-Z]+ \//.test(code)),
 );

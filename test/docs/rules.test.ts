@@ -23,10 +23,26 @@ const headings = (text: string, level: string) =>
     .map((line) => line.slice(level.length + 1));
 
 test.each([
+  ['README.md', 180],
   ['AGENTS.md', 40],
   ['.github/CONTRIBUTING.md', 20],
 ])('%s has at most %i lines', (file, most) => {
   expect(linesOf(readText(file)).length).toBeLessThanOrEqual(most);
+});
+
+describe('the pages of docs', () => {
+  const pages = readdirSync('docs').filter((name) => name.endsWith('.md'));
+
+  test.each(pages)('%s has a link in the README', (name) => {
+    expect(links(readText('README.md'))).toContain(`docs/${name}`);
+  });
+
+  test.each(pages)('%s says in its first paragraph what it is for', (name) => {
+    const [title = '', first = ''] = readText(join('docs', name)).split('\n\n');
+    expect(title).toMatch(/^# .+$/);
+    // A sentence: no heading, list, table or block.
+    expect(first).toMatch(/^[A-Z`][^]{40,}[.:]$/);
+  });
 });
 
 describe('the decisions', () => {

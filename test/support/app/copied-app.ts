@@ -1,4 +1,4 @@
-// Runs the README's commands that copy a folder and install its packages, in a temporary folder
+// Runs the documents' commands that copy a folder and install its packages, in a temporary folder
 // that holds nothing else.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
