@@ -1,5 +1,6 @@
-// What the documents owe their readers beyond being true: short pages, decisions with what was
-// rejected, a changelog to copy by, pictures that a script takes, settings by their names.
+// What the documents owe their readers beyond being true: short pages that the README links to,
+// decisions with what was rejected, a changelog to copy by, pictures that a script takes, settings by
+// their names.
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -63,6 +64,20 @@ describe('the decisions', () => {
     expect(headings(text, '##').filter((title) => parts.includes(title))).toEqual(parts);
     // Each with its name in italics, and the reason behind a colon or in a sentence of its own.
     expect(section(text, 'Rejected')).toMatch(/^- \*[^*]+\*[^]*?[:.] \S/m);
+  });
+
+  const sources = filesIn('src').filter((file) => file.endsWith('.ts'));
+  const source = sources.map(readText).join('\n');
+
+  test.each(decisions)('%s is about today: it names what the source has', (file) => {
+    const text = readText(file);
+    const today = inlineCode(section(text, 'Decision') + section(text, 'Consequences'));
+    const names = today.flatMap((code) => code.match(/\b[A-Za-z]+[a-z][A-Z]\w*/g) ?? []);
+    expect(names.filter((name) => !source.includes(name))).toEqual([]);
+    const later = [...text.matchAll(/^Superseded .*?(\d{4})/gm)].map(([, number]) =>
+      Number(number),
+    );
+    expect(later.filter((number) => number > decisions.length)).toEqual([]);
   });
 });
 
