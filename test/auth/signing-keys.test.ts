@@ -1,7 +1,9 @@
 // The keys that verify ID tokens. An issuer may change its JWKS at any time, and sign-ins must go
 // on (OpenID Connect Core §10.1.1).
-import type { JWK } from 'jose';
+import { KeyObject } from 'node:crypto';
+import { SignJWT, type JWK } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { IssuerKeys } from '../../src/auth/issuer-keys.ts';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { codeOn } from '../support/browser/callback.ts';
@@ -214,4 +216,18 @@ describe('an access token of another issuer', () => {
     expect(page.status).toBe(200);
     expect(page.body).not.toContain('org_there');
   });
+});
+
+it('a signature of another algorithm, by a key that names none, is refused', async () => {
+  const { alg: _alg, use: _use, ...bare } = second.jwk;
+  issuer.published = [bare];
+  const keys = new IssuerKeys(new URL(`${issuer.url}/oauth2/jwks`), (url) => fetch(url));
+  const privateKey = KeyObject.from(second.privateKey);
+  const signed = (alg: string) =>
+    new SignJWT({}).setProtectedHeader({ alg, kid: second.kid }).sign(privateKey);
+  await expect(keys.verify(await signed('RS256'))).resolves.toBeUndefined();
+  for (const alg of ['RS512', 'PS256']) {
+    const refused = { code: 'id_token_invalid' };
+    await expect(keys.verify(await signed(alg))).rejects.toMatchObject(refused);
+  }
 });

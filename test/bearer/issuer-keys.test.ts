@@ -1,8 +1,8 @@
 // Where the issuer's keys come from, how often they are fetched, and what an outage changes.
 
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, KeyObject } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import { exportJWK } from 'jose';
+import { exportJWK, SignJWT } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { safeUrl } from '../../src/bearer/discovery.ts';
 import { Issuer } from '../../src/bearer/index.ts';
@@ -448,4 +448,16 @@ test('an https issuer whose metadata names an http address on loopback is refuse
   const name = 'jwks_uri';
   expect(() => safeUrl('http://127.0.0.1:6379/', name, 'https://a.authkit.app')).toThrow(/https/);
   expect(safeUrl('http://127.0.0.1:6379/', name, 'http://localhost:4000').port).toBe('6379');
+});
+
+test('a JWKS whose keys name no algorithm serves RS256 alone', async () => {
+  const { kid, privateKey, jwk } = api.issuer.key;
+  const { alg: _alg, use: _use, ...bare } = jwk;
+  api.issuer.published = [bare];
+  const signed = (alg: string) =>
+    new SignJWT(api.issuer.claims())
+      .setProtectedHeader({ alg, kid })
+      .sign(KeyObject.from(privateKey));
+  const tokens = await Promise.all(['RS256', 'RS512', 'PS256'].map(signed));
+  expect(await statusesOf(...tokens)).toEqual([200, 401, 401]);
 });

@@ -214,3 +214,7 @@ test('refuses a good token with any single byte changed', async () => {
   expect(responses.filter(({ status }) => status < 400)).toEqual([]);
   expect((await callWith(`${api.url}/remembered`, good)).status).toBe(200);
 });
+
+test('a token in a cookie: 401 without an error code', async () => {
+  await expectRefusal({ headers: [['cookie', `access_token=${good}`]] }, 401, undefined);
+});

@@ -5,6 +5,7 @@ import { SIGN_IN_ERROR_CODES, SignInError } from '../../src/auth/index.ts';
 import { ADVICE } from '../../src/demo/advice.ts';
 import { PAGE_ERROR_CODES } from '../../src/demo/errors.ts';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
+import { startSignInIssuer } from '../support/authkit/sign-in-issuer.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { answerOf, codeOn, withParameters } from '../support/browser/callback.ts';
 import { plainText } from '../support/browser/forms.ts';
@@ -81,4 +82,17 @@ describe('an error page', () => {
       expect(log).not.toContain(response.searchParams.get(name));
     }
   });
+});
+
+it('an error page in production holds no hint for developers', async () => {
+  const issuer = await startSignInIssuer();
+  issuer.vary = { metadata: { issuer: 'https://other.authkit.app' } };
+  const app = await startTestApp({ env: issuer.env });
+  const hint = 'advertised issuer';
+  expect((await new Browser().get(`${app.url}/login`)).body).toContain(hint);
+  await app.restart({ NODE_ENV: 'production' });
+  const page = await new Browser().get(`${app.url}/login`);
+  expect([codeOn(page), page.body.includes(hint)]).toEqual(['issuer_mismatch', false]);
+  await app.close();
+  await issuer.close();
 });

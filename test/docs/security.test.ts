@@ -1,9 +1,10 @@
-// SECURITY.md says what defends against what, and where that is proved: no row without all four,
-// every file is there, and the supply chain is as it says.
+// SECURITY.md claims no defence without a test that fails when it is taken away: its rows, the entries of
+// defences.ts, the code and the tests agree. `npm run defences` takes the defences away.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inlineCode, links, readText, section, tableRows } from '../support/reading/markdown.ts';
+import { inlineCode, readText, section, tableRows } from '../support/reading/markdown.ts';
+import { DEFENCES, namePattern } from './defences.ts';
 
 const text = readText('.github/SECURITY.md');
 
@@ -19,25 +20,68 @@ const { packages } = JSON.parse(readText('package-lock.json')) as {
   packages: Record<string, Package>;
 };
 
+/** The files that a cell links to, each with the titles in quotes behind its link. */
+function linked(cell: string): { file: string; titles: string[] }[] {
+  const found = cell.matchAll(/\]\(([^)\s]+)\)([^[]*)/g);
+  return [...found].map(([, link = '', rest = '']) => ({
+    file: join('.github', link),
+    titles: [...rest.matchAll(/"([^"]+)"/g)].map(([, title = '']) => title),
+  }));
+}
+
+const textOf = (file: string) => (existsSync(file) ? readText(file) : '');
+const unique = (values: string[]) => [...new Set(values)].toSorted();
+
 describe('threats', () => {
   const rows = tableRows(section(text, 'Threats'));
 
-  it('are many', () => {
-    expect(rows.length).toBeGreaterThan(25);
+  it('are those of defences.ts, in the same order', () => {
+    expect(rows.map(([threat]) => threat)).toEqual(Object.keys(DEFENCES));
+    expect(rows.length).toBeGreaterThan(30);
   });
 
-  it.each(rows)('%s: a defence, where it is, and its test', (...cells) => {
+  it.each(rows)('%s: names the code and the tests of its defences', (...cells) => {
     expect(cells).toHaveLength(4);
     for (const cell of cells) expect(cell).not.toMatch(/^[-–?\s]*$/);
-    const [, , where = '', test = ''] = cells;
-    const files = links(where).map((link) => join('.github', link));
-    const tests = links(test).map((link) => join('.github', link));
-    expect(files.length * tests.length).toBeGreaterThan(0);
-    for (const file of files) expect([file, existsSync(file)]).toEqual([file, true]);
-    for (const file of tests) {
-      expect(file).toMatch(/^test\/[\w-]+\.test\.ts$/);
-      expect([file, existsSync(file)]).toEqual([file, true]);
-    }
+    const [threat = '', , code = '', tests = ''] = cells;
+    const defences = DEFENCES[threat] ?? [];
+    expect(unique(linked(code).map(({ file }) => file))).toEqual(
+      unique(defences.map(({ file }) => file)),
+    );
+    const named = linked(tests).flatMap(({ file, titles }) =>
+      titles.map((title) => `${file} "${title}"`),
+    );
+    const failing = defences.map(({ test }) => `${test.file} "${test.title}"`);
+    expect(unique(named)).toEqual(unique(failing));
+  });
+});
+
+describe('the defences', () => {
+  const defences = Object.values(DEFENCES).flat();
+
+  it('are each found once in the code', () => {
+    const edits = defences.flatMap((defence) => [defence, ...(defence.also ?? [])]);
+    const stale = edits.flatMap(({ file, find }) => {
+      const count = textOf(file).split(find).length - 1;
+      return count === 1 ? [] : [`${file} holds ${count} times: ${find}`];
+    });
+    expect(stale).toEqual([]);
+    for (const { find, replace } of edits) expect(replace).not.toBe(find);
+  });
+
+  it('name tests that are there', () => {
+    const missing = defences.flatMap(({ test: { file, title } }) =>
+      textOf(file).includes(title) ? [] : [`${file} has no test "${title}"`],
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each([
+    ['code twice', 'a response with code twice is refused'],
+    ['the third %i %s ends the session', 'the third 400 access_denied ends the session'],
+    ['signs in ($who)', 'a person signs in (Ada)'],
+  ])('name %s, which ran as %s', (title, name) => {
+    expect(name).toMatch(new RegExp(namePattern(title)));
   });
 });
 

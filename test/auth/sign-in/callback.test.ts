@@ -139,3 +139,15 @@ it('a malformed request target is refused, and does not fail with 500', async ()
   socket.write('Sec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n');
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 (?:302|400) /);
 });
+
+it('a response is refused with an attempt that this app did not seal', async () => {
+  const other = new Browser();
+  const response = await answerOf(app, other);
+  const name = other.jar.names().find((each) => each.startsWith('sign-in-'));
+  const state = response.searchParams.get('state');
+  const made = { state, nonce: 'n', codeVerifier: 'v', returnTo: '/', startedAt: Date.now() };
+  const browser = new Browser();
+  const value = Buffer.from(JSON.stringify(made)).toString('base64url');
+  browser.jar.store(new URL(app.url), [`${name}=${value}; Path=/`]);
+  expect(await outcome(browser, response)).toEqual([400, 'attempt_missing']);
+});

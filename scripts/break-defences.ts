@@ -1,0 +1,118 @@
+// `npm run defences`: in a copy of the project, takes each defence of .github/SECURITY.md away, one at a
+// time, and runs the test that its row names. A test that still passes proves nothing, and ends this with
+// exit code 1. `npm run defences -- cookie` tries the threats and defences whose names hold that word.
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DEFENCES, namePattern, type Defence } from '../test/docs/defences.ts';
+
+interface Outcome {
+  passed: string[];
+  /** Names and first lines of the failures. */
+  failed: [name: string, reason: string][];
+}
+
+interface Report {
+  testResults: {
+    assertionResults: { status: string; fullName: string; failureMessages?: string[] }[];
+  }[];
+}
+
+const LONGEST_RUN_MS = 600_000;
+const word = process.argv.slice(2).join(' ').toLowerCase();
+const chosen = Object.entries(DEFENCES)
+  .flatMap(([threat, defences]) => defences.map((defence) => ({ ...defence, threat })))
+  .filter(({ threat, name }) => `${threat} ${name}`.toLowerCase().includes(word));
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** The files that git knows or would add, and the installed packages. */
+async function copyProject(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'defences-'));
+  const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const files = execFileSync('git', listed, { encoding: 'utf8' }).split('\0').filter(Boolean);
+  for (const file of files) await cp(file, join(folder, file));
+  await symlink(resolve('node_modules'), join(folder, 'node_modules'), 'junction');
+  return folder;
+}
+
+/** Runs the tests of one file whose full names match. */
+async function runTests(folder: string, file: string, pattern: string): Promise<Outcome> {
+  const report = join(folder, 'report.json');
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', file, '-t', pattern, '--retry=0'];
+  const output = ['--reporter=json', `--outputFile=${report}`];
+  const child = spawn(process.execPath, [...vitest, ...output], {
+    cwd: folder,
+    stdio: 'ignore',
+    timeout: LONGEST_RUN_MS,
+  });
+  await once(child, 'exit');
+  const { testResults } = JSON.parse(
+    await readFile(report, 'utf8').catch(() => '{"testResults":[]}'),
+  ) as Report;
+  await rm(report, { force: true });
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const first = (messages: string[] = []) => messages[0]?.split('\n')[0] ?? '';
+  return {
+    passed: tests.flatMap(({ status, fullName }) => (status === 'passed' ? [fullName] : [])),
+    failed: tests.flatMap(({ status, fullName, failureMessages }) =>
+      status === 'failed' ? [[fullName, first(failureMessages)] as [string, string]] : [],
+    ),
+  };
+}
+
+/** Every named test passes as long as nothing is taken away; returns what does not. */
+async function control(folder: string): Promise<string[]> {
+  const titles = new Map<string, Set<string>>();
+  for (const { test } of chosen)
+    titles.set(test.file, (titles.get(test.file) ?? new Set()).add(test.title));
+  const problems: string[] = [];
+  for (const [file, named] of titles) {
+    const patterns = [...named].map(namePattern);
+    const { passed, failed } = await runTests(folder, file, patterns.join('|'));
+    problems.push(...failed.map(([name, reason]) => `${file}: "${name}" fails: ${reason}`));
+    const missing = [...named].filter((title) => {
+      const pattern = new RegExp(namePattern(title));
+      return ![...passed, ...failed.map(([name]) => name)].some((name) => pattern.test(name));
+    });
+    problems.push(...missing.map((title) => `${file}: no test "${title}" ran`));
+  }
+  return problems;
+}
+
+/** Takes the defence away and puts it back; returns how the named test failed, undefined if it did not. */
+async function breakDefence(folder: string, defence: Defence): Promise<string | undefined> {
+  const edits = [defence, ...(defence.also ?? [])];
+  const originals = new Map<string, string>();
+  for (const { file, find, replace } of edits) {
+    const path = join(folder, file);
+    const text = await readFile(path, 'utf8');
+    if (!originals.has(path)) originals.set(path, text);
+    await writeFile(path, text.split(find).join(replace));
+  }
+  const { file, title } = defence.test;
+  const { failed } = await runTests(folder, file, namePattern(title));
+  for (const [path, text] of originals) await writeFile(path, text);
+  const [name, reason] = failed[0] ?? [];
+  return name === undefined ? undefined : `"${name}": ${reason}`;
+}
+
+const folder = await copyProject();
+try {
+  say(`${chosen.length} defences, and first their tests with all of them in place`);
+  const problems = await control(folder);
+  for (const problem of problems) say(`CONTROL   ${problem}`);
+  let survivors = 0;
+  for (const defence of chosen) {
+    const failure = await breakDefence(folder, defence);
+    if (failure === undefined) survivors += 1;
+    say(`${failure === undefined ? 'SURVIVES' : 'proven  '}  ${defence.threat}: ${defence.name}`);
+    say(`          ${failure ?? `${defence.test.file} still passes "${defence.test.title}"`}`);
+  }
+  say(`${chosen.length - survivors} of ${chosen.length} defences are proven`);
+  process.exitCode = survivors + problems.length > 0 ? 1 : 0;
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
