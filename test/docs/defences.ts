@@ -1349,5 +1349,15 @@ export const DEFENCES: Record<string, Defence[]> = {
         title: 'answers to names of loopback only',
       },
     },
+    {
+      name: 'not in the image',
+      file: 'deploy/Dockerfile',
+      find: 'RUN rm -r dist/development/local-authkit && mkdir .data',
+      replace: 'RUN mkdir .data',
+      test: {
+        file: 'test/deploy/image.test.ts',
+        title: 'holds what production needs, and neither tools, sources nor the local AuthKit',
+      },
+    },
   ],
 };
