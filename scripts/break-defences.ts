@@ -38,6 +38,8 @@ async function copyProject(): Promise<string> {
   return folder;
 }
 
+const firstLine = (messages: string[] = []) => messages[0]?.split('\n')[0] ?? '';
+
 /** Runs the tests of one file whose full names match. */
 async function runTests(folder: string, file: string, pattern: string): Promise<Outcome> {
   const report = join(folder, 'report.json');
@@ -54,11 +56,10 @@ async function runTests(folder: string, file: string, pattern: string): Promise<
   ) as Report;
   await rm(report, { force: true });
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-  const first = (messages: string[] = []) => messages[0]?.split('\n')[0] ?? '';
   return {
     passed: tests.flatMap(({ status, fullName }) => (status === 'passed' ? [fullName] : [])),
     failed: tests.flatMap(({ status, fullName, failureMessages }) =>
-      status === 'failed' ? [[fullName, first(failureMessages)] as [string, string]] : [],
+      status === 'failed' ? [[fullName, firstLine(failureMessages)] as [string, string]] : [],
     ),
   };
 }

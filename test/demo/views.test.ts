@@ -83,7 +83,7 @@ describe.each(names)('the view "%s"', (name) => {
 });
 
 it.each(names.filter((name) => name.includes('hostile')))(
-  'the view "%s" shows hostile values as text',
+  'the view %s shows hostile values as text',
   async (name) => {
     await open(name);
     const fields = await page.evaluate<string>(

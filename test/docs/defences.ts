@@ -33,11 +33,11 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'state',
       file: 'src/auth/sign-in/attempts.ts',
-      find: 'held.find(({ state }) => state === response.state)',
-      replace: "held[0] && { ...held[0], state: response.state ?? '' }",
+      find: 'attempts.find(({ state }) => state === response.state)',
+      replace: "attempts[0] && { ...attempts[0], state: response.state ?? '' }",
       test: {
         file: 'test/auth/sign-in/callback.test.ts',
-        title: 'is refused where another sign-in was started, which goes on',
+        title: 'is refused where another sign-in is pending, which still completes',
       },
     },
     {
@@ -47,7 +47,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/auth/sign-in/sign-in.test.ts',
-        title: 'asks for a code with PKCE, state and nonce',
+        title: 'sends PKCE, state and nonce, although the metadata does not list PKCE',
       },
     },
     {
@@ -57,7 +57,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "name === 'Location' && resolve(value.replace(/&code_challenge[^&]*/g, ''))",
       test: {
         file: 'test/auth/sign-in/sign-in.test.ts',
-        title: 'asks for a code with PKCE, state and nonce',
+        title: 'sends PKCE, state and nonce, although the metadata does not list PKCE',
       },
     },
     {
@@ -76,11 +76,11 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'one use',
       file: 'src/auth/sign-in/routes.ts',
-      find: 'if (!(await records.acquireLease(lease, owner, ATTEMPT_CLAIM_MS).catch(storeFailure))) {',
-      replace: 'if (Number.isNaN(ATTEMPT_CLAIM_MS)) {',
+      find: 'if (!(await records.acquireLease(lease, owner, ATTEMPT_LEASE_MS).catch(storeFailure))) {',
+      replace: 'if (Number.isNaN(ATTEMPT_LEASE_MS)) {',
       test: {
         file: 'test/auth/sign-in/callback.test.ts',
-        title: 'signs in once, however many come at the same moment',
+        title: 'signs in once when four copies arrive at the same moment',
       },
     },
     {
@@ -88,10 +88,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/auth/sign-in/attempts.ts',
       find: 'if (Date.now() - startedAt > LIFETIME_MS)',
       replace: 'if (startedAt === LIFETIME_MS)',
-      test: {
-        file: 'test/auth/sign-in/callback.test.ts',
-        title: 'after ten minutes is refused',
-      },
+      test: { file: 'test/auth/sign-in/callback.test.ts', title: 'is refused after ten minutes' },
     },
   ],
 
@@ -106,18 +103,18 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'no other response mode',
       file: 'src/auth/sign-in/attempts.ts',
-      find: 'FOREIGN_PARAMETERS.some((name) => query.has(name))',
-      replace: 'FOREIGN_PARAMETERS.length === 0',
+      find: 'UNREQUESTED_PARAMETERS.some((name) => query.has(name))',
+      replace: 'UNREQUESTED_PARAMETERS.length === 0',
       test: { file: 'test/auth/sign-in/refused-responses.test.ts', title: 'a JARM response' },
     },
     {
       name: '8 kB',
       file: 'src/demo/middleware/bounds.ts',
-      find: 'req.originalUrl.length > LONGEST_URL',
-      replace: 'req.originalUrl.length > 1e9 * LONGEST_URL',
+      find: 'req.originalUrl.length > MAX_URL_LENGTH',
+      replace: 'req.originalUrl.length > 1e9 * MAX_URL_LENGTH',
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'answer an address of more than 8 kB with a page',
+        title: 'refuses a URL of more than 8 kB with a page',
       },
     },
   ],
@@ -136,7 +133,7 @@ export const DEFENCES: Record<string, Defence[]> = {
   for (const allow of execute) allow(config);`,
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
-        title: 'metadata with %s: nobody is sent there',
+        title: 'sends the browser nowhere when the metadata has %s',
       },
     },
     {
@@ -146,7 +143,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "if (withoutSlash(named) === '')",
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
-        title: 'names the configured and the advertised issuer side by side',
+        title: 'with another issuer in its metadata is logged with both issuers side by side',
       },
     },
     {
@@ -156,7 +153,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "url.searchParams.delete('iss');\n    return url;",
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
-        title: 'iss of another in the redirect',
+        title: 'the iss of another issuer in the redirect',
       },
     },
     {
@@ -167,7 +164,7 @@ export const DEFENCES: Record<string, Defence[]> = {
         "new Response(noBody ? null : Buffer.concat(chunks).toString().replace('authorization_response_iss', ''), {",
       test: {
         file: 'test/auth/sign-in/id-token.test.ts',
-        title: 'may not be missing where it is promised',
+        title: 'is refused as missing when the metadata promises it',
       },
     },
   ],
@@ -178,7 +175,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/auth/sign-in/user.ts',
       find: 'await issuer.keys.verify(idToken);',
       replace: '',
-      test: { file: 'test/auth/sign-in/id-token.test.ts', title: 'a key of somebody else' },
+      test: {
+        file: 'test/auth/sign-in/id-token.test.ts',
+        title: 'a signature of another key under the published kid',
+      },
     },
     {
       name: 'RS256 alone',
@@ -200,7 +200,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '[aud].flat().every((name) => name !== clientId)',
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
-        title: 'another aud beside ours, azp being ours',
+        title: 'a second aud beside ours, and our azp',
       },
     },
     {
@@ -213,8 +213,8 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'sub',
       file: 'src/auth/sign-in/user.ts',
-      find: "if (sub.trim() === '' || sub.length > LONGEST_SUB)",
-      replace: 'if (sub.length > 1e9 * LONGEST_SUB)',
+      find: "if (sub.trim() === '' || sub.length > MAX_SUB)",
+      replace: 'if (sub.length > 1e9 * MAX_SUB)',
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
         title: 'a sub of 256 characters',
@@ -223,8 +223,8 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'iat',
       file: 'src/auth/sign-in/user.ts',
-      find: 'if (age < -CLOCK_TOLERANCE_S || age > OLDEST_S + CLOCK_TOLERANCE_S)',
-      replace: 'if (Number.isNaN(age + OLDEST_S + CLOCK_TOLERANCE_S))',
+      find: 'if (age < -CLOCK_TOLERANCE_S || age > MAX_AGE_S + CLOCK_TOLERANCE_S)',
+      replace: 'if (Number.isNaN(age + MAX_AGE_S + CLOCK_TOLERANCE_S))',
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
         title: 'iat before the sign-in',
@@ -254,7 +254,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       ],
       test: {
         file: 'test/auth/sign-in/user.test.ts',
-        title: 'of another sub at UserInfo refuse the sign-in',
+        title: 'are not taken from a UserInfo response with another sub, which refuses the sign-in',
       },
     },
     {
@@ -263,18 +263,18 @@ export const DEFENCES: Record<string, Defence[]> = {
       find: "if (!isAbout(user, tokens.accessToken)) throw new SignInError('user_mismatch');",
       replace: '',
       test: {
-        file: 'test/auth/second-reading.test.ts',
-        title: 'an access token about somebody else signs nobody in',
+        file: 'test/auth/sign-in/user.test.ts',
+        title: 'refuses the sign-in as user_mismatch',
       },
     },
     {
       name: 'sub of refreshed tokens',
       file: 'src/auth/tokens/refresh.ts',
-      find: 'if (!isAboutSame(user, clientId, body, next.tokens.accessToken)) {',
+      find: 'if (!isSameGrant(user, clientId, body, next.tokens.accessToken)) {',
       replace: "if (next.tokens.accessToken === '') {",
       test: {
         file: 'test/auth/tokens/refresh.test.ts',
-        title: 'that comes with %s ends the session',
+        title: 'ends the session when the refresh returns %s',
       },
     },
   ],
@@ -287,15 +287,15 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'const TIMEOUT_S = 500;',
       test: {
         file: 'test/auth/discovery.test.ts',
-        title: 'nothing at all: /login is 504 after five seconds',
+        title: 'makes /login respond with 504 after five seconds without a response',
       },
     },
     {
       name: '512 kB, at sign-in',
       file: 'src/auth/issuer.ts',
-      find: 'if (size > MOST_BYTES)',
-      replace: 'if (size > 1e9 * MOST_BYTES)',
-      test: { file: 'test/auth/sign-in/id-token.test.ts', title: 'an answer of a megabyte' },
+      find: 'if (size > MAX_BYTES)',
+      replace: 'if (size > 1e9 * MAX_BYTES)',
+      test: { file: 'test/auth/sign-in/id-token.test.ts', title: 'a body of a megabyte' },
     },
     {
       name: 'no redirect, at sign-in',
@@ -312,10 +312,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/bearer/discovery.ts',
       find: 'AbortSignal.timeout(TIMEOUT_MS)',
       replace: 'new AbortController().signal',
-      test: {
-        file: 'test/bearer/introspection.test.ts',
-        title: 'no answer',
-      },
+      test: { file: 'test/bearer/introspection.test.ts', title: 'no response' },
     },
     {
       name: '256 kB, at the API',
@@ -348,7 +345,7 @@ export const DEFENCES: Record<string, Defence[]> = {
   const home = '/' as SameOriginPath;`,
       test: {
         file: 'test/auth/sign-in/return-to-corpus.test.ts',
-        title: 'leads to a path of the origin, seen from %s',
+        title: 'keeps every value on the origin %s',
       },
     },
   ],
@@ -369,7 +366,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       ],
       test: {
         file: 'test/auth/session/new-session.test.ts',
-        title: 'gets a new id with each sign-in, and the old one is over',
+        title: 'has a new id after each sign-in, and the old id ends',
       },
     },
     {
@@ -380,7 +377,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'const hostData = hostDataFor(context, req, user);',
       test: {
         file: 'test/auth/session/new-session.test.ts',
-        title: 'gets a new id with each sign-in, and the old one is over',
+        title: 'has a new id after each sign-in, and the old id ends',
       },
     },
   ],
@@ -433,7 +430,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "const isSecure = baseUrl.protocol === '';",
       test: {
         file: 'test/auth/session/new-session.test.ts',
-        title: 'an https BASE_URL alone makes every cookie Secure with the __Host- prefix',
+        title: 'every cookie is Secure with the __Host- prefix if BASE_URL is https',
       },
     },
     {
@@ -443,7 +440,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'value.slice(SIGNED.length).split(secret)[0]?.split(".")[0]',
       test: {
         file: 'test/auth/session/host-session.test.ts',
-        title: 'takes a cookie with another signature for none, and leaves it alone',
+        title: 'ignores a cookie with a wrong signature, and does not delete it',
       },
     },
     {
@@ -452,8 +449,8 @@ export const DEFENCES: Record<string, Defence[]> = {
       find: "hash('sha256', clientId + baseUrl.origin, 'base64url').slice(0, 6)",
       replace: "hash('sha256', '', 'base64url').slice(0, 6)",
       test: {
-        file: 'test/auth/session/cookies-of-a-host.test.ts',
-        title: 'have cookies of different names, and the same person is signed in to both',
+        file: 'test/auth/session/cookies-of-other-apps.test.ts',
+        title: 'have cookies of different names, so one browser is signed in to both',
       },
     },
   ],
@@ -466,7 +463,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'export const sessionKey = (sid: string) => sid;',
       test: {
         file: 'test/auth/session/stolen-store.test.ts',
-        title: 'the store holds no secret, and nothing about a person, in any encoding',
+        title: 'the store holds no secret and nothing about the user in any encoding',
       },
     },
     {
@@ -477,7 +474,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       test: {
         file: 'test/auth/session/stolen-store.test.ts',
         title:
-          'a sealed record opens with the secret and the cookie together, for its purpose only',
+          'a sealed record opens only for its purpose, with the secret and the cookie together',
       },
     },
     {
@@ -488,7 +485,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       test: {
         file: 'test/auth/session/stolen-store.test.ts',
         title:
-          'a sealed record opens with the secret and the cookie together, for its purpose only',
+          'a sealed record opens only for its purpose, with the secret and the cookie together',
       },
     },
     {
@@ -498,7 +495,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'return [unkeyed];',
       test: {
         file: 'test/auth/session/index-keys.test.ts',
-        title: 'cannot be read, and cannot be computed from what it is of without the secret',
+        title: 'does not show its value, and cannot be computed without the secret',
       },
     },
     {
@@ -508,7 +505,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'Buffer.from(JSON.stringify(user))',
       test: {
         file: 'test/auth/session/stolen-store.test.ts',
-        title: 'the store holds no secret, and nothing about a person, in any encoding',
+        title: 'the store holds no secret and nothing about the user in any encoding',
       },
     },
   ],
@@ -521,7 +518,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'if (stored && (await this.#records.update(key, sealed, now, expiresAt))) return;',
       test: {
         file: 'test/auth/session/host-session.test.ts',
-        title: 'saved after the session has ended, does not bring it back',
+        title: 'does not bring back an ended session when it is saved late',
       },
     },
     {
@@ -531,7 +528,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'WHERE key = ? AND version >= ? AND expires_at > ?',
       test: {
         file: 'test/store/store.test.ts',
-        title: 'tokens are replaced once per version, whoever tries',
+        title: 'tokens are replaced once per version, by whichever instance is first',
       },
     },
     {
@@ -541,7 +538,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'if not isAlive then return 0 end',
       test: {
         file: 'test/store/store.test.ts',
-        title: 'tokens are replaced once per version, whoever tries',
+        title: 'tokens are replaced once per version, by whichever instance is first',
       },
     },
     {
@@ -551,8 +548,8 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: `const known = this.#opened.get(key);
     const row = known ? { ...known.row, version: 1, lastSeenAt: Date.now() } : await this.#records.read(key);`,
       test: {
-        file: 'test/auth/session/session-changes.test.ts',
-        title: 'serves nothing from memory once the session has ended elsewhere',
+        file: 'test/auth/session/host-session-across-instances.test.ts',
+        title: 'is not served from memory once the session has ended on another instance',
       },
     },
   ],
@@ -567,17 +564,17 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'this.#refresh(due)',
       test: {
         file: 'test/auth/tokens/several-instances.test.ts',
-        title: 'answer 50 parallel requests at expiry with one exchange',
+        title: 'refresh once for 50 parallel requests when the access token is due',
       },
     },
     {
       name: 'the look at the store first',
       file: 'src/auth/tokens/refresh.ts',
-      find: 'if (held.version > due.version || !isDue(held.facts)) return { facts: held.facts };',
+      find: 'if (record.version > due.version || !isDue(record.facts)) return { facts: record.facts };',
       replace: '',
       test: {
         file: 'test/auth/tokens/several-instances.test.ts',
-        title: 'answer 50 parallel requests at expiry with one exchange',
+        title: 'refresh once for 50 parallel requests when the access token is due',
       },
     },
   ],
@@ -590,30 +587,28 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/auth/tokens/refresh-failures.test.ts',
-        title: 'says that the grant is over, the session ends and leads back after signing in',
+        title: 'ends the session on invalid_grant, and leads back to the page after a new sign-in',
       },
     },
     {
       name: 'the third refusal ends it',
       file: 'src/auth/tokens/refusals.ts',
-      find: 'return count + 1 >= MOST_REFUSALS || now - since >= LONGEST_REFUSED_MS;',
-      replace:
-        'return count + 1 >= 1e9 * MOST_REFUSALS || now - since >= 1e9 * LONGEST_REFUSED_MS;',
+      find: 'return count + 1 >= MAX_REFUSALS || now - since >= MAX_REFUSED_MS;',
+      replace: 'return count + 1 >= 1e9 * MAX_REFUSALS || now - since >= 1e9 * MAX_REFUSED_MS;',
       test: {
         file: 'test/auth/tokens/refresh-refused.test.ts',
-        title: 'the third %i %s ends the session',
+        title: 'the third refusal with %i %s ends the session',
       },
     },
     {
       name: 'the end without a refresh token',
       file: 'src/auth/session/session.ts',
-      find: 'if (context.asksOffline && !facts.renewable && isExpired(facts)) {',
+      find: 'if (context.requestsOffline && !facts.renewable && isExpired(facts)) {',
       replace:
-        'if (context.asksOffline && !facts.renewable && isExpired(facts) && facts.scope === undefined) {',
+        'if (context.requestsOffline && !facts.renewable && isExpired(facts) && facts.scope === undefined) {',
       test: {
         file: 'test/auth/tokens/refresh-refused.test.ts',
-        title:
-          'a session that was given no refresh token ends with its access token, on every page',
+        title: 'a session without a refresh token ends with its access token on every page',
       },
     },
     {
@@ -624,17 +619,17 @@ export const DEFENCES: Record<string, Defence[]> = {
         'current.facts.renewable && Date.now() > current.facts.expiresAt + 1e6 * context.staleMs',
       test: {
         file: 'test/auth/tokens/refresh-refused.test.ts',
-        title: '%s signs nobody out, and opens pages for an hour only',
+        title: '%s keeps the session, which opens pages for an hour only',
       },
     },
     {
       name: 'requireActiveSession',
       file: 'src/auth/tokens/active-grant.ts',
-      find: 'return active && itsClientId === clientId && sub === user.sub;',
-      replace: 'return active || (itsClientId === clientId && sub === user.sub);',
+      find: 'return active && grantClientId === clientId && sub === user.sub;',
+      replace: 'return active || (grantClientId === clientId && sub === user.sub);',
       test: {
         file: 'test/auth/tokens/active-grant.test.ts',
-        title: 'ends the session once AuthKit %s, after the cached seconds at the latest',
+        title: 'ends the session within three seconds once AuthKit %s',
       },
     },
   ],
@@ -657,7 +652,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '!origin.startsWith(baseUrl.origin)',
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'a name that begins like ours',
+        title: 'a host that starts like ours',
       },
     },
     {
@@ -675,7 +670,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/auth/sign-out.ts',
       find: 'Router().post(context.paths.logout',
       replace: 'Router().all(context.paths.logout',
-      test: { file: 'test/auth/sign-out.test.ts', title: 'never happens by GET' },
+      test: {
+        file: 'test/auth/sign-out.test.ts',
+        title: 'is the only method: GET and HEAD get 404 and end nothing',
+      },
     },
   ],
 
@@ -687,7 +685,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/auth/sign-out.test.ts',
-        title: 'tells nobody that they are signed out because the store is away',
+        title: 'responds with 503 to a signed-in user while the store fails',
       },
     },
     {
@@ -697,7 +695,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "endsAtAuthKit: req.query['state'] !== undefined",
       test: {
         file: 'test/auth/sign-out-at-authkit.test.ts',
-        title: 'claims nothing to who types /signed-out%s',
+        title: 'does not claim on /signed-out%s that a session has ended',
       },
     },
   ],
@@ -710,7 +708,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: `defaultSrc: ["'self'"],`,
       test: {
         file: 'test/demo/middleware/headers.test.ts',
-        title: 'lets the page do nothing, be framed nowhere and be kept by nobody',
+        title: 'forbids scripts, framing and caching',
       },
     },
     {
@@ -720,17 +718,18 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: `frameAncestors: ["'self'"],`,
       test: {
         file: 'test/demo/middleware/headers.test.ts',
-        title: 'lets the page do nothing, be framed nowhere and be kept by nobody',
+        title: 'forbids scripts, framing and caching',
       },
     },
     {
       name: 'nosniff',
       file: 'src/demo/middleware/headers.ts',
-      find: 'const helmetSays = helmet({',
-      replace: 'const helmetSays = helmet({\n    xContentTypeOptions: false,',
+      find: 'const applyHelmet = helmet({',
+      replace: `const applyHelmet = helmet({
+    xContentTypeOptions: false,`,
       test: {
         file: 'test/demo/middleware/headers.test.ts',
-        title: 'lets the page do nothing, be framed nowhere and be kept by nobody',
+        title: 'forbids scripts, framing and caching',
       },
     },
     {
@@ -740,7 +739,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/demo/middleware/headers.test.ts',
-        title: 'lets the page do nothing, be framed nowhere and be kept by nobody',
+        title: 'forbids scripts, framing and caching',
       },
     },
   ],
@@ -753,7 +752,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "typeof value === 'string'",
       test: {
         file: 'test/demo/view-engine.test.ts',
-        title: 'looks as it does in development, the second time as the first',
+        title: 'renders as in development, the first and the second time',
       },
     },
     {
@@ -761,7 +760,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'views/profile.ejs',
       find: '<bdi><%= user.name %></bdi>',
       replace: '<bdi><%- user.name %></bdi>',
-      test: { file: 'test/demo/views.test.ts', title: '%s: shows them as text' },
+      test: {
+        file: 'test/demo/views.test.ts',
+        title: 'the view %s shows hostile values as text',
+      },
     },
   ],
 
@@ -774,7 +776,7 @@ export const DEFENCES: Record<string, Defence[]> = {
     params.set('redirect_uri', \`http://\${req.headers.host}/callback\`);`,
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'in Host, X-Forwarded-Host or Forwarded reaches nothing in %s',
+        title: 'in Host, X-Forwarded-Host or Forwarded does not appear in the response of %s',
       },
     },
     {
@@ -784,7 +786,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'res.redirect(302, `http://${req.headers.host}${req.originalUrl}`)',
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'in Host, X-Forwarded-Host or Forwarded reaches nothing in %s',
+        title: 'in Host, X-Forwarded-Host or Forwarded does not appear in the response of %s',
       },
     },
   ],
@@ -797,7 +799,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'limit: 1e6 * perMinute,',
       test: {
         file: 'test/demo/middleware/rate-limits.test.ts',
-        title: 'is refused beyond the limit, /login and /callback counted together',
+        title: 'counts /login and /callback together',
       },
     },
     {
@@ -807,7 +809,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'return next(error);',
       test: {
         file: 'test/demo/middleware/rate-limits.test.ts',
-        title: 'refuses refused tokens beyond the limit, and never a good one',
+        title: 'counts refused tokens, and never refuses a good one',
       },
     },
     {
@@ -817,7 +819,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "keyGenerator: (req) => String(req.headers['x-forwarded-for'] ?? keyOf(req)),",
       test: {
         file: 'test/demo/middleware/rate-limits.test.ts',
-        title: 'is counted by the address that a trusted proxy names, and by no other',
+        title: 'counts by the address that a trusted proxy names, and no other',
       },
     },
     {
@@ -827,7 +829,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/demo/middleware/rate-limits.test.ts',
-        title: 'the count is shared by the instances, and ends by itself',
+        title: 'is shared by the instances, and its keys expire',
       },
     },
   ],
@@ -840,7 +842,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'maxHeaderSize: 1_638_400,',
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'refuse headers of more than 16 kB, cookies included',
+        title: 'refuses headers of more than 16 kB, cookies included',
       },
     },
     {
@@ -860,7 +862,8 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'headersTimeout: 30_000,',
       test: {
         file: 'test/process/shutdown.test.ts',
-        title: 'with its headers is cut within 20 seconds, and many of them hold nobody up',
+        title:
+          'that drips its headers is cut off within 20 seconds, and 200 of them delay no other request',
       },
     },
     {
@@ -870,15 +873,18 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'requestTimeout: 300_000,',
       test: {
         file: 'test/process/shutdown.test.ts',
-        title: 'with its body is cut within 40 seconds',
+        title: 'that drips its body is cut off within 40 seconds',
       },
     },
     {
       name: 'the response to what is not HTTP',
       file: 'src/process/start.ts',
-      find: "server.on('clientError', refuseUnreadable);",
+      find: "server.on('clientError', rejectMalformed);",
       replace: "server.on('clientError', () => undefined);",
-      test: { file: 'test/app/fuzz.test.ts', title: 'for bytes that are no HTTP, sent raw' },
+      test: {
+        file: 'test/app/fuzz.test.ts',
+        title: 'responds to raw bytes that are not HTTP without a 500 or leak',
+      },
     },
   ],
 
@@ -886,11 +892,11 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'the fourth round',
       file: 'src/auth/sign-in/attempts.ts',
-      find: 'held.filter(isInVain).length >= MOST_ROUNDS',
-      replace: 'held.filter(isInVain).length >= 1e9 * MOST_ROUNDS',
+      find: 'attempts.filter(countsAsLoop).length >= LOOP_LIMIT',
+      replace: 'attempts.filter(countsAsLoop).length >= 1e9 * LOOP_LIMIT',
       test: {
         file: 'test/demo/bad-requests.test.ts',
-        title: 'gets a page that says so instead of the fourth round, and may then try again',
+        title: 'shows an error page instead of a fourth round, and then allows another try',
       },
     },
   ],
@@ -899,11 +905,11 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'the user in the form',
       file: 'src/auth/forms.ts',
-      find: 'stored?.people.includes(person) === true',
+      find: 'stored?.userKeys.includes(person) === true',
       replace: 'stored !== undefined',
       test: {
-        file: 'test/auth/same-person.test.ts',
-        title: 'on %s: POST %s is refused with a page that says so, and does nothing',
+        file: 'test/auth/forms-of-another-user.test.ts',
+        title: 'on %s is refused with 409 at POST %s, and changes nothing',
       },
     },
   ],
@@ -917,7 +923,7 @@ export const DEFENCES: Record<string, Defence[]> = {
         "onEvent(Object.assign({ event: 'sign_in_completed' as const, attempt: id, sub, orgId }, { state: attempt.state }));",
       test: {
         file: 'test/process/log.test.ts',
-        title: 'has a level, a time and an event in each line, and the fields of the list',
+        title: 'has a level, a time, an event and only the listed fields in each line',
       },
     },
     {
@@ -925,17 +931,14 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/auth/sign-in/routes.ts',
       find: "path.replaceAll(/(?=[^/]*\\d)[^/]{16,}/g, '…')",
       replace: 'path',
-      test: {
-        file: 'test/process/log.test.ts',
-        title: 'holds none of the secrets, in no encoding',
-      },
+      test: { file: 'test/process/log.test.ts', title: 'holds no secret in any encoding' },
     },
     {
       name: 'redacted messages',
       file: 'src/process/log.ts',
       find: "text.replaceAll(SECRETS, '[redacted]')",
       replace: 'text',
-      test: { file: 'test/process/log.test.ts', title: '%s is replaced' },
+      test: { file: 'test/process/log.test.ts', title: 'such as %s is redacted' },
     },
     {
       name: 'no quotes of what was parsed',
@@ -944,7 +947,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'redact(error.message)',
       test: {
         file: 'test/process/log.test.ts',
-        title: 'is not quoted from a text that could not be parsed',
+        title: 'is not quoted from text that fails to parse',
       },
     },
     {
@@ -952,7 +955,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/auth/openid-errors.ts',
       find: 'if (!(error instanceof Error)) return error instanceof Response ? error : undefined;',
       replace: 'if (!(error instanceof Error)) return error;',
-      test: { file: 'test/auth/causes.test.ts', title: 'a refusal that quotes' },
+      test: {
+        file: 'test/auth/error-causes-hold-no-secrets.test.ts',
+        title: 'an error response that quotes tokens',
+      },
     },
   ],
 
@@ -965,7 +971,7 @@ export const DEFENCES: Record<string, Defence[]> = {
   const explanation = String(error instanceof Error ? error.message : error);`,
       test: {
         file: 'test/demo/bad-requests.test.ts',
-        title: 'is a page with a reference alone (production: %s)',
+        title: 'gives a page with only a reference, in production: %s',
       },
     },
     {
@@ -973,16 +979,13 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/demo/errors.ts',
       find: "error.code === 'clock_skew' ? `${error.hint ?? ''} ${advice}` : advice",
       replace: 'JSON.stringify([error.cause, Object(error.cause).error, advice])',
-      test: {
-        file: 'test/demo/error-codes.test.ts',
-        title: 'shows no word that came with the request',
-      },
+      test: { file: 'test/demo/error-codes.test.ts', title: 'shows no text from the request' },
     },
     {
       name: 'no hint in production',
       file: 'src/demo/errors.ts',
-      find: '(production ? null : (answer.hint ?? null))',
-      replace: '(answer.hint ?? null)',
+      find: '(production ? null : (page.hint ?? null))',
+      replace: '(page.hint ?? null)',
       test: {
         file: 'test/demo/error-codes.test.ts',
         title: 'in production holds no hint for developers',
@@ -1005,10 +1008,7 @@ export const DEFENCES: Record<string, Defence[]> = {
           replace: 'import { decodeJwt, decodeProtectedHeader,',
         },
       ],
-      test: {
-        file: 'test/bearer/refused-tokens.test.ts',
-        title: 'a stranger who borrows the kid',
-      },
+      test: { file: 'test/bearer/refused-tokens.test.ts', title: 'a foreign key under our kid' },
     },
     {
       name: 'RS256 alone',
@@ -1044,14 +1044,17 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'introspection',
       file: 'src/bearer/introspection.ts',
-      find: "return response['active'] === true && isAbout(response, accessToken);",
-      replace: 'return isAbout(response, accessToken);',
-      test: { file: 'test/bearer/introspection.test.ts', title: 'inactive with matching members' },
+      find: "return response['active'] === true && matches(response, accessToken);",
+      replace: 'return matches(response, accessToken);',
+      test: {
+        file: 'test/bearer/introspection.test.ts',
+        title: 'with active: false and matching members',
+      },
     },
     {
       name: 'introspection of the same token',
       file: 'src/bearer/introspection.ts',
-      find: "response['active'] === true && isAbout(response, accessToken)",
+      find: "response['active'] === true && matches(response, accessToken)",
       replace: "response['active'] === true",
       test: { file: 'test/bearer/introspection.test.ts', title: 'about another user' },
     },
@@ -1061,21 +1064,21 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'the claims of an ID token',
       file: 'src/bearer/verify-token.ts',
-      find: 'if (kind === null || has(OF_ID_TOKENS)) return false;',
-      replace: 'if (kind === null) return false;',
+      find: 'if (type === null || has(ID_TOKEN_CLAIMS)) return false;',
+      replace: 'if (type === null) return false;',
       test: {
         file: 'test/bearer/require-token.test.ts',
-        title: '%s is refused where its audience is accepted',
+        title: '%s is refused although its audience is accepted',
       },
     },
     {
       name: 'the application’s own client id',
       file: 'src/bearer/verify-token.ts',
-      find: 'if (own !== undefined && [aud].flat().includes(own)) return showsKind && !has(OF_SIGN_INS);',
+      find: 'if (own !== undefined && [aud].flat().includes(own)) return isMarked && !has(SIGN_IN_CLAIMS);',
       replace: '',
       test: {
         file: 'test/bearer/require-token.test.ts',
-        title: 'of the own application, %s, is refused',
+        title: "of the API's own application %s is refused",
       },
     },
   ],
@@ -1098,15 +1101,15 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "return type === '' && length === '';",
       test: {
         file: 'test/bearer/refused-tokens.test.ts',
-        title: 'in a form, whose body is not waited for',
+        title: 'is refused with 400 invalid_request in a form, without waiting for its body',
       },
     },
     {
       name: 'no token in a cookie',
       file: 'src/bearer/read-token.ts',
-      find: 'const value = authorization(req.rawHeaders);',
+      find: 'const value = authorizationOf(req.rawHeaders);',
       replace: `const value =
-    authorization(req.rawHeaders) ?? req.headers.cookie?.replace(/^.*access_token=/, 'Bearer ');`,
+    authorizationOf(req.rawHeaders) ?? req.headers.cookie?.replace(/^.*access_token=/, 'Bearer ');`,
       test: {
         file: 'test/bearer/refused-tokens.test.ts',
         title: 'a token in a cookie: 401 without an error code',
@@ -1128,31 +1131,31 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'none beyond the limit of refused tokens',
       file: 'src/demo/routes/api.ts',
-      find: 'return beforeAsking ? [beforeAsking, ask] : [ask];',
-      replace: 'return [ask];',
+      find: 'return beforeIntrospection ? [beforeIntrospection, guard] : [guard];',
+      replace: 'return [guard];',
       test: {
         file: 'test/demo/middleware/rate-limits.test.ts',
-        title: 'is asked for nobody who is over the limit, not even for a good token',
+        title: 'stops introspection for an address over it, even of a good token',
       },
     },
     {
       name: 'one at a time for a token',
       file: 'src/bearer/introspection.ts',
-      find: 'answers.set(key, answer);',
+      find: 'results.set(key, result);',
       replace: '',
       test: {
         file: 'test/bearer/introspection-shared.test.ts',
-        title: 'that come while it is asked about share the answer: 100 of them cost one request',
+        title: 'sends one request for 100 simultaneous calls with the same token',
       },
     },
     {
       name: 'two seconds',
       file: 'src/bearer/introspection.ts',
-      find: 'if (isRefused) answer.until = performance.now() + REFUSED_MS;',
-      replace: 'if (isRefused) answer.until = performance.now() - REFUSED_MS;',
+      find: 'if (isInactive) result.until = performance.now() + INACTIVE_TTL_MS;',
+      replace: 'if (isInactive) result.until = performance.now() - INACTIVE_TTL_MS;',
       test: {
         file: 'test/bearer/introspection-shared.test.ts',
-        title: 'are refused for two seconds once it is not active, without a request',
+        title: 'refuses an inactive token for two seconds without another request',
       },
     },
   ],
@@ -1165,7 +1168,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'ageOf(this.#unknownKeyAt) >= 0 * UNKNOWN_KEY_COOLDOWN_MS',
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
-        title: '200 tokens with random kids cost the issuer a handful of fetches',
+        title: 'takes two requests for 200 tokens with random kids',
       },
     },
   ],
@@ -1178,7 +1181,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
-        title: 'a key that leaves takes the tokens it signed along, remembered ones included',
+        title: 'refuses the tokens of a removed key, remembered ones included',
       },
     },
     {
@@ -1195,17 +1198,17 @@ export const DEFENCES: Record<string, Defence[]> = {
       ],
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
-        title: 'a withdrawn key is noticed although every token is remembered',
+        title: 'notices a withdrawn key although every token is remembered',
       },
     },
     {
       name: 'an hour without the issuer',
       file: 'src/bearer/issuer.ts',
-      find: 'isAway ? MAX_AGE_IN_OUTAGE_MS',
-      replace: 'isAway ? 1e6 * MAX_AGE_IN_OUTAGE_MS',
+      find: 'isOutage ? MAX_AGE_IN_OUTAGE_MS',
+      replace: 'isOutage ? 1e6 * MAX_AGE_IN_OUTAGE_MS',
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
-        title: 'is bridged by the keys already had for an hour, and no longer',
+        title: 'leaves the cached keys in use for an hour, and no longer',
       },
     },
     {
@@ -1215,7 +1218,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'performance.now() - this.#loadedAt < 1e6 * KEYS_FRESH_MS',
       test: {
         file: 'test/auth/signing-keys.test.ts',
-        title: 'and is no longer published signs nobody in after five minutes',
+        title: 'that is no longer published is refused after five minutes',
       },
     },
   ],
@@ -1226,16 +1229,19 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/config/rules.ts',
       find: 'secret.length < 32 || new Set(secret).size < 10',
       replace: "secret === ''",
-      test: { file: 'test/config/config.test.ts', title: '%j: the line begins with %s' },
+      test: {
+        file: 'test/config/config.test.ts',
+        title: '%j are reported in a line that starts with %s',
+      },
     },
     {
       name: 'secrets of fewer than 16 characters, in a copy',
       file: 'src/auth/session/seal.ts',
-      find: "(secret ?? '').length < SHORTEST_SECRET",
-      replace: "(secret ?? '').length < 0 * SHORTEST_SECRET",
+      find: "(secret ?? '').length < MIN_SECRET_LENGTH",
+      replace: "(secret ?? '').length < 0 * MIN_SECRET_LENGTH",
       test: {
-        file: 'test/auth/second-reading.test.ts',
-        title: 'and a copy with a short secret is told which option it is, and how to make one',
+        file: 'test/auth/refused-options.test.ts',
+        title: 'refuses %s as sessionSecrets, and says how to make one',
       },
     },
     {
@@ -1243,7 +1249,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       file: 'src/config/rules.ts',
       find: "s.BASE_URL.protocol !== 'https:' && !isLoopbackHttp(s.BASE_URL)",
       replace: "s.BASE_URL.protocol === ''",
-      test: { file: 'test/config/config.test.ts', title: '%j: the line begins with %s' },
+      test: {
+        file: 'test/config/config.test.ts',
+        title: '%j are reported in a line that starts with %s',
+      },
     },
     {
       name: 'an http issuer',
@@ -1252,7 +1261,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: "!issuer || issuer.protocol !== '' || isLoopbackHttp(issuer)",
       test: {
         file: 'test/config/config.test.ts',
-        title: '%s=%s is one line that says what to set',
+        title: '%s=%s is reported in one line that says what to set',
       },
     },
     {
@@ -1261,19 +1270,19 @@ export const DEFENCES: Record<string, Defence[]> = {
       find: "s.TRUST_PROXY === 'true'",
       replace: "s.TRUST_PROXY === ''",
       test: {
-        file: 'test/auth/second-reading.test.ts',
-        title: 'refuse a proxy setting in production that lets anybody name their address',
+        file: 'test/config/config.test.ts',
+        title: 'refuses a TRUST_PROXY in production that lets every sender name its own address',
       },
     },
     {
       name: 'all at once',
       file: 'src/config/config.ts',
-      find: 'problems.push(...contradictions(values).filter((line) => !isTold(line)));',
-      replace: `if (problems.length === 0) problems.push(...contradictions(values).filter((line) => !isTold(line)));`,
+      find: 'problems.push(...contradictions(values).filter((line) => !isReported(line)));',
+      replace:
+        'if (problems.length === 0) problems.push(...contradictions(values).filter((line) => !isReported(line)));',
       test: {
         file: 'test/config/config.test.ts',
-        title:
-          'reports every problem at once, those that follow from others too, and quotes no value',
+        title: 'parseConfig reports every problem at once and quotes no value',
       },
     },
   ],
@@ -1287,13 +1296,13 @@ export const DEFENCES: Record<string, Defence[]> = {
       also: [
         {
           file: 'src/store/embedded/sqlite.ts',
-          find: "[/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk fails'],",
+          find: "[/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk is failing'],",
           replace: '',
         },
       ],
       test: {
         file: 'test/store/processes.test.ts',
-        title: 'without room refuses writes with a clear error, and is read on',
+        title: 'on a full disk refuses writes with store_full, and stays readable',
       },
     },
     {
@@ -1303,7 +1312,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '',
       test: {
         file: 'test/store/processes.test.ts',
-        title: 'that is no database is kept and named, and opens afresh once moved aside',
+        title: 'that is not a database is named and kept, and is created anew once moved aside',
       },
     },
     {
@@ -1313,7 +1322,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: '(setTimeout(() => statement.run(values), 500), 1)',
       test: {
         file: 'test/store/processes.test.ts',
-        title: 'lose nothing that was acknowledged to one that is killed',
+        title: 'keep every acknowledged write of a killed one',
       },
     },
     {
@@ -1323,7 +1332,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'toSignInError(cause, attempt.returnTo)',
       test: {
         file: 'test/app/faults.test.ts',
-        title: '%s is named with its size, in the log and on the page',
+        title: '%s is reported with its offset in the log and on the page',
       },
     },
   ],
@@ -1356,7 +1365,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'if (!host) return void res.status(421).end();',
       test: {
         file: 'test/development/local-authkit/start.test.ts',
-        title: 'answers to names of loopback only',
+        title: 'serves loopback host names only, and redirects them to the issuer’s name',
       },
     },
     {
@@ -1366,7 +1375,7 @@ export const DEFENCES: Record<string, Defence[]> = {
       replace: 'RUN mkdir .data',
       test: {
         file: 'test/deploy/image.test.ts',
-        title: 'holds what production needs, and neither tools, sources nor the local AuthKit',
+        title: 'holds what production needs, without tools, sources or the local AuthKit',
       },
     },
   ],

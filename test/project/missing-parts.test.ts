@@ -49,7 +49,7 @@ test.skipIf(isInner)(
 test.skipIf(isInner)('in CI a missing part fails the run', async () => {
   const failure: unknown = await runWithoutParts({ CI: 'true' }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 1 });
-  expect(String((failure as { stderr: string }).stderr)).toContain(
+  expect((failure as { stderr: string }).stderr).toContain(
     'CI runs every test, and has no Chromium, redis-server',
   );
 });

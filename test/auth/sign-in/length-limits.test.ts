@@ -35,6 +35,14 @@ async function signedIn(variation: Variation): Promise<Browser> {
   return browser;
 }
 
+/** The response to these bytes, headers and body. */
+async function sendRaw(bytes: string): Promise<string> {
+  const socket = connect(Number(new URL(app.url).port), 'localhost');
+  await once(socket, 'connect');
+  socket.write(bytes);
+  return text(socket);
+}
+
 describe('the app', () => {
   it('accepts an authorization code of 6,000 characters', async () => {
     const code = `code-${String(issuer.authorizations.length + 1).padStart(5_995, '0')}`;
@@ -75,14 +83,6 @@ describe('the app', () => {
       /^ey/,
     );
   });
-
-  /** The response to these bytes, headers and body. */
-  async function sendRaw(bytes: string): Promise<string> {
-    const socket = connect(Number(new URL(app.url).port), 'localhost');
-    await once(socket, 'connect');
-    socket.write(bytes);
-    return text(socket);
-  }
 
   it('refuses headers larger than 16 kB with 431 and a message that repeats no header', async () => {
     const bearer = `Authorization: Bearer ${'t'.repeat(17_000)}`;

@@ -12,7 +12,9 @@ export function setup(): void {
     throw new Error(`CI runs every test, and has no ${missing.join(', ')}.`);
   }
   for (const part of missing) {
-    console.warn(`Skipping the tests that need ${part}. Install it: ${PARTS[part].install}`);
+    process.stderr.write(
+      `Skipping the tests that need ${part}. Install it: ${PARTS[part].install}\n`,
+    );
   }
 }
 
