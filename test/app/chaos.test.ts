@@ -1,6 +1,6 @@
 // Production outages, done to real processes under load: every user stays signed in, and every
 // request gets a response.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Browser } from '../support/browser/browser.ts';
 import {
   countByStatus,
@@ -14,6 +14,9 @@ import {
 import { slowest, underLoad, type TimedResponse } from '../support/browser/load.ts';
 import { LocalClient } from '../support/authkit/local-client.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe } = withParts('redis-server');
 
 const MINUTES = 60_000;
 const OLD = 'a-secret-of-the-tests-0123456789-abcdef';

@@ -1,9 +1,12 @@
 // Every screen of one journey through the app and the local AuthKit, in light, dark and narrow
 // windows: axe finds no violation, nothing is cut off, and no page's CSP blocks its own content.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { axeViolations, launchChromium, newPage } from '../support/browser/chromium.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe } = withParts('Chromium');
 
 let chromium: Browser;
 let app: TestApp;

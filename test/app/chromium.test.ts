@@ -1,8 +1,11 @@
 // The journey from the home page to sign-out, by clicks in a real headless Chromium.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { startTestApp, type Kind, type TestApp } from '../support/app/app.ts';
 import { launchChromium, newPage } from '../support/browser/chromium.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe, it } = withParts('Chromium');
 
 let chromium: Browser;
 beforeAll(async () => {

@@ -1,12 +1,15 @@
 // The service worker of docs/copying.md in a real headless Chromium: it leaves page navigations to
 // the browser, since a worker that fetches them itself gets no sign-in.
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { freePort } from '../support/app/app.ts';
 import { launchChromium, newPage } from '../support/browser/chromium.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
 import { inlineCode, readText, section } from '../support/reading/markdown.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { test } = withParts('Chromium');
 
 const advice = section(readText('docs/copying.md'), 'Service workers');
 const leavesPages = inlineCode(advice).find((code) => code.startsWith('if ')) ?? '';

@@ -5,11 +5,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { freePort } from '../support/app/app.ts';
 import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
 import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
 import { partPath } from '../support/machine/parts.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { test } = withParts('Chromium');
 
 const run = promisify(execFile);
 const readme = section(readText('README.md'), 'Copy this into your app');

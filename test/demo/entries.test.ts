@@ -8,10 +8,11 @@ import { openStore, type Store } from '../../src/store/index.ts';
 import { codeOf } from '../support/store/jobs.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
 import { HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
+import { availableEngines } from '../support/machine/with-parts.ts';
 
 const newFile = temporaryFiles();
 
-describe.each(['SQLite', 'Redis'])('entries beside the sessions in %s', (engine) => {
+describe.each(availableEngines())('entries beside the sessions in %s', (engine) => {
   let server: TestRedis | undefined;
   let file: string;
   let store: Store;

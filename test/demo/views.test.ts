@@ -5,10 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { readdir } from 'node:fs/promises';
 import express from 'express';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import * as words from '../../src/demo/format.ts';
 import { axeViolations, launchChromium, newPage } from '../support/browser/chromium.ts';
 import { FIXTURES, HOSTILE } from '../support/reading/view-fixtures.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe, it } = withParts('Chromium');
 
 const WIDE_AND_LIGHT = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' } as const;
 const NARROW_AND_DARK = { viewport: { width: 320, height: 640 }, colorScheme: 'dark' } as const;

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { Browser as Chromium } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { codeOn } from '../support/browser/callback.ts';
@@ -12,6 +12,9 @@ import { plainText } from '../support/browser/forms.ts';
 import { startFleet, times, type Fleet } from '../support/app/instances.ts';
 import { startProxy, type Proxy, type ProxyName } from '../support/deploy/proxies.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe, it } = withParts('Chromium', 'redis-server', 'nginx', 'caddy');
 
 const LIMIT = 8;
 

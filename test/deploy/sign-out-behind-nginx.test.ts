@@ -1,11 +1,14 @@
 // The longest sign-out redirect behind nginx, configured with the file of deploy/: a response
 // larger than its buffer would give a 502 and leave the user signed in.
 import type { RequestOptions } from 'node:https';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { freePort, startTestApp, untilReady, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { startProxy, type Proxy } from '../support/deploy/proxies.ts';
 import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { it } = withParts('nginx');
 
 let issuer: SignInIssuer;
 let app: TestApp;

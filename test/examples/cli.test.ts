@@ -3,11 +3,14 @@
 import { chmod, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { call } from '../support/app/bearer-app.ts';
 import { launchChromium, newPage } from '../support/browser/chromium.ts';
 import { runExample, startWorld } from '../support/app/examples.ts';
 import type { World } from '../support/app/examples.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+
+const { describe, test } = withParts('Chromium');
 
 let browser: Browser;
 let world: World;

@@ -14,6 +14,7 @@ import { Browser } from '../support/browser/browser.ts';
 import { startRedis } from '../support/store/redis.ts';
 import { launchServer, startServer } from '../support/app/server-process.ts';
 import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
+import { withParts } from '../support/machine/with-parts.ts';
 
 let issuer: SignInIssuer;
 let folder: string;
@@ -150,16 +151,19 @@ describe('shutdown', () => {
     expect(await signalled()).toMatchObject({ code: 1 });
   });
 
-  it.each(['paused', 'down'])('exits with 0 while Redis is %s', async (how) => {
-    const redis = await startRedis();
-    await run({ REDIS_URL: redis.url });
-    if (how === 'paused') redis.pause();
-    else await redis.stop();
-    const { code, ms } = await signalled();
-    expect(code).toBe(0);
-    expect(ms).toBeLessThan(10_000);
-    await redis.close();
-  });
+  withParts('redis-server').it.each(['paused', 'down'])(
+    'exits with 0 while Redis is %s',
+    async (how) => {
+      const redis = await startRedis();
+      await run({ REDIS_URL: redis.url });
+      if (how === 'paused') redis.pause();
+      else await redis.stop();
+      const { code, ms } = await signalled();
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(10_000);
+      await redis.close();
+    },
+  );
 });
 
 describe('SIGTERM during the start', () => {

@@ -29,6 +29,7 @@ import {
   writeOldKeys,
   type OldSession,
 } from '../support/store/version-0-1-0.ts';
+import { availableEngines } from '../support/machine/with-parts.ts';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdef';
 const USER = { issuer: 'https://issuer.example.com', sub: 'user_01' };
@@ -54,7 +55,7 @@ const sealedStore = (records: SessionRecords) =>
     maxMs: 168 * HOUR,
   });
 
-describe.each(['SQLite', 'Redis'])('a store of version 0.1.0 in %s', (engine) => {
+describe.each(availableEngines())('a store of version 0.1.0 in %s', (engine) => {
   let server: TestRedis | undefined;
   let file: string;
   let issuer: SignInIssuer;

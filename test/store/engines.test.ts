@@ -12,6 +12,7 @@ import { createCommands } from '../../src/store/redis/commands.ts';
 import { nameInIndexes, redisIndexes } from '../../src/store/redis/indexes.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
 import { bytes, endAll, HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
+import { withParts } from '../support/machine/with-parts.ts';
 
 const newFile = temporaryFiles();
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }));
@@ -110,7 +111,7 @@ function gate() {
   return { opened, open: () => open?.() };
 }
 
-describe('the Redis keys', () => {
+withParts('redis-server').describe('the Redis keys', () => {
   let redis: TestRedis;
   let store: Store;
   beforeAll(async () => {

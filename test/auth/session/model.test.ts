@@ -19,6 +19,7 @@ import { startRedis } from '../../support/store/redis.ts';
 import { startRotatingIssuer } from '../../support/authkit/rotating-issuer.ts';
 import { Model } from '../../support/store/session-model.ts';
 import { World } from '../../support/store/session-world.ts';
+import { availableEngines } from '../../support/machine/with-parts.ts';
 
 vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
 afterAll(() => void vi.useRealTimers());
@@ -133,7 +134,7 @@ const COMMANDS = [
   ),
 ];
 
-describe.each(['SQLite', 'Redis'])('two instances over %s', (engine) => {
+describe.each(availableEngines())('two instances over %s', (engine) => {
   let folder: string;
   let world: World;
   beforeAll(async () => {

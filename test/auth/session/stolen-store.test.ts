@@ -14,6 +14,7 @@ import { pass } from '../../support/app/issuer-app.ts';
 import { findLeaks } from '../../support/reading/leaks.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
+import { availableEngines } from '../../support/machine/with-parts.ts';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdef';
 /** The values that sessions are found by; the store keeps keyed hashes of them. */
@@ -129,7 +130,7 @@ async function refreshed(): Promise<void> {
 beforeAll(() => void vi.useFakeTimers({ toFake: ['Date'], now: Date.now() }));
 afterAll(() => void vi.useRealTimers());
 
-describe.each(['SQLite', 'Redis'])('with sessions in %s', (engine) => {
+describe.each(availableEngines())('with sessions in %s', (engine) => {
   beforeAll(async () => {
     redis = engine === 'Redis' ? await startRedis() : undefined;
     issuer = await startSignInIssuer();

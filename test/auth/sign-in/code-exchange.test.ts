@@ -5,6 +5,7 @@ import { signIn, startTestApp, untilReady, type TestApp } from '../../support/ap
 import { Browser } from '../../support/browser/browser.ts';
 import { answerOf, codeOn, outcome, whoIs } from '../../support/browser/callback.ts';
 import { startRedis } from '../../support/store/redis.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
 
 type Fault = Parameters<TestApp['authKit']['control']['fault']>[0];
 
@@ -67,18 +68,21 @@ it('a wrong client secret is refused as client_refused, and logged as an error',
   await app.close();
 });
 
-it('an unreachable store signs no user in, and the same response works afterwards', async () => {
-  const redis = await startRedis();
-  const app = await startTestApp({ env: { REDIS_URL: redis.url } });
-  await untilReady(app);
-  const browser = new Browser();
-  const response = await answerOf(app, browser);
-  await redis.stop();
-  expect(await outcome(browser, response)).toEqual([503, 'store_unavailable']);
-  expect((await browser.get(app.url)).status).toBe(200);
-  await redis.start();
-  await untilReady(app);
-  expect(await outcome(browser, response)).toEqual([303, '/profile']);
-  await app.close();
-  await redis.close();
-});
+withParts('redis-server').it(
+  'an unreachable store signs no user in, and the same response works afterwards',
+  async () => {
+    const redis = await startRedis();
+    const app = await startTestApp({ env: { REDIS_URL: redis.url } });
+    await untilReady(app);
+    const browser = new Browser();
+    const response = await answerOf(app, browser);
+    await redis.stop();
+    expect(await outcome(browser, response)).toEqual([503, 'store_unavailable']);
+    expect((await browser.get(app.url)).status).toBe(200);
+    await redis.start();
+    await untilReady(app);
+    expect(await outcome(browser, response)).toEqual([303, '/profile']);
+    await app.close();
+    await redis.close();
+  },
+);

@@ -9,6 +9,7 @@ import { RETURN_TO_CORPUS } from './return-to-corpus.ts';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { launchChromium, newPage } from '../../support/browser/chromium.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
 
 /** The origins the page sent requests to, whether or not a server responded. */
 function originsAskedBy(page: Page): Set<string> {
@@ -63,7 +64,7 @@ describe('sameOriginPath', () => {
   });
 });
 
-describe('in Chromium', () => {
+withParts('Chromium').describe('in Chromium', () => {
   let chromium: Chromium;
   let server: Server;
   let origin: string;

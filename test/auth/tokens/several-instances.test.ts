@@ -12,6 +12,7 @@ import {
   type Fleet,
 } from '../../support/app/instances.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+import { availableEngines, withParts } from '../../support/machine/with-parts.ts';
 
 const SECONDS = 1_000;
 const MINUTES = 60 * SECONDS;
@@ -57,121 +58,126 @@ async function startRedisCluster(): Promise<TestRedis> {
   return server;
 }
 
-describe.each(['one SQLite file', 'Redis in cluster mode'])('two instances on %s', (engine) => {
-  beforeAll(async () => {
-    redis = engine === 'one SQLite file' ? undefined : await startRedisCluster();
-    fleet = await startFleet({ env: redis ? { REDIS_URL: redis.url } : {} });
-  });
-  beforeEach(() => fleet.authKit.control.reset());
-  afterAll(async () => {
-    await fleet.close();
-    await redis?.close();
-  });
+const STORES = { SQLite: 'one SQLite file', Redis: 'Redis in cluster mode' };
 
-  it('refresh once for 50 parallel requests when the access token is due', async () => {
-    const browser = await browserWithDueToken();
-    const pages = await Promise.all(times(50, () => browser.get(`${fleet.url}/profile`)));
-    expect(countByStatus(pages)).toEqual({ 200: 50 });
-    expect(pages.filter(({ body }) => body.includes(NOTICE))).toEqual([]);
-    expect(exchanges()).toBe(1);
-  });
+describe.each(availableEngines().map((engine) => STORES[engine]))(
+  'two instances on %s',
+  (engine) => {
+    beforeAll(async () => {
+      redis = engine === 'one SQLite file' ? undefined : await startRedisCluster();
+      fleet = await startFleet({ env: redis ? { REDIS_URL: redis.url } : {} });
+    });
+    beforeEach(() => fleet.authKit.control.reset());
+    afterAll(async () => {
+      await fleet.close();
+      await redis?.close();
+    });
 
-  it.each([
-    ['a lost response', { kind: 'garbage', afterwards: true }],
-    ['a cut connection', { kind: 'cut' }],
-    ['status 500', { kind: 'status', status: 500 }],
-    ['status 429', { kind: 'status', status: 429, retryAfter: 2 }],
-    ['a garbage response', { kind: 'garbage' }],
-  ] as const)('keep the session after %s from AuthKit', async (_, fault) => {
-    const browser = await browserWithDueToken();
-    fleet.authKit.control.fault({ endpoint: 'token', ...fault });
-    const pages = await Promise.all(times(20, () => browser.get(`${fleet.url}/profile`)));
-    expect(countByStatus(pages)).toEqual({ 200: 20 });
-    expect(pages.every(({ body }) => body.includes(NOTICE))).toBe(true);
-    // At most one refresh for each instance, then both wait.
-    expect(exchanges()).toBeLessThanOrEqual(2);
-    fleet.authKit.control.reset();
-    // AuthKit accepts a spent refresh token again for ten seconds only.
-    await fleet.pass('afterwards' in fault ? 2 * SECONDS : 31 * SECONDS);
-    const after = await browser.get(`${fleet.url}/profile`);
-    expect([after.status, after.body.includes(NOTICE)]).toEqual([200, false]);
-    expect(exchanges()).toBe(1);
-  });
+    it('refresh once for 50 parallel requests when the access token is due', async () => {
+      const browser = await browserWithDueToken();
+      const pages = await Promise.all(times(50, () => browser.get(`${fleet.url}/profile`)));
+      expect(countByStatus(pages)).toEqual({ 200: 50 });
+      expect(pages.filter(({ body }) => body.includes(NOTICE))).toEqual([]);
+      expect(exchanges()).toBe(1);
+    });
 
-  it('refresh on one instance when the other is killed during its refresh', async () => {
-    const browser = await browserWithDueToken();
-    fleet.authKit.control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
-    const lost = visit(browser, fleet, 0, '/profile').catch(() => 'no response');
-    await until(() => exchanges() === 1);
-    await fleet.instances[0]?.stop('SIGKILL');
-    expect(await lost).toBe('no response');
+    it.each([
+      ['a lost response', { kind: 'garbage', afterwards: true }],
+      ['a cut connection', { kind: 'cut' }],
+      ['status 500', { kind: 'status', status: 500 }],
+      ['status 429', { kind: 'status', status: 429, retryAfter: 2 }],
+      ['a garbage response', { kind: 'garbage' }],
+    ] as const)('keep the session after %s from AuthKit', async (_, fault) => {
+      const browser = await browserWithDueToken();
+      fleet.authKit.control.fault({ endpoint: 'token', ...fault });
+      const pages = await Promise.all(times(20, () => browser.get(`${fleet.url}/profile`)));
+      expect(countByStatus(pages)).toEqual({ 200: 20 });
+      expect(pages.every(({ body }) => body.includes(NOTICE))).toBe(true);
+      // At most one refresh for each instance, then both wait.
+      expect(exchanges()).toBeLessThanOrEqual(2);
+      fleet.authKit.control.reset();
+      // AuthKit accepts a spent refresh token again for ten seconds only.
+      await fleet.pass('afterwards' in fault ? 2 * SECONDS : 31 * SECONDS);
+      const after = await browser.get(`${fleet.url}/profile`);
+      expect([after.status, after.body.includes(NOTICE)]).toEqual([200, false]);
+      expect(exchanges()).toBe(1);
+    });
 
-    const killedAt = performance.now();
-    const pages = await Promise.all(times(20, () => visit(browser, fleet, 1, '/profile')));
-    const waited = performance.now() - killedAt;
-    expect(countByStatus(pages)).toEqual({ 200: 20 });
-    // Five seconds of lease, one refresh, and time for a busy machine.
-    expect(waited).toBeLessThan(8 * SECONDS);
-    expect(exchanges()).toBe(2);
+    it('refresh on one instance when the other is killed during its refresh', async () => {
+      const browser = await browserWithDueToken();
+      fleet.authKit.control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
+      const lost = visit(browser, fleet, 0, '/profile').catch(() => 'no response');
+      await until(() => exchanges() === 1);
+      await fleet.instances[0]?.stop('SIGKILL');
+      expect(await lost).toBe('no response');
 
-    await fleet.replace(0);
-    await fleet.pass(4.5 * MINUTES);
-    expect(await isSignedIn(browser)).toEqual([true, true]);
-    expect(exchanges()).toBe(3);
-  });
+      const killedAt = performance.now();
+      const pages = await Promise.all(times(20, () => visit(browser, fleet, 1, '/profile')));
+      const waited = performance.now() - killedAt;
+      expect(countByStatus(pages)).toEqual({ 200: 20 });
+      // Five seconds of lease, one refresh, and time for a busy machine.
+      expect(waited).toBeLessThan(8 * SECONDS);
+      expect(exchanges()).toBe(2);
 
-  it('do not let a slow request write old tokens back', async () => {
-    const browser = await signInAt(fleet.url);
-    await fleet.pass(2 * MINUTES);
-    fleet.authKit.control.reset();
-    fleet.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 1 });
-    // The request reads the session now, and notes its use when it ends.
-    const slow = visit(browser, fleet, 0, '/moderation');
-    await until(() => fleet.authKit.control.requests().introspection === 1);
-    await fleet.pass(2.5 * MINUTES);
-    expect((await visit(browser, fleet, 1, '/profile')).status).toBe(200);
-    expect(exchanges()).toBe(1);
-    expect((await slow).status).toBe(200);
+      await fleet.replace(0);
+      await fleet.pass(4.5 * MINUTES);
+      expect(await isSignedIn(browser)).toEqual([true, true]);
+      expect(exchanges()).toBe(3);
+    });
 
-    // The old tokens would be refused: their refresh token was spent minutes ago.
-    await fleet.pass(4.5 * MINUTES);
-    expect(await isSignedIn(browser)).toEqual([true, true]);
-    expect(exchanges()).toBe(2);
-  });
+    it('do not let a slow request write old tokens back', async () => {
+      const browser = await signInAt(fleet.url);
+      await fleet.pass(2 * MINUTES);
+      fleet.authKit.control.reset();
+      fleet.authKit.control.fault({ endpoint: 'introspection', kind: 'slow', seconds: 1 });
+      // The request reads the session now, and notes its use when it ends.
+      const slow = visit(browser, fleet, 0, '/moderation');
+      await until(() => fleet.authKit.control.requests().introspection === 1);
+      await fleet.pass(2.5 * MINUTES);
+      expect((await visit(browser, fleet, 1, '/profile')).status).toBe(200);
+      expect(exchanges()).toBe(1);
+      expect((await slow).status).toBe(200);
 
-  it('do not let a slow request bring a signed-out session back', async () => {
-    await fleet.replace(0);
-    const browser = await signInAt(fleet.url);
-    const slowBrowser = copyOf(browser);
-    await fleet.pass(2 * MINUTES);
-    // The new instance has not fetched AuthKit's keys yet, so its page waits for them.
-    fleet.authKit.control.reset();
-    fleet.authKit.control.fault({ endpoint: 'jwks', kind: 'slow', seconds: 1 });
-    const slow = visit(slowBrowser, fleet, 0, '/api-call');
-    await until(() => fleet.authKit.control.requests().jwks === 1);
-    expect((await signOut(browser, 1)).location?.pathname).toBe('/signed-out');
-    expect((await slow).status).toBe(200);
-    expect(await isSignedIn(slowBrowser)).toEqual([false, false]);
-  });
+      // The old tokens would be refused: their refresh token was spent minutes ago.
+      await fleet.pass(4.5 * MINUTES);
+      expect(await isSignedIn(browser)).toEqual([true, true]);
+      expect(exchanges()).toBe(2);
+    });
 
-  it('let a sign-out win over a running refresh, and revoke the new refresh token', async () => {
-    const browser = await browserWithDueToken();
-    const other = copyOf(browser);
-    const { control } = fleet.authKit;
-    control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
-    // The first revocation fails, so that the exchange still succeeds at AuthKit.
-    control.fault({ endpoint: 'revocation', kind: 'status', status: 503, requests: 1 });
-    const inFlight = visit(other, fleet, 0, '/profile');
-    await until(() => exchanges() === 1);
-    await signOut(browser, 1);
-    expect((await inFlight).location?.pathname).toBe('/login');
-    expect(await isSignedIn(copyOf(browser))).toEqual([false, false]);
-    await until(() => control.requests().revocation === 2);
-    expect(fleet.log.filter(({ event }) => event === 'revocation_failed')).toHaveLength(1);
-  });
-});
+    it('do not let a slow request bring a signed-out session back', async () => {
+      await fleet.replace(0);
+      const browser = await signInAt(fleet.url);
+      const slowBrowser = copyOf(browser);
+      await fleet.pass(2 * MINUTES);
+      // The new instance has not fetched AuthKit's keys yet, so its page waits for them.
+      fleet.authKit.control.reset();
+      fleet.authKit.control.fault({ endpoint: 'jwks', kind: 'slow', seconds: 1 });
+      const slow = visit(slowBrowser, fleet, 0, '/api-call');
+      await until(() => fleet.authKit.control.requests().jwks === 1);
+      expect((await signOut(browser, 1)).location?.pathname).toBe('/signed-out');
+      expect((await slow).status).toBe(200);
+      expect(await isSignedIn(slowBrowser)).toEqual([false, false]);
+    });
 
-describe('two instances on Redis whose clocks are 5 s apart', () => {
+    it('let a sign-out win over a running refresh, and revoke the new refresh token', async () => {
+      const browser = await browserWithDueToken();
+      const other = copyOf(browser);
+      const { control } = fleet.authKit;
+      control.fault({ endpoint: 'token', kind: 'slow', seconds: 1, requests: 1 });
+      // The first revocation fails, so that the exchange still succeeds at AuthKit.
+      control.fault({ endpoint: 'revocation', kind: 'status', status: 503, requests: 1 });
+      const inFlight = visit(other, fleet, 0, '/profile');
+      await until(() => exchanges() === 1);
+      await signOut(browser, 1);
+      expect((await inFlight).location?.pathname).toBe('/login');
+      expect(await isSignedIn(copyOf(browser))).toEqual([false, false]);
+      await until(() => control.requests().revocation === 2);
+      expect(fleet.log.filter(({ event }) => event === 'revocation_failed')).toHaveLength(1);
+    });
+  },
+);
+
+withParts('redis-server').describe('two instances on Redis whose clocks are 5 s apart', () => {
   beforeAll(async () => {
     redis = await startRedis();
     fleet = await startFleet({ env: { REDIS_URL: redis.url }, skew: [0, 5 * SECONDS] });

@@ -6,6 +6,7 @@ import { Browser } from '../../support/browser/browser.ts';
 import { codeOn } from '../../support/browser/callback.ts';
 import { startRedis } from '../../support/store/redis.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
 
 const LIMIT = '5';
 const closing: (() => Promise<void>)[] = [];
@@ -171,24 +172,27 @@ describe('the introspection limit', () => {
     expect(issuer.introspections).toHaveLength(8);
   });
 
-  it('is shared by instances through Redis, and off while Redis is silent', async () => {
-    const redis = await startRedis();
-    closing.push(() => redis.close());
-    const { app: one, issuer } = await startIntrospecting({ REDIS_URL: redis.url });
-    const { app: two } = await startLimited({ REDIS_URL: redis.url }, issuer);
-    const good = await tokenFor(issuer);
-    expect((await active(two, good)).status).toBe(200);
-    await revoked(one, issuer, 5);
-    issuer.introspections.splice(0);
-    expect((await active(two, good)).status).toBe(429);
-    expect(issuer.introspections).toEqual([]);
-    redis.pause();
-    expect((await active(two, good)).status).toBe(200);
-    redis.resume();
-  });
+  withParts('redis-server').it(
+    'is shared by instances through Redis, and off while Redis is silent',
+    async () => {
+      const redis = await startRedis();
+      closing.push(() => redis.close());
+      const { app: one, issuer } = await startIntrospecting({ REDIS_URL: redis.url });
+      const { app: two } = await startLimited({ REDIS_URL: redis.url }, issuer);
+      const good = await tokenFor(issuer);
+      expect((await active(two, good)).status).toBe(200);
+      await revoked(one, issuer, 5);
+      issuer.introspections.splice(0);
+      expect((await active(two, good)).status).toBe(429);
+      expect(issuer.introspections).toEqual([]);
+      redis.pause();
+      expect((await active(two, good)).status).toBe(200);
+      redis.resume();
+    },
+  );
 });
 
-describe('a limit in Redis', () => {
+withParts('redis-server').describe('a limit in Redis', () => {
   it('is shared by the instances, and its keys expire', async () => {
     const redis = await startRedis();
     closing.push(() => redis.close());

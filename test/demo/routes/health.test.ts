@@ -1,9 +1,12 @@
 // The health checks for load balancers: the process is alive, and it can sign users in.
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import { passMonotonic } from '../../support/clock/monotonic.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
+
+const { describe } = withParts('redis-server');
 
 let app: TestApp;
 let redis: TestRedis;

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { diagnose } from '../../support/app/doctor.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
 
 let app: TestApp;
 let folder: string;
@@ -61,7 +62,7 @@ describe('the session file', () => {
   );
 });
 
-describe('Redis', () => {
+withParts('redis-server').describe('Redis', () => {
   let redis: TestRedis;
   beforeAll(async () => {
     redis = await startRedis();

@@ -1,13 +1,16 @@
 // Every screen of the local AuthKit in a real Chromium: axe, 320 px wide, dark, keyboard, CSP.
 
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import {
   startLocalAuthKit,
   type LocalAuthKit,
 } from '../../../src/development/local-authkit/start.ts';
 import { axeViolations, launchChromium, newPage } from '../../support/browser/chromium.ts';
 import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
+
+const { describe, it } = withParts('Chromium');
 
 let authkit: LocalAuthKit;
 let browser: Browser;

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { createServer } from 'node:tls';
 import { inspect } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
 import { openStore, StoreError, type StoreEvent } from '../../../src/store/index.ts';
 import { connectRedis } from '../../../src/store/redis/client.ts';
@@ -14,6 +14,9 @@ import { redisStore } from '../../../src/store/redis/store.ts';
 import { codeOf, run } from '../../support/store/jobs.ts';
 import { startRedis } from '../../support/store/redis.ts';
 import { bytes, session, temporaryFiles } from '../../support/store/stores.ts';
+import { withParts } from '../../support/machine/with-parts.ts';
+
+const { describe } = withParts('redis-server');
 
 const newFile = temporaryFiles();
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest';
 import type { IndexKeys, NewSession } from '../../../src/auth/session/records.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
+import { availableEngines } from '../machine/with-parts.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 
 export const HOUR = 3_600_000;
@@ -61,21 +62,17 @@ interface Opened {
 /** Runs the tests for each engine, with an empty store opened twice and a clock to move. */
 export function eachEngine(tests: (stores: Opened) => void): void {
   const newFile = temporaryFiles();
-  const engines: [name: string, options: (redis: TestRedis) => { redisUrl?: string }][] = [
-    ['the embedded store', () => ({})],
-    ['Redis', ({ url }) => ({ redisUrl: url })],
-  ];
-  describe.each(engines)('in %s', (_, options) => {
-    let redis: TestRedis;
+  describe.each(availableEngines())('in %s', (engine) => {
+    let redis: TestRedis | undefined;
     let opened: Opened;
     beforeAll(async () => {
-      redis = await startRedis();
+      redis = engine === 'Redis' ? await startRedis() : undefined;
     });
-    afterAll(() => redis.close());
+    afterAll(() => redis?.close());
     beforeEach(async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
-      await redis.flush();
-      const both = { ...options(redis), file: newFile() };
+      await redis?.flush();
+      const both = { redisUrl: redis?.url, file: newFile() };
       const [{ store }, { store: other }] = await Promise.all([openStore(both), openStore(both)]);
       opened = { store, other };
     });
