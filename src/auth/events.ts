@@ -15,7 +15,7 @@ export type SignInEvent =
   | { event: 'refresh_failed'; sub: string; code: Code; retryInSeconds?: number }
   | { event: 'refresh_response_malformed'; sub: string; members: string }
   | { event: 'organization_changed'; sub: string; from: string | undefined; to: string | undefined }
-  /** Alert the operator: no token set can be refreshed until the credentials are corrected. */
+  /** Alert the operator: sign-ins and refreshes fail until the credentials are corrected. */
   | { event: 'client_refused'; code: Code }
   | { event: 'session_touch_failed'; sub: string }
   | { event: 'session_ended'; sub: string; reason: SessionEnd }
