@@ -94,7 +94,7 @@ export function createContext(options: AuthOptions) {
   const cookieSuffix =
     options.cookieSuffix ?? hash('sha256', clientId + baseUrl.origin, 'base64url').slice(0, 6);
   if (!/^[\w-]+$/.test(cookieSuffix))
-    throw new RangeError(`cookieSuffix: ${cookieSuffix} may have only letters, digits, - and _`);
+    throw new RangeError(`cookieSuffix: use only letters, digits, - and _, not ${cookieSuffix}`);
   const cookie = new SessionCookie(`-${cookieSuffix}`, secrets, isSecure);
   const store = new SealedSessionStore(records, cookie, secrets, lifetimes);
   return {
