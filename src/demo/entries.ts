@@ -45,7 +45,7 @@ function redisEntries(redis: RedisClient): Entries {
     async read(key) {
       const entry = await redis.get(`entry:{${key}}`);
       const [expiresAt = '', value] = entry?.split(/ (.*)/s) ?? [];
-      // Redis expires keys by its own clock; ours decides, as it does for sessions.
+      // Redis expires keys by its own clock, but ours decides, as for sessions.
       return Number(expiresAt) > Date.now() ? value : undefined;
     },
     async write(key, value, expiresAt) {

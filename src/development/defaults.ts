@@ -50,7 +50,7 @@ async function importLocalAuthKit() {
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new ConfigError([
-      'AUTHKIT_ISSUER: is not set and the local AuthKit is not installed; set your issuer, or run "npm ci" with development dependencies',
+      'AUTHKIT_ISSUER: is not set, and the local AuthKit is not installed; set your issuer, or run "npm ci" with development dependencies',
     ]);
   }
 }

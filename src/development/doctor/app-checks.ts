@@ -106,7 +106,7 @@ async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> 
 
 const COOKIE = /^(?:__Host-)?sign-in-[\w-]+\./;
 
-/** RFC 6265bis §4.1.3.2: `__Host-` needs Secure, this path and no domain, or browsers drop it. */
+/** RFC 6265bis §4.1.3.2: `__Host-` requires Secure, Path=/ and no Domain, or browsers drop it. */
 function isAccepted(cookie: string, { protocol }: URL): boolean {
   if (!/; path=\/(?:;|$)/i.test(cookie)) return false;
   return protocol === 'http:' || (/; secure/i.test(cookie) && !/; domain=/i.test(cookie));

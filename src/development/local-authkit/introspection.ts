@@ -9,7 +9,7 @@ import type { Application } from './applications.ts';
 import { authenticateClient, formField, refuseClient } from './client-authentication.ts';
 import type { Environment } from './environment.ts';
 
-/** Returns the handler of POST /oauth2/introspection; the form is parsed before it. */
+/** Returns the handler of POST /oauth2/introspection; it expects a parsed form. */
 export function introspection(environment: Environment, provider: () => Provider): RequestHandler {
   return async (req, res) => {
     res.set('cache-control', 'no-store');

@@ -7,7 +7,7 @@ import { authenticateClient, formField, refuseClient } from './client-authentica
 import { revokeChain } from './consents.ts';
 import type { Environment } from './environment.ts';
 
-/** Returns the handler of POST /oauth2/revoke; the form is parsed before it. */
+/** Returns the handler of POST /oauth2/revoke; it expects a parsed form. */
 export function revocation(environment: Environment, provider: () => Provider): RequestHandler {
   return async (req, res) => {
     res.set('cache-control', 'no-store');

@@ -40,7 +40,7 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
   if (process.env['NODE_ENV'] === 'production') {
     throw new LocalAuthKitError(
       'production',
-      'The local AuthKit is for development: set AUTHKIT_ISSUER to your own AuthKit.',
+      'The local AuthKit is for development only; set AUTHKIT_ISSUER to your own AuthKit.',
     );
   }
   const state = await State.open(options.stateFile);

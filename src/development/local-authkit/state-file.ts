@@ -10,7 +10,7 @@ import { newSecret, ulid } from './identifiers.ts';
 import { newSigningKey, type SigningKey } from './signing-keys.ts';
 import { lock } from './state-lock.ts';
 
-/** What a person has allowed an application to do in one organization. */
+/** The scopes a person has allowed an application in one organization. */
 export interface Consent {
   id: string;
   sub: string;

@@ -76,7 +76,7 @@ describe('the local AuthKit', () => {
     const child = run([], { NODE_ENV: 'production' });
     const [printed, [exitCode]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
     expect(exitCode).toBe(1);
-    expect(printed).toMatch(/^The local AuthKit is for development: [^\n]*\n$/);
+    expect(printed).toMatch(/^The local AuthKit is for development only; [^\n]*\n$/);
   });
 
   it('uses a free port when its own is taken', async () => {
