@@ -198,7 +198,7 @@ describe.concurrent('a slow client', () => {
   });
   afterAll(() => app.close());
 
-  /** Sends `start`, then a byte every half second; returns the time to the cut, and the response. */
+  /** Sends `start`, then a byte every half second; returns the time to the cut and the response. */
   async function drip(start: string): Promise<{ ms: number; response: string }> {
     const startedAt = performance.now();
     const socket = connect(app.port, '127.0.0.1').on('error', () => undefined);
