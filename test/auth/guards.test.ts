@@ -1,5 +1,5 @@
-// Guards of pages. A signed-out user is redirected to sign in; a script gets 401, since a redirect
-// to AuthKit is of no use to it.
+// Guards redirect a signed-out user to /login. A script gets 401: it would see the redirect to
+// another origin only as an opaque error.
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';

@@ -11,13 +11,13 @@ afterAll(() => void vi.useRealTimers());
 
 let at: IssuerApp;
 const inOrganization = { accessToken: { org_id: 'org_01' } };
-const says =
+const errorResponse =
   (status: number, error: unknown, headers: object = {}): RequestListener =>
   (_req, res) => {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, String(value));
     json(res, { error }, status);
   };
-const page =
+const htmlResponse =
   (status: number): RequestListener =>
   (_req, res) =>
     void res.writeHead(status, { 'content-type': 'text/html' }).end('<h1>Blocked</h1>');
@@ -44,7 +44,7 @@ describe('with offline_access', () => {
   it.each([400, 401, 403, 429, 500])(
     'invalid_grant with status %i ends the session at once',
     async (status) => {
-      const browser = await due(says(status, 'invalid_grant'));
+      const browser = await due(errorResponse(status, 'invalid_grant'));
       expect(isSentToLogin(await browser.get('/profile'))).toBe(true);
       expect(at.events('session_ended')).toMatchObject([{ reason: 'grant_ended' }]);
       expect(at.events('refresh_failed')).toMatchObject([{ code: 'refresh_refused' }]);
@@ -62,7 +62,7 @@ describe('with offline_access', () => {
   ];
 
   it.each(REFUSALS)('the third refusal with %i %s ends the session', async (status, error) => {
-    const browser = await due(says(status, error));
+    const browser = await due(errorResponse(status, error));
     for (let refusal = 1; refusal <= 2; refusal += 1) {
       expect((await browser.get('/organization')).status).toBe(200);
       expect(at.events('session_ended')).toEqual([]);
@@ -76,7 +76,7 @@ describe('with offline_access', () => {
   it.each(REFUSALS)(
     'a refusal with %i %s one minute after the first ends the session',
     async (status, error) => {
-      const browser = await due(says(status, error));
+      const browser = await due(errorResponse(status, error));
       expect((await browser.get('/profile')).status).toBe(200);
       pass(61);
       expect(isSentToLogin(await browser.get('/profile'))).toBe(true);
@@ -85,9 +85,9 @@ describe('with offline_access', () => {
   );
 
   it('a successful refresh sets the count of refusals back to zero', async () => {
-    const browser = await due(says(403, 'access_denied'));
+    const browser = await due(errorResponse(403, 'access_denied'));
     for (let round = 0; round < 4; round += 1) {
-      at.issuer.vary = { token: says(403, 'access_denied') };
+      at.issuer.vary = { token: errorResponse(403, 'access_denied') };
       expect((await browser.get('/profile')).status).toBe(200);
       pass(10);
       at.issuer.vary = inOrganization;
@@ -105,16 +105,19 @@ describe('with offline_access', () => {
       'invalid_scope',
       'invalid_target',
       'unsupported_grant_type',
-    ].map((error): [string, RequestListener] => [`400 ${error}`, says(400, error)]),
-    ['401 invalid_client', says(401, 'invalid_client', { 'www-authenticate': 'Basic realm="x"' })],
-    ['408 in JSON', says(408, 'access_denied')],
-    ['425 in JSON', says(425, 'access_denied')],
-    ['429 in JSON', says(429, 'access_denied')],
-    ['500 in JSON', says(500, 'access_denied')],
-    ['an HTML page with 403', page(403)],
-    ['an HTML page with 401', page(401)],
-    ['an HTML page with 200', page(200)],
-    ['403 with an error that is no string', says(403, { code: 1010 })],
+    ].map((error): [string, RequestListener] => [`400 ${error}`, errorResponse(400, error)]),
+    [
+      '401 invalid_client',
+      errorResponse(401, 'invalid_client', { 'www-authenticate': 'Basic realm="x"' }),
+    ],
+    ['408 in JSON', errorResponse(408, 'access_denied')],
+    ['425 in JSON', errorResponse(425, 'access_denied')],
+    ['429 in JSON', errorResponse(429, 'access_denied')],
+    ['500 in JSON', errorResponse(500, 'access_denied')],
+    ['an HTML page with 403', htmlResponse(403)],
+    ['an HTML page with 401', htmlResponse(401)],
+    ['an HTML page with 200', htmlResponse(200)],
+    ['403 with an error that is no string', errorResponse(403, { code: 1010 })],
     ['400 with null as its body', (_req, res) => json(res, null, 400)],
     ['400 with a list as its body', (_req, res) => json(res, ['access_denied'], 400)],
     ['a cut connection', (req) => req.socket.destroy()],
@@ -143,19 +146,19 @@ describe('with offline_access', () => {
   });
 
   it('a response that shows a wrong configuration is logged as an error', async () => {
-    const browser = await due(says(400, 'invalid_scope'));
+    const browser = await due(errorResponse(400, 'invalid_scope'));
     await browser.get('/profile');
     expect(at.events('client_refused')).toMatchObject([{ level: 'error' }]);
   });
 
   it('a failed refresh of one session does not stop the refresh of another', async () => {
-    const unlucky = await due(says(503, 'temporarily_unavailable'));
+    const unlucky = await due(errorResponse(503, 'temporarily_unavailable'));
     await unlucky.get('/profile');
     at.issuer.vary = inOrganization;
     const lucky = await at.signedIn();
     pass(270);
     await unlucky.get('/profile');
-    at.issuer.vary = { token: says(503, 'temporarily_unavailable') };
+    at.issuer.vary = { token: errorResponse(503, 'temporarily_unavailable') };
     pass(270);
     await unlucky.get('/profile');
     at.issuer.vary = inOrganization;
@@ -191,7 +194,7 @@ describe('with offline_access', () => {
   it('a wall clock that jumps two hours and back ends no session and stops no refresh', async () => {
     at.issuer.vary = inOrganization;
     const browser = await at.signedIn();
-    at.issuer.vary = { token: says(503, 'temporarily_unavailable') };
+    at.issuer.vary = { token: errorResponse(503, 'temporarily_unavailable') };
     vi.setSystemTime(Date.now() + 7_200_000);
     await browser.get('/profile');
     vi.setSystemTime(Date.now() - 7_200_000);
