@@ -3,6 +3,7 @@
 // exit code 1. `npm run defences -- cookie` tries the threats and defences whose names hold that word.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -32,8 +33,8 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 async function copyProject(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'defences-'));
   const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-  const files = execFileSync('git', listed, { encoding: 'utf8' }).split('\0').filter(Boolean);
-  for (const file of files) await cp(file, join(folder, file));
+  const files = execFileSync('git', listed, { encoding: 'utf8' }).split('\0');
+  for (const file of files.filter((name) => existsSync(name))) await cp(file, join(folder, file));
   await symlink(resolve('node_modules'), join(folder, 'node_modules'), 'junction');
   return folder;
 }
@@ -100,6 +101,7 @@ async function breakDefence(folder: string, defence: Defence): Promise<string | 
   return name === undefined ? undefined : `"${name}": ${reason}`;
 }
 
+if (chosen.length === 0) throw new Error(`no defence has a name with "${word}"`);
 const folder = await copyProject();
 try {
   say(`${chosen.length} defences, and first their tests with all of them in place`);

@@ -880,10 +880,10 @@ export const DEFENCES: Record<string, Defence[]> = {
       name: 'the response to what is not HTTP',
       file: 'src/process/start.ts',
       find: "server.on('clientError', rejectMalformed);",
-      replace: "server.on('clientError', () => undefined);",
+      replace: '',
       test: {
-        file: 'test/app/fuzz.test.ts',
-        title: 'responds to raw bytes that are not HTTP without a 500 or leak',
+        file: 'test/auth/sign-in/length-limits.test.ts',
+        title: 'refuses bytes that are not HTTP with 400 and a message',
       },
     },
   ],

@@ -75,14 +75,14 @@ describe('the defences', () => {
     );
     expect(missing).toEqual([]);
   });
+});
 
-  it.each([
-    ['code twice', 'a response with code twice is refused'],
-    ['the third %i %s ends the session', 'the third 400 access_denied ends the session'],
-    ['signs in ($who)', 'a person signs in (Ada)'],
-  ])('name %s, which ran as %s', (title, name) => {
-    expect(name).toMatch(new RegExp(namePattern(title)));
-  });
+it.each([
+  ['code twice', 'a response with code twice is refused'],
+  ['the third %i %s ends the session', 'the third 400 access_denied ends the session'],
+  ['signs in ($who)', 'a person signs in (Ada)'],
+])('the title "%s" stands for "%s"', (title, name) => {
+  expect(name).toMatch(new RegExp(namePattern(title)));
 });
 
 describe('the supply chain', () => {
