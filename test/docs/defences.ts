@@ -382,7 +382,7 @@ export const DEFENCES: Record<string, Defence[]> = {
     },
   ],
 
-  'A cookie that a script reads, another site sends, or somebody forges': [
+  'A cookie that a script reads, another site sends, or an attacker forges': [
     {
       name: 'HttpOnly of the session',
       file: 'src/auth/session/cookie.ts',
