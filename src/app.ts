@@ -1,7 +1,7 @@
 // The order of all middleware on one screen. It neither listens nor reads the environment.
 import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request } from 'express';
-import { isNoNavigation, type Auth } from './auth/index.ts';
+import { isDeclaredNonNavigation, type Auth } from './auth/index.ts';
 import { errorPages, notFound } from './demo/errors.ts';
 import type { Log } from './process/log.ts';
 import { boundUrl } from './demo/middleware/bounds.ts';
@@ -67,7 +67,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/callback', limits.signIn);
   // A request that is not a navigation starts no sign-in, so it does not count towards the limit.
   app.use('/login', (req, res, next) => {
-    return isNoNavigation(req) ? next() : limits.signIn(req, res, next);
+    return isDeclaredNonNavigation(req) ? next() : limits.signIn(req, res, next);
   });
   // The only page where a visitor can write to the store without signing in.
   app.post('/draft', limits.signIn);

@@ -34,8 +34,8 @@ export interface AuthOptions extends ClientOptions {
   /** Resource indicator (RFC 8707), sent in authorization, token and refresh requests. */
   resource?: string;
   /**
-   * The first one signs and seals; all of them verify and open. Use random secrets of 32 characters
-   * or more; fewer than 16 are refused.
+   * Newest first: the first secret signs and seals, all of them verify and open. Each needs at
+   * least 16 characters; use 32 random ones.
    */
   sessionSecrets: readonly string[];
   /** An unused session ends after this long; default: one day. */
@@ -43,8 +43,8 @@ export interface AuthOptions extends ClientOptions {
   /** Every session ends after this long, used or not; default: seven days. */
   maxSeconds?: number;
   /**
-   * While AuthKit cannot be reached, sessions continue for this long after their access token has
-   * expired; default: one hour. After that, guards respond 503 until AuthKit is back.
+   * Guards accept an expired access token for this long while it cannot be refreshed; default: one
+   * hour. After that they respond with 503; the session does not end.
    */
   staleSeconds?: number;
   /** Where sessions are kept; src/store has two implementations. */

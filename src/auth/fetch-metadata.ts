@@ -4,7 +4,7 @@ import type { Request } from 'express';
 
 /** Whether a browser will show the response as a page: not a fetch, image, prefetch or frame. */
 export function isNavigation(req: Request): boolean {
-  if (isNoNavigation(req)) return false;
+  if (isDeclaredNonNavigation(req)) return false;
   const mode = req.get('sec-fetch-mode');
   if (mode !== undefined) return mode === 'navigate';
   // Without Sec-Fetch headers: a navigation accepts text/html, a script accepts */* or JSON.
@@ -16,7 +16,7 @@ export function isNavigation(req: Request): boolean {
  * fetch, frame or prefetch. False for clients that declare nothing, such as curl, and for Node's
  * fetch, which sends only a mode: browsers send the destination as well.
  */
-export function isNoNavigation(req: Request): boolean {
+export function isDeclaredNonNavigation(req: Request): boolean {
   const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': dest } = req.headers;
   // A service worker that forwards a navigation leaves the destination empty.
   const isPage = dest === 'document' || dest === 'empty';

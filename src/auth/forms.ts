@@ -31,7 +31,8 @@ export const personIn = (req: Request): string => req.authSession?.stored?.userK
 /**
  * Refuses a form whose `person` is not the signed-in user: two users may share a browser, or one
  * may have two accounts, while an old page is still open. It is refused after a sign-out as well,
- * so that its content is not kept for the next user.
+ * so that its content is not kept for the next user. A form that names no user passes: put
+ * `personIn` into the URL of each form.
  * @throws SignInError `other_person`; `login_required` if no user is signed in any more;
  * `store_unavailable` if that is unknown
  */

@@ -124,11 +124,12 @@ function askToSignIn(context: Context, req: Request, res: Response): void {
   res.set('Cache-Control', 'no-store').vary('Sec-Fetch-Mode').vary('Accept');
   const login = `${context.paths.login}?return_to=${encodeURIComponent(pathToReturnTo(context, req))}`;
   if (isNavigation(req)) {
-    // 303 after a POST, so that the browser does not send the form to /login (RFC 9700 §4.12).
+    // 303 after a POST: the browser must not send the form to /login (RFC 9110 §15.4.4).
     res.redirect(isSafe(req) ? 302 : 303, login);
     return;
   }
   const { code, status, message } = new SignInError('login_required');
+  // No WWW-Authenticate: no HTTP authentication scheme describes a session cookie.
   res.status(status).json({ error: code, message, login });
 }
 

@@ -13,6 +13,8 @@
 // One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts,
 // session/sealed-store.ts.
 // One sign-out: forms.ts, sign-out.ts, session/session.ts.
+// Used by all: context.ts, request.ts, errors.ts, events.ts; AuthKit: issuer.ts, issuer-keys.ts;
+// storage: session/records.ts, session/cookie.ts, session/seal.ts.
 import { Router, type Request } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
@@ -28,7 +30,7 @@ export type { AuthOptions, Paths } from './context.ts';
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
 export type { SignInEvent, SignInEventListener } from './events.ts';
 export { isLoopbackHttp } from './issuer.ts';
-export { isNavigation, isNoNavigation, isPrefetch } from './fetch-metadata.ts';
+export { isNavigation, isDeclaredNonNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
 export { personIn, rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
 export type { OwnSession } from './session/list.ts';
@@ -78,11 +80,12 @@ export function createAuth(options: AuthOptions) {
      */
     requireOrganization: guards.requireOrganization(context),
     /**
-     * Mount after requireLogin: asks AuthKit, every `cacheSeconds`, whether the grant is active.
+     * Mount after requireLogin: asks AuthKit whether the grant is active, and reuses a positive
+     * response for `cacheSeconds`; 0 asks for each request.
      */
     requireActiveSession: (cacheSeconds: number) =>
       guards.requireActiveSession(context, cacheSeconds),
-    /** Ends this browser's session and redirects to where a sign-out leads. */
+    /** Ends this browser's session; redirects to the end session endpoint or `paths.signedOut`. */
     signOut: signOut(context),
     /** Like `signOut`, and ends all other sessions of the user, at once on every instance. */
     signOutEverywhere: signOut(context, true),
@@ -90,7 +93,7 @@ export function createAuth(options: AuthOptions) {
     sessions: ownSessions(context),
     /**
      * The access token, for calls your server makes behind `requireFreshToken`; never for a page.
-     * @throws SignInError `login_required` if the session has ended meanwhile
+     * @throws SignInError `login_required` if the session has ended meanwhile; `store_unavailable`
      */
     async accessToken(req: Request): Promise<string> {
       const { stored } = sessionOf(context, req);
@@ -100,7 +103,7 @@ export function createAuth(options: AuthOptions) {
     },
     /** Whether AuthKit advertises revocation; false until AuthKit was reached once. */
     advertisesRevocation: () => issuer.advertises('revocation_endpoint'),
-    /** Whether a sign-out also ends AuthKit's own session; false until AuthKit was reached once. */
+    /** Whether a sign-out also asks AuthKit to end its session; false until it was reached once. */
     advertisesEndSession: () => issuer.advertises('end_session_endpoint'),
     /** For a readiness check. Never rejects. */
     state: () => issuer.state(),

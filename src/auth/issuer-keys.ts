@@ -37,8 +37,8 @@ export class IssuerKeys {
    * Verifies the signature of an ID token from the token endpoint (§3.1.3.7 number 6). Attackers
    * cannot plant one there, so an unknown key is reason enough to fetch the keys at once: it may be
    * new.
-   * @throws SignInError `id_token_invalid`; `issuer_unreachable` or `issuer_timeout` without any
-   * keys
+   * @throws SignInError `id_token_invalid`; `issuer_unreachable` or `issuer_timeout` if the keys
+   * must be fetched and cannot be
    */
   async verify(idToken: string): Promise<void> {
     const isFresh = performance.now() - this.#loadedAt < KEYS_FRESH_MS;

@@ -59,7 +59,7 @@ export class Issuer {
   }
 
   /** The discovered issuer. @throws SignInError until the issuer was reached once */
-  async config(): Promise<Discovered> {
+  async whenDiscovered(): Promise<Discovered> {
     // Discover again in the background, to find moved endpoints without a restart.
     if (this.discovered && this.#age() > MAX_AGE_MS) void this.#discover().catch(() => {});
     const config = this.discovered ?? this.#inFlight;
@@ -157,6 +157,7 @@ async function discoverOnce(
     [client.clockTolerance]: CLOCK_TOLERANCE_S,
     ...(client_secret !== undefined && { client_secret }),
   };
+  // AuthKit documents client_secret_post; the metadata's list of methods is not consulted.
   const authentication =
     client_secret === undefined ? client.None() : client.ClientSecretPost(client_secret);
   // RFC 8252 §8.3: without TLS only on loopback, where no one on the network can listen.

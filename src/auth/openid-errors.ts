@@ -111,8 +111,8 @@ export function secondsToWait({ cause }: SignInError): number {
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);
 
 /**
- * The SignInError for a failed discovery. The issuer must match exactly (OpenID Connect Discovery
- * 1.0 §4.3), so its hint shows both values to the operator.
+ * The SignInError for a failed discovery. The issuer must match as a normalized URL (OpenID
+ * Connect Discovery 1.0 §4.3); the hint shows both values to the operator.
  */
 export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
   const { body } = Object((cause as { cause?: unknown }).cause) as { body?: { issuer?: unknown } };

@@ -7,7 +7,7 @@ import { toSignInError } from './openid-errors.ts';
 import { rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
 import { keysOfPerson } from './session/list.ts';
 import { endSession, sessionOf } from './session/session.ts';
-import { settleCompleted } from './sign-in/attempts.ts';
+import { resetLoopCheck } from './sign-in/attempts.ts';
 import type { User } from './sign-in/user.ts';
 import type { TokenSet } from './tokens/token-set.ts';
 
@@ -23,9 +23,10 @@ export const signOutRoutes = (context: Context): Router =>
 
 /**
  * Ends this browser's session and, with `everywhere`, first all other sessions of the user, at once
- * on every instance. Accepts only requests from pages of this origin. Responds with a 303 redirect
- * to AuthKit's end session endpoint if it advertises one, else to `paths.signedOut`.
- * @throws SignInError `store_unavailable`: no page says "signed out" while the session still exists
+ * on every instance. Refuses a form of another origin or of another user. Responds with a 303
+ * redirect to AuthKit's end session endpoint if it advertises one, else to `paths.signedOut`.
+ * @throws SignInError `cross_site_request`, `other_person`; `store_unavailable`: no page says
+ * "signed out" while the session still exists
  */
 export function signOut(context: Context, everywhere = false): RequestHandler {
   const { store, records, paths, baseUrl } = context;
@@ -41,9 +42,9 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
       await Promise.all(others.map((key) => records.remove(key))).catch(storeFailure);
     }
     if (stored) await endSession(context, req, res);
-    settleCompleted(context, req, res);
+    resetLoopCheck(context, req, res);
     const endSessionUrl = current && endAtAuthKit(context, current.user, record?.tokens);
-    // 303: the browser follows a POST with a GET (RFC 9700 §4.12).
+    // 303: the browser follows a POST with a GET (RFC 9110 §15.4.4).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
   return Router().use(rejectForeignOrigin(baseUrl), rejectOtherUser, end);

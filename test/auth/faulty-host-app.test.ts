@@ -125,7 +125,9 @@ describe('auth.session missing or mounted too late', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const page = await new Browser().open(`http://localhost:${port}/page`);
-    expect(page.body).toContain('app.use(auth.session) is missing, or stands behind what needs it');
+    expect(page.body).toContain(
+      'app.use(auth.session) is missing, or is mounted after what needs it',
+    );
     server.close();
   });
 });

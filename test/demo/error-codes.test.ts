@@ -88,7 +88,7 @@ it('an error page in production holds no hint for developers', async () => {
   const issuer = await startSignInIssuer();
   issuer.vary = { metadata: { issuer: 'https://other.authkit.app' } };
   const app = await startTestApp({ env: issuer.env });
-  const hint = 'advertised issuer';
+  const hint = 'other.authkit.app';
   expect((await new Browser().get(`${app.url}/login`)).body).toContain(hint);
   await app.restart({ NODE_ENV: 'production' });
   const page = await new Browser().get(`${app.url}/login`);

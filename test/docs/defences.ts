@@ -270,7 +270,7 @@ export const DEFENCES: Record<string, Defence[]> = {
     {
       name: 'sub of refreshed tokens',
       file: 'src/auth/tokens/refresh.ts',
-      find: 'if (!isSameGrant(user, clientId, body, next.tokens.accessToken)) {',
+      find: 'if (!isForSameUser(user, clientId, body, next.tokens.accessToken)) {',
       replace: "if (next.tokens.accessToken === '') {",
       test: {
         file: 'test/auth/tokens/refresh.test.ts',
@@ -677,7 +677,7 @@ export const DEFENCES: Record<string, Defence[]> = {
     },
   ],
 
-  'A signed-in user who is told otherwise, by a link or an outage': [
+  'A page that says "signed out" to a signed-in user, after a link or during an outage': [
     {
       name: '503 without the store',
       file: 'src/demo/routes/pages.ts',

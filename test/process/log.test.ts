@@ -66,6 +66,7 @@ async function causeEveryEvent(): Promise<void> {
   const start = await browser.get(`${app.url}/login?return_to=/profile?planted=planted-query`);
   const callback = (await browser.get(start.location ?? '')).location ?? new URL(app.url);
   await browser.open(callback);
+  planted['session'] = valueOf(browser.jar.find('session'));
   await browser.open(callback);
   await new Browser().get(`${app.url}/login?return_to=/reset/planted-9f86d081884c7d65/now`);
   vary.accessToken = { org_id: 'org_02' };
@@ -90,7 +91,8 @@ async function causeEveryEvent(): Promise<void> {
   }
   for (const broken of ['malformed JSON', 'a page', 'a cut answer', 'headers of 100 kB']) {
     const listener = BROKEN[broken];
-    if (listener) faults.set('/oauth2/token', listener);
+    if (!listener) throw new Error(`no response is broken like ${broken}`);
+    faults.set('/oauth2/token', listener);
     await visitDue();
     await new Browser().open(`${app.url}/login`);
   }
@@ -99,6 +101,11 @@ async function causeEveryEvent(): Promise<void> {
   faults.clear();
   await signOutAndTell();
   await refuse();
+}
+
+function valueOf(cookie: { value: string } | undefined): string {
+  if (!cookie) throw new Error('no session cookie');
+  return cookie.value;
 }
 
 /** Another process holds the write lock of the session file; reads must go on. */
@@ -182,7 +189,6 @@ describe('the log', () => {
       code: form?.get('code'),
       'client secret': form?.get('client_secret'),
       'session secret': app.env['SESSION_SECRET'],
-      session: browser.jar.find('session')?.value ?? 'none',
       name: USER.name,
       email: USER.email,
       malformed: 'secret-in',

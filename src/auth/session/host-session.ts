@@ -19,7 +19,8 @@ export function hostSession(context: Context): RequestHandler {
     if (isSecure) Object.defineProperty(req, 'secure', { value: true, configurable: true });
     const { unavailable, stored } = sessionOf(context, req);
     if (unavailable) throw unavailable;
-    // It would take the first cookie of that name, even another application's: show it only ours.
+    // express-session reads the first cookie of this name, which another application may have set:
+    // pass it only the cookie of the session found above.
     const { cookie: header } = req.headers;
     req.headers.cookie = stored && stringifyCookie({ [cookie.name]: cookie.signed(stored.sid) });
     void expressSession(req, res, (cause?: unknown) => {

@@ -2,7 +2,7 @@
 // your own database, implement this interface. All secrets reach it sealed (seal.ts), so it never
 // sees a token.
 
-/** See `insert`. */
+/** `insert` deletes the oldest sessions of a person beyond this number. */
 export const MOST_SESSIONS_PER_PERSON = 50;
 
 /** The part of a session that every request reads, in one round trip. */
@@ -30,7 +30,7 @@ export interface IndexKeys {
   person: string;
   /** Issuer and organization of the access token. */
   organization?: string | undefined;
-  /** Issuer and `sid` of the ID token: the issuer's session that this one originates from. */
+  /** Issuer and `sid` of the ID token, for a back-channel logout endpoint of your own. */
   issuerSession?: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 // What keeps secrets from the store: it gets sealed values, and keyed hashes to find sessions by.
-// Values are sealed by AES-256-GCM. Deriving the key takes two things: a secret of the app, and a
-// context that only the browser's cookie holds (the session id). A copied store alone opens
-// nothing, nor does a leaked secret alone.
+// Values are sealed by AES-256-GCM, under a key derived from a secret of the app and a context. The
+// context of session data is the session id, which only the browser's cookie holds: neither a copied
+// store nor a leaked secret opens a session, nor do both together.
 import crypto from 'node:crypto';
 import type { SignedIn, User } from '../sign-in/user.ts';
 import type { TokenFacts } from '../tokens/token-set.ts';
@@ -31,8 +31,8 @@ function rootsFor(secrets: readonly string[], purpose: string): [Buffer, ...Buff
 
 /**
  * A sealer for one purpose, which opens nothing that was sealed for another. The first secret seals
- * and all of them open, so that secrets can be rotated. The context is a second expand step of the
- * key.
+ * and all of them open, so that secrets can be rotated. Each context has a key of its own:
+ * HMAC-SHA-256 of the context under the root key.
  * @throws RangeError without a secret, or for a short one, which an attacker could guess
  */
 export function createSealer(secrets: readonly string[], purpose: string) {
@@ -89,7 +89,7 @@ export class SessionIndex {
     return [...this.of('person', issuer, sub), unkeyed];
   }
 
-  /** `sid` of an ID token or logout token (OpenID Connect Back-Channel Logout 1.0 §2.1, §2.4). */
+  /** `sid` is that of an ID token (OpenID Connect Back-Channel Logout 1.0 §2.1). */
   of(kind: 'person' | 'organization' | 'sid', issuer: string, id: string): [string, ...string[]] {
     const [current, ...others] = this.#roots;
     const context = JSON.stringify([kind, issuer, id]);

@@ -17,7 +17,7 @@ export interface SignInAttempt {
   /** Milliseconds since the epoch. */
   startedAt: number;
   /** The loop check no longer counts this completed attempt. */
-  isSettled?: boolean;
+  isExempt?: boolean;
 }
 
 /** The attempt that an authorization response belongs to, or why there is none. */
@@ -51,9 +51,9 @@ export const idOf = (state: string) =>
 export function save(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
   const attempts = attemptsOf(context, req);
   const countsAsLoop = (other: SignInAttempt) =>
-    isCompleted(other) && !other.isSettled && attempt.startedAt - other.startedAt < LOOP_WINDOW_MS;
+    isCompleted(other) && !other.isExempt && attempt.startedAt - other.startedAt < LOOP_WINDOW_MS;
   if (!req.authSession?.current && attempts.filter(countsAsLoop).length >= LOOP_LIMIT) {
-    putSettled(context, res, attempts);
+    exemptFromLoopCheck(context, res, attempts);
     throw new SignInError('sign_in_loop');
   }
   for (const { name } of attempts.slice(0, Math.max(0, attempts.length - MAX_ATTEMPTS + 1))) {
@@ -75,12 +75,12 @@ export function find(context: Context, req: Request): FoundAttempt {
 }
 
 /** A sign-out shows that the session worked: attempts completed so far are no loop. */
-export const settleCompleted = (context: Context, req: Request, res: Response) =>
-  putSettled(context, res, attemptsOf(context, req));
+export const resetLoopCheck = (context: Context, req: Request, res: Response) =>
+  exemptFromLoopCheck(context, res, attemptsOf(context, req));
 
-function putSettled(context: Context, res: Response, attempts: SignInAttempt[]): void {
+function exemptFromLoopCheck(context: Context, res: Response, attempts: SignInAttempt[]): void {
   for (const attempt of attempts.filter(isCompleted))
-    put(context, res, { ...attempt, isSettled: true }, LIFETIME_MS);
+    put(context, res, { ...attempt, isExempt: true }, LIFETIME_MS);
 }
 
 /** Marks an attempt as completed. It keeps where it led, for the browser's back button. */
@@ -91,8 +91,8 @@ export function finish(context: Context, res: Response, attempt: SignInAttempt):
 
 /**
  * The authorization response in the callback's query (RFC 6749 §4.1.2, §4.1.2.1); undefined if
- * there is none, or if a parameter is repeated. The length of a code is limited only by that of the
- * URL.
+ * it has neither or both of `code` and `error`, repeats a parameter, or has one of a response type or
+ * mode that was not requested.
  * IMPORTANT: anyone can send a browser here with any query. RFC 6749 §3.1 forbids repeated
  * parameters: two parsers could pick different values.
  */

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Router, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
-import { isNoNavigation } from '../fetch-metadata.ts';
+import { isDeclaredNonNavigation } from '../fetch-metadata.ts';
 import { toSignInError } from '../openid-errors.ts';
 import { beginSession, sessionOf } from '../session/session.ts';
 import { revokeRefreshToken } from '../sign-out.ts';
@@ -43,10 +43,10 @@ export function signInRoutes(context: Context): Router {
 async function startSignIn(context: Context, req: Request, res: Response): Promise<void> {
   // HEAD, prefetches, images and frames must not start a sign-in. Any site can point one here, and
   // the pending attempts would push out a real one.
-  if (req.method === 'HEAD' || isNoNavigation(req)) return void res.status(204).end();
+  if (req.method === 'HEAD' || isDeclaredNonNavigation(req)) return void res.status(204).end();
   const returnTo = sameOriginPath(req.query['return_to'], context.authPaths);
   try {
-    const { config } = await context.issuer.config();
+    const { config } = await context.issuer.whenDiscovered();
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
     attempts.save(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
@@ -69,7 +69,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   if (unavailable) throw unavailable;
   const { id, attempt } = found;
   const { records, onEvent } = context;
-  // A response works once (RFC 9700 §4.7.1) across all instances: while this lease is held, a
+  // `state` is for one-time use (RFC 9700 §2.1), across all instances: while this lease is held, a
   // second request with the same response is refused. After a success the lease is not released.
   const [lease, owner] = [`attempt:${id}`, randomUUID()];
   if (!(await records.acquireLease(lease, owner, ATTEMPT_LEASE_MS).catch(storeFailure))) {
@@ -80,7 +80,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
     const { sub, orgId } = (await signIn(context, req, res, attempt)).user;
     attempts.finish(context, res, attempt);
     onEvent({ event: 'sign_in_completed', attempt: id, sub, orgId });
-    // 303: the browser must not treat the code's URL as the page (RFC 9700 §4.12).
+    // Redirect at once: a URL with a code must not stay in the address bar (RFC 9700 §4.3.1).
     res.redirect(303, attempt.returnTo);
   } catch (cause) {
     // The attempt stays open: a forged or mangled response must not use up what the real one needs.
@@ -94,7 +94,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
 
 /** Redeems the code and begins the session. */
 async function signIn(context: Context, req: Request, res: Response, attempt: SignInAttempt) {
-  const discovered = await context.issuer.config();
+  const discovered = await context.issuer.whenDiscovered();
   const response = await redeemCode(context, discovered.config, req, res, attempt);
   const completed = await completeSignIn(context, discovered, response);
   try {
@@ -134,7 +134,7 @@ function continueOrRefuse({ onEvent }: Context, req: Request, res: Response, fou
   res.redirect(303, returnTo ?? '/');
 }
 
-/** Adds by how much AuthKit's Date header and this server's clock differ; either may be wrong. */
+/** Adds a hint that says how far this server's clock is from AuthKit's Date header. */
 function withClockHint({ issuer: { clockSkewSeconds: skew } }: Context, error: SignInError) {
   const { code, cause, returnTo } = error;
   if (code !== 'clock_skew' || Math.abs(skew) < 2) return error;

@@ -101,7 +101,7 @@ export function redeemCode(
     const onVerified = (response: TokenResponse) => resolve(response);
     const strategy = new AuthKitStrategy('finish', context, config, onVerified);
     const failed = (error: unknown, _user?: unknown, info?: unknown) => {
-      // The strategy reports "access_denied" as a failed authentication, anything else as an error.
+      // Only "access_denied" arrives as a failed authentication; every other failure is an error.
       const { message } = Object(info) as { message?: unknown };
       const reported = new Error(`access_denied: ${String(message)}`);
       reject(error ?? new SignInError('access_denied', { cause: reported }));

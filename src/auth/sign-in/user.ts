@@ -82,7 +82,7 @@ function checkIdToken({ aud, azp, iat, sub }: IDToken, clientId: string): void {
   if (azp !== undefined && azp !== clientId) throw invalid('Its azp names another application.');
   // §2: `sub` has at most 255 characters; everyone with an empty one would be the same user.
   if (sub.trim() === '' || sub.length > MAX_SUB) throw invalid('Its sub is empty or too long.');
-  // Number 10: issued neither in the future nor before this sign-in.
+  // Number 10: `iat` is not in the future and at most ten minutes old.
   const age = Date.now() / 1000 - iat;
   if (age < -CLOCK_TOLERANCE_S || age > MAX_AGE_S + CLOCK_TOLERANCE_S)
     throw new SignInError('clock_skew');

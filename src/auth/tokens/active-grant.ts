@@ -1,6 +1,6 @@
 // For pages that cannot trust even a five-minute-old access token: asks AuthKit whether the grant
-// is still active (RFC 7662). It introspects the refresh token, which is the first to go when a
-// grant is revoked.
+// is still active (RFC 7662). It introspects the refresh token, since an access token may stay active
+// until it expires.
 import { tokenIntrospection } from 'openid-client';
 import type { Context } from '../context.ts';
 import { SignInError } from '../errors.ts';
@@ -32,7 +32,7 @@ export async function isGrantActive(context: Context, id: SessionId, user: User)
 
 async function introspect(context: Context, { refreshToken, accessToken }: TokenSet, user: User) {
   const { clientId, issuer } = context;
-  const { config } = await issuer.config();
+  const { config } = await issuer.whenDiscovered();
   const isConfidential = config.clientMetadata().client_secret !== undefined;
   if (!isConfidential || !config.serverMetadata().introspection_endpoint)
     throw new SignInError('introspection_unavailable');

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SignInError, storeFailure } from '../errors.ts';
 import type { SessionRecords } from '../session/records.ts';
 
-// A crashed holder delays the others by this at most. It is shorter than the time for which AuthKit
-// still accepts a refresh token that the crashed holder has spent.
+// A crashed holder delays the others by this at most. Kept short: AuthKit may accept a rotated refresh
+// token again only for a short, undocumented time (the local AuthKit: ten seconds).
 const LEASE_MS = 5_000;
 const RENEW_EVERY_MS = 1_000;
 const POLL_EVERY_MS = 15;

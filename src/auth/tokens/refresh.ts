@@ -1,6 +1,6 @@
 // Refreshes the access token before it expires: once per session, however many requests, processes
-// and machines see that it is due. A refresh token works once (rotation, RFC 9700 §2.2.2); using it
-// again may end the whole session.
+// and machines see that it is due. AuthKit rotates refresh tokens, and reuse of an old one may revoke
+// the whole grant (RFC 9700 §4.14.2).
 // In order: refreshIfDue -> one promise per process -> one lease for all instances -> refresh
 // request (RFC 6749 §6) -> compare-and-set.
 import type { Request } from 'express';
@@ -19,7 +19,7 @@ import { Backoff } from './backoff.ts';
 import { refreshLease, withLease } from './lease.ts';
 import { GrantRefusal, isConfigError, recordRefusal, toRefusal } from './refusals.ts';
 import type { Refusals } from './refusals.ts';
-import { isSameGrant, isDue, isTokenResponse, malformedMembers, toTokens } from './token-set.ts';
+import { isForSameUser, isDue, isTokenResponse, malformedMembers, toTokens } from './token-set.ts';
 import type { Tokens } from './token-set.ts';
 
 /** The current facts; why the session continues without new ones; or that it has ended. */
@@ -108,7 +108,7 @@ export class Refresher {
    */
   async #requestTokens({ key, user }: Due, record: StoredTokens): Promise<Tokens> {
     const { issuer, clientId, scope, resource, onEvent } = this.#context;
-    const { observedBy } = await issuer.config();
+    const { observedBy } = await issuer.whenDiscovered();
     // Without `resource` in this request too, AuthKit uses the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
     let response: { status: number; body: unknown } | undefined;
@@ -129,7 +129,7 @@ export class Refresher {
     this.#backoff.reset(key);
     this.#refusals.delete(key);
     const next = toTokens(body, user.issuer, scope, record);
-    if (!isSameGrant(user, clientId, body, next.tokens.accessToken)) {
+    if (!isForSameUser(user, clientId, body, next.tokens.accessToken)) {
       void revokeRefreshToken(this.#context, next.tokens);
       throw new SignInError('user_mismatch');
     }

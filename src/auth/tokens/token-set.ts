@@ -83,7 +83,8 @@ export function toTokens(
   const idToken = text(response.id_token) ?? previous?.tokens.idToken;
   const claims = claimsOf(accessToken);
   const now = Date.now();
-  // RFC 6749 §5.1, §6: without `scope`, the scope granted before or else the requested one applies.
+  // Without `scope` in the response: that of the access token, a JWT at AuthKit; else the scope
+  // granted before, or the requested one (RFC 6749 §5.1, §6).
   const scope = text(response.scope) ?? text(claims['scope']);
   const granted = scope?.split(' ').filter(Boolean) ?? previous?.facts.scope;
   const lifetime = lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS;
@@ -130,7 +131,7 @@ export function isTokenResponse(body: unknown): body is ResponseBody {
  * ID token if it can be read (OpenID Connect Core §12.2). The ID token's signature and times are
  * not checked: it grants nothing, and TLS authenticates the sender.
  */
-export function isSameGrant(user: Identity, clientId: string, body: ResponseBody, token: string) {
+export function isForSameUser(user: Identity, clientId: string, body: ResponseBody, token: string) {
   const { iss = user.issuer, sub = user.sub, aud = clientId } = claimsOf(body.id_token);
   const isSame = iss === user.issuer && sub === user.sub && [aud].flat().includes(clientId);
   return isSame && isAbout(user, token);
