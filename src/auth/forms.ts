@@ -23,8 +23,8 @@ export function rejectForeignOrigin(baseUrl: URL): RequestHandler {
 }
 
 /**
- * Names the signed-in user in a form's URL, as `?person=`: a keyed hash, which does not reveal who
- * it is; empty when no user is signed in.
+ * Names the signed-in user in a form's URL, as `?person=`: a keyed hash of issuer and sub, which does
+ * not reveal who it is; empty when no user is signed in.
  */
 export const personIn = (req: Request): string => req.authSession?.stored?.userKeys[0] ?? '';
 

@@ -1,5 +1,6 @@
-// Route guards: the user is signed in, has a fresh access token, has an organization, has a grant
-// that AuthKit still calls active. Guards trust only what `auth.session` has read.
+// Route guards: the user is signed in, has a fresh access token, has an organization, has an active
+// grant. A grant is what the user allowed this app at AuthKit: it begins with a sign-in, its refresh
+// token stands for it, and AuthKit can end it. Guards trust only what `auth.session` has read.
 import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
@@ -25,6 +26,7 @@ async function ensureSignedIn(context: Context, refresher: Refresher, req: Reque
   const session = sessionOf(context, req);
   if (session.unavailable) throw session.unavailable;
   if (session.current) {
+    // 'fresh', 'ended', or the error of a failed refresh, with which the page may still open.
     const result = await refresher.refreshIfDue(req);
     if (result === 'ended') await endSession(context, req, res);
     else if (result !== 'fresh') {
@@ -85,7 +87,8 @@ export function requireOrganization(context: Context): RequestHandler {
 }
 
 /**
- * Mount after requireLogin: asks AuthKit whether the grant is active, at most every `cacheSeconds`.
+ * Mount after requireLogin: asks AuthKit whether the grant is active, unless it said so within the
+ * last `cacheSeconds`.
  * An inactive grant ends the session. Without a response, the request is refused.
  * @throws SignInError `introspection_unavailable`, `issuer_unreachable` and the like
  */

@@ -1,6 +1,6 @@
-// The issuer as this application knows it: discovered in the background until it is found once,
-// then asked again for readiness checks. While AuthKit cannot be reached, the app serves its
-// public pages and keeps using the metadata it already has.
+// The issuer, AuthKit's address: its metadata (endpoints, algorithms) is discovered in the background
+// until it is found once, then asked for again by readiness checks. While AuthKit cannot be reached,
+// the app serves its public pages and keeps using the metadata it already has.
 // OpenID Connect Discovery 1.0 §4: https://openid.net/specs/openid-connect-discovery-1_0.html
 import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
@@ -21,7 +21,10 @@ export interface Discovered {
   config: client.Configuration;
   /** They verify the ID token of a sign-in. */
   keys: IssuerKeys;
-  /** For one request: `onResponse` gets the response even if the library rejects it. */
+  /**
+   * For one request: `onResponse` gets the response even if the library rejects it, since it may
+   * hold a new refresh token.
+   */
   observedBy: (onResponse: (status: number, body: unknown) => void) => client.Configuration;
 }
 

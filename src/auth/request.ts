@@ -9,9 +9,9 @@ import type { TokenFacts } from './tokens/token-set.ts';
 export interface AuthSession {
   /** The createAuth instance that read it: two in one app do not trust each other's sessions. */
   readonly readBy: object;
-  /** The session that this browser's cookie names, if there is one. */
+  /** The decrypted session that this browser's cookie names, signed in or not. */
   stored?: StoredSession;
-  /** The signed-in user's session; absent when no user is signed in. */
+  /** `stored`, once accepted as this application's and not ended; absent without a signed-in user. */
   current?: SignedInSession;
   /** Set when the session could not be read, so that the user is unknown. */
   unavailable?: SignInError;

@@ -6,7 +6,7 @@ import { sign, unsign } from 'cookie-signature';
 import { LRUCache } from 'lru-cache';
 
 export interface SessionId {
-  /** The secret that only the browser's cookie holds. */
+  /** The secret that only the browser's cookie holds; not the `sid` claim of an ID token. */
   sid: string;
   /** The session's key in the store, a hash: it does not reveal the cookie. */
   key: string;

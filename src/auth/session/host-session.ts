@@ -1,4 +1,4 @@
-// `req.session` for your own routes, in the same store as sign-in.
+// `req.session` for the host, which is your app: for its own routes, in the same store as sign-in.
 import { stringifyCookie } from 'cookie';
 import type { RequestHandler } from 'express';
 import type { Context } from '../context.ts';

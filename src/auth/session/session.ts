@@ -61,7 +61,7 @@ async function acceptSession(context: Context, req: Request, res: Response, stor
   if (new URL(signedIn.user.issuer).href !== context.issuerUrl.href) return;
   const now = Date.now();
   const unusedMs = now - lastSeenAt;
-  // The store ends unused sessions too, but by the idle time that applied when they were last used.
+  // The store ends unused sessions too, but does not know of an idle time that was shortened since.
   if (now >= signedIn.endsAt || unusedMs > idleMs + touchIntervalMs(idleMs)) return;
   // A refresh token was requested but not granted. Since AuthKit is never asked about it again, the
   // session could outlive its grant. Anyone can remove `offline_access` in the address bar.

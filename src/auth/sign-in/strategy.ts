@@ -1,8 +1,8 @@
 // The two steps of a sign-in, run by passport with openid-client's strategy:
 // `buildAuthorizationRequest` builds the authorization request, `redeemCode` exchanges the code in
-// the response for tokens. By default, the strategy sends neither state nor nonce to an issuer that
-// advertises S256, lets the query decide whether a request starts or finishes a sign-in, and keeps
-// one pending sign-in per session.
+// the response for tokens. The strategy of openid-client sends neither state nor nonce to an issuer
+// that advertises PKCE, lets the query decide whether a request starts or finishes a sign-in, and
+// keeps one pending sign-in per session. This file changes all three.
 import type { Request, Response } from 'express';
 import { randomNonce, randomState, type Configuration } from 'openid-client';
 import { Strategy, type AuthenticateOptions, type VerifyFunction } from 'openid-client/passport';
@@ -70,7 +70,8 @@ export async function buildAuthorizationRequest(
   const options = { ...resourceOf(context), ...(isLoginForced && { prompt: 'login' }) };
   const location = await new Promise<string>((resolve, reject) => {
     const strategy = new AuthKitStrategy('start', context, config, () => undefined);
-    // Captures passport's redirect, which would be sent before the attempt's cookie is set.
+    // passport can only redirect, and the attempt's cookie must be set first: this stand-in for the
+    // response hands over the URL.
     const redirect = {
       setHeader: (name: string, value: string) => void (name === 'Location' && resolve(value)),
       end: () => undefined,

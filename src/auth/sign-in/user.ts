@@ -73,7 +73,8 @@ export async function completeSignIn(client: Client, issuer: Discovered, respons
 }
 
 /**
- * The checks of OpenID Connect Core §3.1.3.7 that openid-client leaves out.
+ * The checks of OpenID Connect Core §3.1.3.7, by their numbers there, that openid-client leaves out.
+ * `aud` names the applications that the token is for, `azp` the one that requested it.
  * @throws SignInError `id_token_invalid` or `clock_skew`
  */
 function checkIdToken({ aud, azp, iat, sub }: IDToken, clientId: string): void {

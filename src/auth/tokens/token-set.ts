@@ -65,9 +65,8 @@ export function isAbout(user: Identity, accessToken: string): boolean {
 export type ResponseBody = { [name in keyof TokenEndpointResponse]?: unknown };
 
 /**
- * Takes from a token response what is kept. Without a `refresh_token` or `id_token` in a refresh
- * response, the previous one is kept (RFC 6749 §6, OpenID Connect Core §12.2), and likewise without
- * a usable access token. Once an ID token has been checked, it is kept only as the hint for an
+ * Takes from a token response what is kept. If a refresh response lacks a usable token of one kind,
+ * the previous one is kept (RFC 6749 §6, OpenID Connect Core §12.2). Once an ID token has been checked, it is kept only as the hint for an
  * end_session endpoint.
  */
 export function toTokens(
