@@ -38,7 +38,7 @@ export const DEFAULT_MAX_SECONDS = 604_800;
 /** A shorter secret could be guessed; src/auth does not accept one. */
 const MIN_SECRET_LENGTH = 16;
 
-/** One entry per variable; the README's table and .env.example list the same ones. */
+/** One entry per variable; docs/configuration.md and .env.example list the same ones. */
 export const settings = z.object({
   AUTHKIT_ISSUER: url('is not a URL; set https://<subdomain>.authkit.app')
     .refine((issuer) => !issuer || issuer.protocol === 'https:' || isLoopbackHttp(issuer), {

@@ -168,7 +168,7 @@ const KINDS: Record<string, Kind> = {
   'status 500': 'away',
   'status 503': 'away',
   'status 429': 'away',
-  'a cut answer': 'away',
+  'a truncated response': 'away',
   'a dropped connection': 'away',
   'bytes that are no HTTP': 'away',
   'headers of 100 kB': 'away',

@@ -20,7 +20,7 @@ afterEach(() => api.close());
 /** Holds every introspection response back until the returned function is called. */
 function hold(response: unknown, code = 200) {
   const held: (() => void)[] = [];
-  api.issuer.answer(introspectionPath, (_req, res) => {
+  api.issuer.respondAt(introspectionPath, (_req, res) => {
     held.push(() => json(res, response, code));
   });
   return () => held.splice(0).forEach((go) => go());
@@ -48,7 +48,7 @@ describe('introspection', () => {
     const statuses = await together(Array<string>(20).fill(token), letGo);
     expect(new Set(statuses)).toEqual(new Set([503]));
     expect(api.events.filter(({ event }) => event === 'introspection_failed')).toHaveLength(1);
-    api.issuer.answer(introspectionPath, undefined);
+    api.issuer.respondAt(introspectionPath, undefined);
     expect(await api.status(token)).toBe(200);
   });
 

@@ -104,7 +104,7 @@ describe('a failed introspection', () => {
   ];
   test.each(outages)('due to %s gives 503 with Retry-After', async (_name, listener) => {
     shortenDeadlines();
-    api.issuer.answer(introspectionPath, listener);
+    api.issuer.respondAt(introspectionPath, listener);
     const response = await callWith(api.url, await api.issuer.sign());
     expect(response.status).toBe(503);
     expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
@@ -118,7 +118,7 @@ describe('a failed introspection', () => {
   });
 
   test('due to an endpoint missing from discovery gives 503', async () => {
-    api.issuer.answer('/.well-known/openid-configuration', (_req, res) =>
+    api.issuer.respondAt('/.well-known/openid-configuration', (_req, res) =>
       json(res, { issuer: api.issuer.url, jwks_uri: `${api.issuer.url}/oauth2/jwks` }),
     );
     expect(await api.status(await api.issuer.sign())).toBe(503);

@@ -328,8 +328,8 @@ describe('an outage of the issuer', () => {
     const token = await longLived();
     expect(await status(token)).toBe(200);
     shortenDeadlines();
-    api.issuer.answer(discovery, () => {});
-    api.issuer.answer(jwks, () => {});
+    api.issuer.respondAt(discovery, () => {});
+    api.issuer.respondAt(jwks, () => {});
     passTime(11 * minute);
     expect(await status(token)).toBe(200);
     passTime(10 * second);
@@ -380,7 +380,7 @@ describe('a faulty issuer', () => {
     async (_name, path, listener) => {
       const token = await longLived();
       shortenDeadlines();
-      api.issuer.answer(path, listener);
+      api.issuer.respondAt(path, listener);
       const started = performance.now();
       expect(await status(token)).toBe(503);
       expect(performance.now() - started).toBeLessThan(2000);
@@ -390,7 +390,7 @@ describe('a faulty issuer', () => {
         reason: expect.stringMatching(/^(unreachable|bad_response|issuer_mismatch|insecure_url): /),
       });
       restoreDeadlines();
-      api.issuer.answer(path, undefined);
+      api.issuer.respondAt(path, undefined);
       passTime(6 * second);
       expect(await status(token)).toBe(200);
     },
@@ -398,7 +398,7 @@ describe('a faulty issuer', () => {
 
   test('with another issuer in its metadata is logged with both issuers side by side', async () => {
     const advertised = `${api.issuer.url}/tenant`;
-    api.issuer.answer(discovery, (_req, res) => json(res, { issuer: advertised }));
+    api.issuer.respondAt(discovery, (_req, res) => json(res, { issuer: advertised }));
     await status(await api.issuer.sign());
     const text = JSON.stringify(api.events);
     expect(text).toContain(`configured as ${api.issuer.url}/ but its metadata names ${advertised}`);
@@ -419,7 +419,9 @@ describe('a faulty issuer', () => {
       null,
       'x',
     ];
-    api.issuer.answer(jwks, (_req, res) => json(res, { keys: [...published, api.issuer.key.jwk] }));
+    api.issuer.respondAt(jwks, (_req, res) =>
+      json(res, { keys: [...published, api.issuer.key.jwk] }),
+    );
     expect(await status(await api.issuer.sign())).toBe(200);
     expect(await status(await api.issuer.sign({}, {}, spare))).toBe(401);
     for (const kid of ['weak', 'private', 'private-in-part', 'other-alg', 'other-use', 'odd']) {

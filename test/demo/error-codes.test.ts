@@ -7,7 +7,7 @@ import { PAGE_ERROR_CODES } from '../../src/demo/errors.ts';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
 import { startSignInIssuer } from '../support/authkit/sign-in-issuer.ts';
 import { Browser } from '../support/browser/browser.ts';
-import { answerOf, codeOn, withParameters } from '../support/browser/callback.ts';
+import { authorizationResponseFor, codeOn, withParameters } from '../support/browser/callback.ts';
 import { plainText } from '../support/browser/forms.ts';
 
 it.each([...SIGN_IN_ERROR_CODES, ...PAGE_ERROR_CODES])(
@@ -31,7 +31,7 @@ describe('an error page', () => {
 
   it('says what happened and what to do, and has its code and reference in the log', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser, { returnTo: '/sessions?a=b' });
+    const response = await authorizationResponseFor(app, browser, { returnTo: '/sessions?a=b' });
     const page = await browser.get(withParameters(response, { code: 'not-the-code' }));
     const { message } = new SignInError('code_refused');
     const advice = ADVICE['code_refused'];
@@ -53,7 +53,7 @@ describe('an error page', () => {
   it('shows no text from the request', async () => {
     const evil = { error: 'evil<b>', error_description: 'Call 555-EVIL', error_uri: 'http://evil' };
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     const page = await browser.get(withParameters(response, { code: [], ...evil }));
     expect(codeOn(page)).toBe('authorization_refused');
     expect(page.body).not.toMatch(/evil/i);
@@ -74,7 +74,7 @@ describe('an error page', () => {
 
   it('leaves code and state out of the log', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     await browser.get(withParameters(response, { iss: 'https://other.example' }));
     await browser.get(response);
     const log = JSON.stringify(app.log);

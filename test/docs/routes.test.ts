@@ -45,7 +45,7 @@ function routesBelow(layers: readonly Layer[], parent = ''): string[] {
   });
 }
 
-/** The Express app that answers there. */
+/** The Express app at this URL. */
 async function expressAt(url: string): Promise<Express> {
   const found = new Promise<Express>((resolve) => {
     subscribe('http.server.response.finish', (message) => {
@@ -62,16 +62,16 @@ test('no other route is there', async () => {
   const there = new Set(routesBelow(stack));
   // The document of RFC 9728 is a middleware: its path follows from the resource.
   const documented = routes.filter((route) => !route.endsWith('/oauth-protected-resource'));
-  // HEAD is answered where GET is; ALL says 405 to other methods of a path.
+  // HEAD works where GET does; ALL responds with 405 to other methods of a path.
   const asked = [...there].filter((route) => /^(?:GET|POST|PUT|PATCH|DELETE|OPTIONS) /.test(route));
   expect(asked.toSorted()).toEqual(documented.toSorted());
   const paths = new Set(routes.map((route) => route.split(' ')[1]));
   const others = [...there].filter((route) => !paths.has(route.split(' ')[1]));
-  // The stylesheet, and the API's own answer for what is not there.
+  // The stylesheet, and the API's own 404.
   expect(others.toSorted()).toEqual(['USE /api', 'USE /assets']);
 });
 
-// A middleware without a path could answer for any: what scanners ask for first.
+// A middleware without a path could respond to any; these are what scanners request first.
 test.each([
   '/nothing-here',
   '/admin',

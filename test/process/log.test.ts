@@ -89,7 +89,7 @@ async function causeEveryEvent(): Promise<void> {
     faults.set(fault, (_req, res) => json(res, body, status));
     await visitDue();
   }
-  for (const broken of ['malformed JSON', 'a page', 'a cut answer', 'headers of 100 kB']) {
+  for (const broken of ['malformed JSON', 'a page', 'a truncated response', 'headers of 100 kB']) {
     const listener = BROKEN[broken];
     if (!listener) throw new Error(`no response is broken like ${broken}`);
     faults.set('/oauth2/token', listener);

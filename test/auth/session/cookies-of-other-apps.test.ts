@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import type { AuthOptions } from '../../../src/auth/index.ts';
-import { answerOf, outcome, whoIs } from '../../support/browser/callback.ts';
+import { authorizationResponseFor, outcome, whoIs } from '../../support/browser/callback.ts';
 import { startHostApp } from '../../support/app/host.ts';
 import { CLIENT_ID, startSignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
 
@@ -77,7 +77,7 @@ describe('two applications on one host', () => {
   });
 
   it('keep five pending sign-ins each, and drop none of the other', async () => {
-    const response = await answerOf(portal, browser, { person: 'Ada' });
+    const response = await authorizationResponseFor(portal, browser, { person: 'Ada' });
     for (let count = 0; count < 7; count += 1) await browser.get(`${forum.url}/login`);
     expect(await outcome(browser, response)).toEqual([303, '/profile']);
   });
@@ -128,7 +128,7 @@ describe('several cookies of one name', () => {
 
   it('are all tried for a pending sign-in, which no planted cookie drops', async () => {
     const browser = new Browser();
-    const response = await answerOf(forum, browser);
+    const response = await authorizationResponseFor(forum, browser);
     const { name = '', value = '' } =
       [...browser.jar.cookies.values()].find((cookie) => cookie.name.startsWith('sign-in-')) ?? {};
     const [prefix = ''] = name.split('.');

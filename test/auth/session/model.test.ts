@@ -101,7 +101,7 @@ const COMMANDS = [
     makeDue(model, browser);
     world.rotating.mode = 'fail';
     expect((await world.visit(browser, host)).status).toBe(200);
-    world.rotating.mode = 'answer';
+    world.rotating.mode = 'respond';
     model.exchanges += 1;
     pass(model, 31);
   }),

@@ -95,7 +95,7 @@ async function plantTokens(name: string): Promise<void> {
 
 /** A sign-in with a known code, every page of the app, a refresh, and failures that quote secrets. */
 async function live(): Promise<void> {
-  issuer.answer('/oauth2/introspection', (_req, res) => json(res, { active: true }));
+  issuer.respondAt('/oauth2/introspection', (_req, res) => json(res, { active: true }));
   await plantTokens('first');
   const login = see(await browser.get(`${app.url}/login?return_to=/profile`));
   issuer.vary.idToken = {

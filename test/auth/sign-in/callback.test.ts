@@ -6,7 +6,13 @@ import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
-import { answerOf, codeOn, outcome, whoIs, type Outcome } from '../../support/browser/callback.ts';
+import {
+  authorizationResponseFor,
+  codeOn,
+  outcome,
+  whoIs,
+  type Outcome,
+} from '../../support/browser/callback.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -20,7 +26,7 @@ afterAll(() => app.close());
 describe('an authorization response that was used', () => {
   it('redirects to the same page each time it comes again (the back button)', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser, { returnTo: '/sessions' });
+    const response = await authorizationResponseFor(app, browser, { returnTo: '/sessions' });
     expect(await outcome(browser, response)).toEqual([303, '/sessions']);
     const session = browser.jar.find('session')?.value;
     expect(await outcome(browser, response)).toEqual([303, '/sessions']);
@@ -31,7 +37,7 @@ describe('an authorization response that was used', () => {
 
   it('is refused after a sign-out, on a page that links to a new sign-in', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser, { returnTo: '/sessions' });
+    const response = await authorizationResponseFor(app, browser, { returnTo: '/sessions' });
     await browser.open(response);
     await browser.post('/logout');
     const page = await browser.get(response);
@@ -42,7 +48,7 @@ describe('an authorization response that was used', () => {
 
   it('signs in once when four copies arrive at the same moment', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     const windows = Array.from({ length: 4 }, () => {
       const each = new Browser();
       each.jar.copyFrom(browser.jar);
@@ -56,23 +62,23 @@ describe('an authorization response that was used', () => {
 
 describe('an authorization response for another browser', () => {
   it('is refused where no sign-in is pending', async () => {
-    const response = await answerOf(app, new Browser());
+    const response = await authorizationResponseFor(app, new Browser());
     const other = new Browser();
     expect(await outcome(other, response)).toEqual([400, 'attempt_missing']);
     expect(other.jar.names()).toEqual([]);
   });
 
   it('is refused where another sign-in is pending, which still completes', async () => {
-    const response = await answerOf(app, new Browser(), { person: 'Bruno' });
+    const response = await authorizationResponseFor(app, new Browser(), { person: 'Bruno' });
     const other = new Browser();
-    const own = await answerOf(app, other, { person: 'Ada' });
+    const own = await authorizationResponseFor(app, other, { person: 'Ada' });
     expect(await outcome(other, response)).toEqual([400, 'state_mismatch']);
     expect(await outcome(other, own)).toEqual([303, '/profile']);
     expect(await whoIs(other, app)).toBe('Ada Lindqvist');
   });
 
   it('does not replace the signed-in user (login CSRF)', async () => {
-    const attackers = await answerOf(app, new Browser(), { person: 'Bruno' });
+    const attackers = await authorizationResponseFor(app, new Browser(), { person: 'Bruno' });
     const victim = await signIn(app, { person: 'Ada' });
     expect(await outcome(victim, attackers)).toEqual([303, '/']);
     expect(await whoIs(victim, app)).toBe('Ada Lindqvist');
@@ -80,7 +86,7 @@ describe('an authorization response for another browser', () => {
 
   it('is refused when the cookie of the attempt was tampered with', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     const attempt = [...browser.jar.cookies.values()].find(({ name }) =>
       name.startsWith('sign-in-'),
     );
@@ -110,7 +116,7 @@ describe('an authorization response that comes late', () => {
 describe('a method other than GET', () => {
   it.each(['POST', 'PUT', 'DELETE', 'PATCH'])('%s gets 405 and spends nothing', async (method) => {
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     const page = await browser.fetch(response, { method, headers: { accept: 'text/html' } });
     expect([page.status, page.headers.allow]).toEqual([405, 'GET, HEAD']);
     expect(JSON.parse(page.body)).toMatchObject({ error: 'method_not_allowed' });
@@ -125,7 +131,7 @@ describe('a method other than GET', () => {
 
   it('HEAD spends nothing', async () => {
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     const { status, headers } = await browser.fetch(response, { method: 'HEAD' });
     expect([status, headers['set-cookie']]).toEqual([200, undefined]);
     expect(await outcome(browser, response)).toEqual([303, '/profile']);
@@ -142,7 +148,7 @@ it('a malformed request target is refused, and does not fail with 500', async ()
 
 it('a response is refused with an attempt that this app did not seal', async () => {
   const other = new Browser();
-  const response = await answerOf(app, other);
+  const response = await authorizationResponseFor(app, other);
   const name = other.jar.names().find((each) => each.startsWith('sign-in-'));
   const state = response.searchParams.get('state');
   const made = { state, nonce: 'n', codeVerifier: 'v', returnTo: '/', startedAt: Date.now() };

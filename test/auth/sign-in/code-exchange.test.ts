@@ -3,7 +3,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, untilReady, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
-import { answerOf, codeOn, outcome, whoIs } from '../../support/browser/callback.ts';
+import {
+  authorizationResponseFor,
+  codeOn,
+  outcome,
+  whoIs,
+} from '../../support/browser/callback.ts';
 import { startRedis } from '../../support/store/redis.ts';
 import { withParts } from '../../support/machine/with-parts.ts';
 
@@ -33,7 +38,7 @@ describe('the callback while an endpoint of AuthKit fails', () => {
     await app.restart();
     await untilReady(app);
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     app.authKit.control.fault(fault);
     const page = await browser.get(response);
     expect([page.status, codeOn(page)]).toEqual([status, code]);
@@ -48,7 +53,7 @@ describe('the callback while an endpoint of AuthKit fails', () => {
 
   it('keeps the signed-in user signed in', async () => {
     const browser = await signIn(app, { person: 'Ada' });
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     app.authKit.control.fault({ endpoint: 'token', kind: 'status', status: 500 });
     expect(await outcome(browser, response)).toEqual([503, 'issuer_unreachable']);
     expect(await whoIs(browser, app)).toBe('Ada Lindqvist');
@@ -59,7 +64,7 @@ it('a wrong client secret is refused as client_refused, and logged as an error',
   const wrong = 'not-the-secret-of-this-application';
   const app = await startTestApp({ env: { OAUTH_APP_CLIENT_SECRET: wrong } });
   const browser = new Browser();
-  const response = await answerOf(app, browser);
+  const response = await authorizationResponseFor(app, browser);
   expect(await outcome(browser, response)).toEqual([502, 'client_refused']);
   expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
   // Operators search the log for this.
@@ -75,7 +80,7 @@ withParts('redis-server').it(
     const app = await startTestApp({ env: { REDIS_URL: redis.url } });
     await untilReady(app);
     const browser = new Browser();
-    const response = await answerOf(app, browser);
+    const response = await authorizationResponseFor(app, browser);
     await redis.stop();
     expect(await outcome(browser, response)).toEqual([503, 'store_unavailable']);
     expect((await browser.get(app.url)).status).toBe(200);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import {
-  answerOf,
+  authorizationResponseFor,
   codeOn,
   outcome,
   whoIs,
@@ -61,7 +61,7 @@ describe.each(rows)(
   (_input, change, forVisitors, forSignedIn) => {
     it('is refused, and the genuine response still signs in', async () => {
       const browser = new Browser();
-      const response = await answerOf(app, browser);
+      const response = await authorizationResponseFor(app, browser);
       const changed = withParameters(response, change);
       expect(await outcome(browser, changed)).toEqual(forVisitors);
       expect(browser.jar.find('session')).toBeUndefined();
@@ -71,7 +71,7 @@ describe.each(rows)(
 
     it('leaves the signed-in user as they were', async () => {
       const browser = await signIn(app, { person: 'Ada' });
-      const response = await answerOf(app, browser, { returnTo: '/sessions' });
+      const response = await authorizationResponseFor(app, browser, { returnTo: '/sessions' });
       const changed = withParameters(response, change);
       expect(await outcome(browser, changed)).toEqual(forSignedIn);
       expect(await whoIs(browser, app)).toBe('Ada Lindqvist');

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser } from '../../support/browser/browser.ts';
-import { answerOf, outcome, whoIs } from '../../support/browser/callback.ts';
+import { authorizationResponseFor, outcome, whoIs } from '../../support/browser/callback.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -17,8 +17,8 @@ describe('two tabs at AuthKit at the same time', () => {
     'each return to their own page when the %s one finishes first',
     async (one) => {
       const browser = new Browser();
-      const first = await answerOf(app, browser, { returnTo: '/profile' });
-      const second = await answerOf(app, browser, { returnTo: '/sessions?tab=2' });
+      const first = await authorizationResponseFor(app, browser, { returnTo: '/profile' });
+      const second = await authorizationResponseFor(app, browser, { returnTo: '/sessions?tab=2' });
       const inOrder = one === 'first' ? [first, second] : [second, first];
       const ends = [];
       for (const response of inOrder) ends.push((await browser.get(response)).location?.href);
@@ -30,7 +30,7 @@ describe('two tabs at AuthKit at the same time', () => {
 
   it('each return to their own page when they start at the same moment', async () => {
     const browser = new Browser();
-    await answerOf(app, browser);
+    await authorizationResponseFor(app, browser);
     const pages = ['/profile', '/organization', '/sessions'];
     const starts = await Promise.all(
       pages.map((path) => browser.get(`${app.url}/login?return_to=${path}`)),
@@ -47,7 +47,7 @@ describe('two tabs at AuthKit at the same time', () => {
 
   it('may be two users, of whom the last to finish is signed in', async () => {
     const browser = new Browser();
-    const bruno = await answerOf(app, browser, { person: 'Bruno' });
+    const bruno = await authorizationResponseFor(app, browser, { person: 'Bruno' });
     await browser.get(`${app.url}/login?prompt=login&return_to=/sessions`);
     const start = await browser.get(`${app.url}/login?prompt=login&return_to=/sessions`);
     await browser.open(start.location ?? '');
@@ -64,9 +64,10 @@ describe('pending attempts of one browser', () => {
     const browser = new Browser();
     const paths = ['/?1', '/?2', '/?3', '/?4', '/?5'];
     const responses = [];
-    for (const returnTo of paths) responses.push(await answerOf(app, browser, { returnTo }));
+    for (const returnTo of paths)
+      responses.push(await authorizationResponseFor(app, browser, { returnTo }));
     expect(attemptsIn(browser)).toHaveLength(5);
-    responses.push(await answerOf(app, browser, { returnTo: '/?6' }));
+    responses.push(await authorizationResponseFor(app, browser, { returnTo: '/?6' }));
     expect(attemptsIn(browser)).toHaveLength(5);
 
     const [oldest, ...others] = responses;

@@ -75,7 +75,7 @@ describe('a page that needs an active session', () => {
   it('asks for every request with 0 seconds, and refuses a value that is no time', async () => {
     const issuer = await startSignInIssuer();
     issuer.vary = { metadata: { introspection_endpoint: `${issuer.url}/oauth2/introspection` } };
-    issuer.answer('/oauth2/introspection', (_req, res) => json(res, { active: true }));
+    issuer.respondAt('/oauth2/introspection', (_req, res) => json(res, { active: true }));
     const application = { clientId: CLIENT_ID, clientSecret: 'a-client-secret-of-the-tests' };
     const host = await startHostApp(
       { issuer: new URL(issuer.url), ...application },
@@ -186,7 +186,7 @@ describe('during a refresh', () => {
     // AuthKit invalidates the old token, tells the introspection so, then responds to the refresh.
     const spent = gate();
     const told = gate();
-    issuer.answer('/oauth2/introspection', async (_req, res) => {
+    issuer.respondAt('/oauth2/introspection', async (_req, res) => {
       await spent.opened;
       json(res, { active: issuer.hits.get('/oauth2/introspection') !== 1 });
       told.open();

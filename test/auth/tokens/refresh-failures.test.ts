@@ -12,7 +12,7 @@ let at: IssuerApp;
 
 vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
 afterAll(() => void vi.useRealTimers());
-beforeEach(() => at.calm());
+beforeEach(() => at.reset());
 
 const status =
   (code: number, body: unknown = 'out of order', headers = {}): RequestListener =>

@@ -14,7 +14,7 @@ let at: IssuerApp;
 beforeAll(async () => {
   at = await startIssuerApp();
 });
-beforeEach(() => at.calm());
+beforeEach(() => at.reset());
 afterAll(async () => {
   await at.stop();
   vi.useRealTimers();

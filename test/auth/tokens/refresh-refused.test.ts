@@ -38,7 +38,7 @@ describe('with offline_access', () => {
   beforeAll(async () => {
     at = await startIssuerApp();
   });
-  beforeEach(() => at.calm());
+  beforeEach(() => at.reset());
   afterAll(() => at.stop());
 
   it.each([400, 401, 403, 429, 500])(
@@ -211,7 +211,7 @@ describe('without offline_access', () => {
   beforeAll(async () => {
     at = await startIssuerApp({ OAUTH_SCOPE: 'openid profile email' });
   });
-  beforeEach(() => at.calm());
+  beforeEach(() => at.reset());
   afterAll(() => at.stop());
 
   it('a session stays, but its organization ends five minutes after the access token', async () => {

@@ -9,7 +9,7 @@ let at: IssuerApp;
 
 vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
 afterAll(() => void vi.useRealTimers());
-beforeEach(() => at.calm());
+beforeEach(() => at.reset());
 
 describe('an access token', () => {
   beforeAll(async () => {

@@ -24,7 +24,7 @@ beforeEach(async () => {
   events = [];
   issuer = await startSignInIssuer();
   issuer.vary = { metadata: { revocation_endpoint: `${issuer.url}/oauth2/revocation` } };
-  issuer.answer('/oauth2/revocation', (req, res) => {
+  issuer.respondAt('/oauth2/revocation', (req, res) => {
     void text(req).then((body) => revoked.push(new URLSearchParams(body).get('token')));
     res.end();
   });

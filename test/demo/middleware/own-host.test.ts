@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { Browser, type Page } from '../../support/browser/browser.ts';
-import { answerOf, codeOn, outcome } from '../../support/browser/callback.ts';
+import { authorizationResponseFor, codeOn, outcome } from '../../support/browser/callback.ts';
 
 let app: TestApp;
 let elsewhere: string;
@@ -137,7 +137,7 @@ describe('an untrusted proxy', () => {
 
 it('an authorization response under another host name still completes the sign-in', async () => {
   const browser = new Browser();
-  const response = await answerOf(app, browser);
+  const response = await authorizationResponseFor(app, browser);
   const renamed = new URL(response);
   renamed.hostname = '127.0.0.1';
   const { location } = await browser.get(renamed);

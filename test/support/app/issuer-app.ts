@@ -15,7 +15,7 @@ export interface IssuerApp {
   refreshes(): URLSearchParams[];
   events(name: string): LogLine[];
   /** Resets variations, log and pauses before each test. */
-  calm(): void;
+  reset(): void;
   stop(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function startIssuerApp(env: Record<string, string> = {}): Promise<
     },
     refreshes: () => issuer.exchanges.filter((form) => form.get('grant_type') === 'refresh_token'),
     events: (name) => app.log.filter(({ event }) => event === name),
-    calm() {
+    reset() {
       pass(60);
       issuer.vary = {};
       app.log.splice(0);

@@ -72,19 +72,19 @@ export const BROKEN: Record<string, RequestListener> = {
   'status 500': status(500),
   'status 503': status(503),
   'status 429': status(429),
-  'an oversized answer': respondWith(`{"padding":"${MEGABYTE}"}`),
+  'an oversized response': respondWith(`{"padding":"${MEGABYTE}"}`),
   // A megabyte in about a kilobyte: only a limit on the decompressed body stops it.
-  'an oversized answer, compressed': (_req, res) =>
+  'an oversized response, compressed': (_req, res) =>
     void res
       .writeHead(200, { ...JSON_HEAD, 'content-encoding': 'gzip' })
       .end(gzipSync(`{"padding":"${MEGABYTE}"}`)),
-  'a cut answer': (_req, res) => {
+  'a truncated response': (_req, res) => {
     res.writeHead(200, { ...JSON_HEAD, 'content-length': '1000' });
     res.write('{"issuer":', () => res.socket?.destroy());
   },
   'malformed JSON': respondWith('{"access_token":"secret-in-malformed-json'),
   'a list': respondWith('[]'),
-  'an empty answer': respondWith(''),
+  'an empty response': respondWith(''),
   'a page': respondWith('<h1>secret-in-a-page</h1>', { 'content-type': 'text/html' }),
   'a redirect': (_req, res) => void res.writeHead(302, { location: TRAP }).end(),
   'a redirect that keeps the method': (_req, res) =>
@@ -96,8 +96,8 @@ export const BROKEN: Record<string, RequestListener> = {
 };
 /** Responses that never end: only the client's deadline stops them. */
 export const ENDLESS: Record<string, RequestListener> = {
-  'no answer': () => undefined,
-  'an answer whose body never comes': (_req, res) => {
+  'no response': () => undefined,
+  'a response whose body never comes': (_req, res) => {
     res.writeHead(200, JSON_HEAD).flushHeaders();
   },
   'a byte every 100 ms, for ever': (_req, res) => {

@@ -28,7 +28,7 @@ export interface TestIssuer {
   /** The number of requests to each path. */
   hits: Map<string, number>;
   /** Replaces the response of a path; undefined restores the normal one. */
-  answer(path: string, listener: RequestListener | undefined): void;
+  respondAt(path: string, listener: RequestListener | undefined): void;
   /** Handlers that take precedence at their path while they are set. */
   faults: Map<string, RequestListener>;
   introspections: IntrospectionCall[];
@@ -81,7 +81,7 @@ export async function startIssuer(): Promise<TestIssuer> {
     faults: new Map(),
     introspections: [],
     introspect: (claims) => ({ active: true, token_type: 'access_token', ...claims }),
-    answer: (path, listener) =>
+    respondAt: (path, listener) =>
       void (listener === undefined ? replaced.delete(path) : replaced.set(path, listener)),
     claims: (extra) => ({ ...defaultClaims(url), ...extra }),
     sign: (extra, header, by = issuer.key) =>

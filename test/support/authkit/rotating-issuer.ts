@@ -10,7 +10,7 @@ export interface RotatingIssuer {
   /** The number of refresh requests. */
   refreshes: () => number;
   /** How they are treated: `fail` gives 503, `hold` spends the token and sends no response. */
-  mode: 'answer' | 'fail' | 'hold';
+  mode: 'respond' | 'fail' | 'hold';
   /** Runs a sign-in, which starts a chain of refresh tokens; resolves to the name of the chain. */
   duringSignIn(signIn: () => Promise<void>): Promise<string>;
   endChain(name: string): void;
@@ -44,7 +44,7 @@ export async function startRotatingIssuer(): Promise<RotatingIssuer> {
 
   const self: RotatingIssuer = {
     issuer,
-    mode: 'answer',
+    mode: 'respond',
     refreshes: () => refreshes,
     async duringSignIn(signIn) {
       const chain = `chain${(chains += 1)}`;

@@ -48,7 +48,7 @@ export async function startSignInIssuer(): Promise<SignInIssuer> {
   };
   const own = { vary: {}, exchanges: [], authorizations: [], env };
   const self: SignInIssuer = Object.assign(issuer, own);
-  issuer.answer('/.well-known/openid-configuration', (_req, res) =>
+  issuer.respondAt('/.well-known/openid-configuration', (_req, res) =>
     json(res, {
       issuer: url,
       authorization_endpoint: `${url}/oauth2/authorize`,
@@ -59,12 +59,12 @@ export async function startSignInIssuer(): Promise<SignInIssuer> {
       ...self.vary.metadata,
     }),
   );
-  issuer.answer('/oauth2/authorize', (req, res) => authorize(self, req, res));
-  issuer.answer('/oauth2/token', (req, res) => {
+  issuer.respondAt('/oauth2/authorize', (req, res) => authorize(self, req, res));
+  issuer.respondAt('/oauth2/token', (req, res) => {
     if (self.vary.token) self.vary.token(req, res);
     else void exchange(self, req, res);
   });
-  issuer.answer('/oauth2/userinfo', (req, res) => {
+  issuer.respondAt('/oauth2/userinfo', (req, res) => {
     const { userInfo } = self.vary;
     if (typeof userInfo === 'function') userInfo(req, res);
     else json(res, { sub: 'user_01', ...userInfo });

@@ -4,7 +4,7 @@ import { Browser, type Page } from './browser.ts';
 import { plainText } from './forms.ts';
 
 /** Goes through AuthKit's screens; returns the callback URL, which is not requested yet. */
-export async function answerOf(
+export async function authorizationResponseFor(
   app: TestApp,
   browser: Browser,
   { person = 'Bruno', returnTo = '/profile' } = {},

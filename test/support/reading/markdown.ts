@@ -79,7 +79,7 @@ export function anchors(markdown: string): string[] {
 export interface Arrow {
   from: string;
   to: string;
-  isAnswer: boolean;
+  isResponse: boolean;
   text: string;
 }
 
@@ -89,7 +89,7 @@ export function arrows(diagram: string): Arrow[] {
   return found.map(([, from = '', line, to = '', text = '']) => ({
     from,
     to,
-    isAnswer: line === '--',
+    isResponse: line === '--',
     text,
   }));
 }

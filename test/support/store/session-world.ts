@@ -28,7 +28,7 @@ export class World {
   async begin(): Promise<void> {
     this.#browsers = new Map();
     this.#chains = new Map();
-    this.rotating.mode = 'answer';
+    this.rotating.mode = 'respond';
     await this.endSlowPage();
     for (const host of [0, 1]) if (!this.#hosts[host]) await this.start(host);
   }
@@ -91,7 +91,7 @@ export class World {
     });
     this.#hosts[host]?.crash();
     await lost;
-    this.rotating.mode = 'answer';
+    this.rotating.mode = 'respond';
     await this.start(host);
     // The lease must expire: the test's clock does it in a file, but Redis has its own clock.
     const keys = await this.#redis?.command('KEYS lease:*');
