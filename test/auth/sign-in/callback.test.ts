@@ -149,7 +149,12 @@ it('a malformed request target is refused, and does not fail with 500', async ()
 it('a response is refused with an attempt that this app did not seal', async () => {
   const other = new Browser();
   const response = await authorizationResponseFor(app, other);
-  const name = other.jar.names().find((each) => each.startsWith('sign-in-'));
+  // Not jar.names(), which leaves the application's suffix out.
+  const attempts = [...other.jar.cookies.values()].filter(({ name }) =>
+    name.startsWith('sign-in-'),
+  );
+  const name = attempts[0]?.name ?? 'none';
+  expect(name).toContain('.');
   const state = response.searchParams.get('state');
   const made = { state, nonce: 'n', codeVerifier: 'v', returnTo: '/', startedAt: Date.now() };
   const browser = new Browser();
