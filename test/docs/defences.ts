@@ -776,7 +776,7 @@ export const DEFENCES: Record<string, Defence[]> = {
     params.set('redirect_uri', \`http://\${req.headers.host}/callback\`);`,
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
-        title: 'in Host, X-Forwarded-Host or Forwarded does not appear in the response of %s',
+        title: 'completes a sign-in, however long it takes at AuthKit',
       },
     },
     {
