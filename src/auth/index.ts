@@ -1,5 +1,5 @@
 // COPY THIS FOLDER (with src/store): sign-in with WorkOS AuthKit for Express pages.
-// Licence: MIT, or 0BSD for what you copy, whichever you prefer.
+// License: MIT, or 0BSD for what you copy, whichever you prefer.
 //
 // Wire it in this order:
 //   const auth = createAuth({ issuer, clientId, clientSecret, baseUrl, sessionSecrets, records });

@@ -1,5 +1,5 @@
 // COPY THIS FOLDER to make an Express API accept AuthKit's access tokens. It needs only jose.
-// Licence: MIT, or 0BSD for what you copy, as you like.
+// License: MIT, or 0BSD for what you copy, as you like.
 //
 // Read: require-token.ts (the guard) -> read-token.ts -> verify-token.ts -> issuer.ts -> keys.ts ->
 // discovery.ts -> errors.ts (responses); as needed: guards.ts, introspection.ts, metadata.ts.

@@ -1,7 +1,7 @@
 // Where sessions are kept: one SQLite file, or Redis for several machines. COPY THIS FOLDER
 // together with src/auth, whose session/records.ts defines what a session store must do. If you use
 // one engine only, copy its folder, types.ts and errors.ts, without this file and the other engine.
-// Licence: MIT, or 0BSD for what you copy, as you like.
+// License: MIT, or 0BSD for what you copy, as you like.
 import type { RedisClient } from './redis/client.ts';
 import type { Store, StoreEventListener } from './types.ts';
 

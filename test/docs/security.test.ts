@@ -1,10 +1,10 @@
-// SECURITY.md claims no defence without a test that fails when it is taken away: its rows, the entries of
-// defences.ts, the code and the tests agree. `npm run defences` takes the defences away.
+// SECURITY.md claims no defense without a test that fails when it is taken away: its rows, the entries of
+// defenses.ts, the code and the tests agree. `npm run defenses` takes the defenses away.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inlineCode, readText, section, tableRows } from '../support/reading/markdown.ts';
-import { DEFENCES, namePattern } from './defences.ts';
+import { DEFENSES, namePattern } from './defenses.ts';
 
 const text = readText('.github/SECURITY.md');
 
@@ -35,32 +35,32 @@ const unique = (values: string[]) => [...new Set(values)].toSorted();
 describe('threats', () => {
   const rows = tableRows(section(text, 'Threats'));
 
-  it('are those of defences.ts, in the same order', () => {
-    expect(rows.map(([threat]) => threat)).toEqual(Object.keys(DEFENCES));
+  it('are those of defenses.ts, in the same order', () => {
+    expect(rows.map(([threat]) => threat)).toEqual(Object.keys(DEFENSES));
     expect(rows.length).toBeGreaterThan(30);
   });
 
-  it.each(rows)('%s: names the code and the tests of its defences', (...cells) => {
+  it.each(rows)('%s: names the code and the tests of its defenses', (...cells) => {
     expect(cells).toHaveLength(4);
     for (const cell of cells) expect(cell).not.toMatch(/^[-–?\s]*$/);
     const [threat = '', , code = '', tests = ''] = cells;
-    const defences = DEFENCES[threat] ?? [];
+    const defenses = DEFENSES[threat] ?? [];
     expect(unique(linked(code).map(({ file }) => file))).toEqual(
-      unique(defences.map(({ file }) => file)),
+      unique(defenses.map(({ file }) => file)),
     );
     const named = linked(tests).flatMap(({ file, titles }) =>
       titles.map((title) => `${file} "${title}"`),
     );
-    const failing = defences.map(({ test }) => `${test.file} "${test.title}"`);
+    const failing = defenses.map(({ test }) => `${test.file} "${test.title}"`);
     expect(unique(named)).toEqual(unique(failing));
   });
 });
 
-describe('the defences', () => {
-  const defences = Object.values(DEFENCES).flat();
+describe('the defenses', () => {
+  const defenses = Object.values(DEFENSES).flat();
 
   it('are each found once in the code', () => {
-    const edits = defences.flatMap((defence) => [defence, ...(defence.also ?? [])]);
+    const edits = defenses.flatMap((defense) => [defense, ...(defense.also ?? [])]);
     const stale = edits.flatMap(({ file, find }) => {
       const count = textOf(file).split(find).length - 1;
       return count === 1 ? [] : [`${file} holds ${count} times: ${find}`];
@@ -70,7 +70,7 @@ describe('the defences', () => {
   });
 
   it('name tests that are there', () => {
-    const missing = defences.flatMap(({ test: { file, title } }) =>
+    const missing = defenses.flatMap(({ test: { file, title } }) =>
       textOf(file).includes(title) ? [] : [`${file} has no test "${title}"`],
     );
     expect(missing).toEqual([]);

@@ -60,7 +60,7 @@ interface Exit {
   ms: number;
 }
 
-async function signalled(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+async function signaled(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
   const startedAt = performance.now();
   const exited: Promise<unknown[]> = once(child, 'exit');
   child.kill(signal);
@@ -79,7 +79,7 @@ async function open(bytes = ''): Promise<Socket> {
 describe('shutdown', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends an idle process with 0 on %s', async (signal) => {
     await run();
-    const { code, ms } = await signalled(signal);
+    const { code, ms } = await signaled(signal);
     expect(code).toBe(0);
     expect(ms).toBeLessThan(5_000);
   });
@@ -91,7 +91,7 @@ describe('shutdown', () => {
     await open('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:');
     const used = await open(`GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await once(used, 'data');
-    const { code, ms } = await signalled();
+    const { code, ms } = await signaled();
     expect(code).toBe(0);
     expect(ms).toBeLessThan(10_000);
   });
@@ -110,7 +110,7 @@ describe('shutdown', () => {
       return browser.get(response.location ?? '');
     });
     await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 5_000 });
-    const ended = signalled();
+    const ended = signaled();
     await vi.waitFor(() => expect(open()).rejects.toThrow(/ECONNREFUSED/), 1_500);
     const pages = await Promise.all(completing);
     const seen = pages.map(({ status, location }) => `${status} ${location?.pathname}`);
@@ -137,7 +137,7 @@ describe('shutdown', () => {
     ];
     await open(`${lines.join('\r\n')}\r\n\r\nhandle=`);
     await delay(300);
-    const { code, ms } = await signalled();
+    const { code, ms } = await signaled();
     expect(code).toBe(0);
     expect(ms).toBeGreaterThan(10_000);
     expect(ms).toBeLessThan(30_000);
@@ -148,7 +148,7 @@ describe('shutdown', () => {
     await open('GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:');
     child.kill('SIGTERM');
     await delay(300);
-    expect(await signalled()).toMatchObject({ code: 1 });
+    expect(await signaled()).toMatchObject({ code: 1 });
   });
 
   withParts('redis-server').it.each(['paused', 'down'])(
@@ -158,7 +158,7 @@ describe('shutdown', () => {
       await run({ REDIS_URL: redis.url });
       if (how === 'paused') redis.pause();
       else await redis.stop();
-      const { code, ms } = await signalled();
+      const { code, ms } = await signaled();
       expect(code).toBe(0);
       expect(ms).toBeLessThan(10_000);
       await redis.close();
@@ -170,7 +170,7 @@ describe('SIGTERM during the start', () => {
   it.each([300, 450, 600, 900])('ends the process soon after %i ms', async (ms) => {
     launch();
     await delay(ms);
-    const exit = await signalled();
+    const exit = await signaled();
     // Before its handler is installed, the signal itself ends the process.
     expect(exit.signal ?? exit.code).toSatisfy((seen) => seen === 0 || seen === 'SIGTERM');
     expect(exit.ms).toBeLessThan(10_000);
@@ -184,7 +184,7 @@ describe('SIGTERM during the start', () => {
     const connected = once(silent, 'connection');
     launch({ REDIS_URL: `redis://127.0.0.1:${at}` });
     await connected;
-    const { code, ms } = await signalled();
+    const { code, ms } = await signaled();
     expect(code).toBe(0);
     expect(ms).toBeLessThan(10_000);
     silent.close();

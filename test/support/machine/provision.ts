@@ -1,6 +1,6 @@
 // Runs once before all tests (globalSetup of vitest.config.ts). As root on Debian it installs the parts
 // that are missing; elsewhere it says on one line each what is skipped. In CI a missing part fails the
-// run: a defence whose test was skipped is not proven.
+// run: a defense whose test was skipped is not proven.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { findExecutable, isMissing, partNames, PARTS } from './parts.ts';

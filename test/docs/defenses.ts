@@ -1,5 +1,5 @@
-// The defences that .github/SECURITY.md claims, by the threat of its row. Each entry takes one defence out
-// of the source, and names the test that then fails. `npm run defences` tries them all;
+// The defenses that .github/SECURITY.md claims, by the threat of its row. Each entry takes one defense out
+// of the source, and names the test that then fails. `npm run defenses` tries them all;
 // security.test.ts checks that no entry is stale.
 
 interface Edit {
@@ -9,10 +9,10 @@ interface Edit {
   replace: string;
 }
 
-export interface Defence extends Edit {
+export interface Defense extends Edit {
   /** What is taken away. */
   name: string;
-  /** Further edits that the same defence needs. */
+  /** Further edits that the same defense needs. */
   also?: Edit[];
   /** `title` is a part of the test's full name, as its file writes it. */
   test: { file: string; title: string };
@@ -28,7 +28,7 @@ export const namePattern = (title: string): string =>
     .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
     .join('.*');
 
-export const DEFENCES: Record<string, Defence[]> = {
+export const DEFENSES: Record<string, Defense[]> = {
   'A response for another browser or another sign-in (CSRF, code injection)': [
     {
       name: 'state',

@@ -1,13 +1,13 @@
-// `npm run defences`: in a copy of the project, takes each defence of .github/SECURITY.md away, one at a
+// `npm run defenses`: in a copy of the project, takes each defense of .github/SECURITY.md away, one at a
 // time, and runs the test that its row names. A test that still passes proves nothing, and ends this with
-// exit code 1. `npm run defences -- cookie` tries the threats and defences whose names hold that word.
+// exit code 1. `npm run defenses -- cookie` tries the threats and defenses whose names hold that word.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DEFENCES, namePattern, type Defence } from '../test/docs/defences.ts';
+import { DEFENSES, namePattern, type Defense } from '../test/docs/defenses.ts';
 
 interface Outcome {
   passed: string[];
@@ -23,15 +23,15 @@ interface Report {
 
 const LONGEST_RUN_MS = 600_000;
 const word = process.argv.slice(2).join(' ').toLowerCase();
-const chosen = Object.entries(DEFENCES)
-  .flatMap(([threat, defences]) => defences.map((defence) => ({ ...defence, threat })))
+const chosen = Object.entries(DEFENSES)
+  .flatMap(([threat, defenses]) => defenses.map((defense) => ({ ...defense, threat })))
   .filter(({ threat, name }) => `${threat} ${name}`.toLowerCase().includes(word));
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** The files that git knows or would add, and the installed packages. */
 async function copyProject(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'defences-'));
+  const folder = await mkdtemp(join(tmpdir(), 'defenses-'));
   const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const files = execFileSync('git', listed, { encoding: 'utf8' }).split('\0');
   for (const file of files.filter((name) => existsSync(name))) await cp(file, join(folder, file));
@@ -85,9 +85,9 @@ async function control(folder: string): Promise<string[]> {
   return problems;
 }
 
-/** Takes the defence away and puts it back; returns how the named test failed, undefined if it did not. */
-async function breakDefence(folder: string, defence: Defence): Promise<string | undefined> {
-  const edits = [defence, ...(defence.also ?? [])];
+/** Takes the defense away and puts it back; returns how the named test failed, undefined if it did not. */
+async function breakDefense(folder: string, defense: Defense): Promise<string | undefined> {
+  const edits = [defense, ...(defense.also ?? [])];
   const originals = new Map<string, string>();
   for (const { file, find, replace } of edits) {
     const path = join(folder, file);
@@ -95,27 +95,27 @@ async function breakDefence(folder: string, defence: Defence): Promise<string | 
     if (!originals.has(path)) originals.set(path, text);
     await writeFile(path, text.split(find).join(replace));
   }
-  const { file, title } = defence.test;
+  const { file, title } = defense.test;
   const { failed } = await runTests(folder, file, namePattern(title));
   for (const [path, text] of originals) await writeFile(path, text);
   const [name, reason] = failed[0] ?? [];
   return name === undefined ? undefined : `"${name}": ${reason}`;
 }
 
-if (chosen.length === 0) throw new Error(`no defence has a name with "${word}"`);
+if (chosen.length === 0) throw new Error(`no defense has a name with "${word}"`);
 const folder = await copyProject();
 try {
-  say(`${chosen.length} defences, and first their tests with all of them in place`);
+  say(`${chosen.length} defenses, and first their tests with all of them in place`);
   const problems = await control(folder);
   for (const problem of problems) say(`CONTROL   ${problem}`);
   let survivors = 0;
-  for (const defence of chosen) {
-    const failure = await breakDefence(folder, defence);
+  for (const defense of chosen) {
+    const failure = await breakDefense(folder, defense);
     if (failure === undefined) survivors += 1;
-    say(`${failure === undefined ? 'SURVIVES' : 'proven  '}  ${defence.threat}: ${defence.name}`);
-    say(`          ${failure ?? `${defence.test.file} still passes "${defence.test.title}"`}`);
+    say(`${failure === undefined ? 'SURVIVES' : 'proven  '}  ${defense.threat}: ${defense.name}`);
+    say(`          ${failure ?? `${defense.test.file} still passes "${defense.test.title}"`}`);
   }
-  say(`${chosen.length - survivors} of ${chosen.length} defences are proven`);
+  say(`${chosen.length - survivors} of ${chosen.length} defenses are proven`);
   process.exitCode = survivors + problems.length > 0 ? 1 : 0;
 } finally {
   await rm(folder, { recursive: true, force: true });
