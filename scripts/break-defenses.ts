@@ -85,8 +85,11 @@ async function control(folder: string): Promise<string[]> {
   return problems;
 }
 
-/** Takes the defense away and puts it back; returns how the named test failed, undefined if it did not. */
-async function breakDefense(folder: string, defense: Defense): Promise<string | undefined> {
+/** Takes the defense away and puts it back; returns whether the named test failed, and how. */
+async function breakDefense(
+  folder: string,
+  defense: Defense,
+): Promise<[isProven: boolean, what: string]> {
   const edits = [defense, ...(defense.also ?? [])];
   const originals = new Map<string, string>();
   for (const { file, find, replace } of edits) {
@@ -96,10 +99,12 @@ async function breakDefense(folder: string, defense: Defense): Promise<string | 
     await writeFile(path, text.split(find).join(replace));
   }
   const { file, title } = defense.test;
-  const { failed } = await runTests(folder, file, namePattern(title));
+  const { passed, failed } = await runTests(folder, file, namePattern(title));
   for (const [path, text] of originals) await writeFile(path, text);
   const [name, reason] = failed[0] ?? [];
-  return name === undefined ? undefined : `"${name}": ${reason}`;
+  if (name !== undefined) return [true, `"${name}": ${reason}`];
+  // A file that cannot be loaded, or a setup that fails, proves nothing either.
+  return [false, `${file} ${passed.length > 0 ? 'still passes' : 'did not run'} "${title}"`];
 }
 
 if (chosen.length === 0) throw new Error(`no defense has a name with "${word}"`);
@@ -110,10 +115,10 @@ try {
   for (const problem of problems) say(`CONTROL   ${problem}`);
   let survivors = 0;
   for (const defense of chosen) {
-    const failure = await breakDefense(folder, defense);
-    if (failure === undefined) survivors += 1;
-    say(`${failure === undefined ? 'SURVIVES' : 'proven  '}  ${defense.threat}: ${defense.name}`);
-    say(`          ${failure ?? `${defense.test.file} still passes "${defense.test.title}"`}`);
+    const [isProven, what] = await breakDefense(folder, defense);
+    if (!isProven) survivors += 1;
+    say(`${isProven ? 'proven  ' : 'SURVIVES'}  ${defense.threat}: ${defense.name}`);
+    say(`          ${what}`);
   }
   say(`${chosen.length - survivors} of ${chosen.length} defenses are proven`);
   process.exitCode = survivors + problems.length > 0 ? 1 : 0;
