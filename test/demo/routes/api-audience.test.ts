@@ -1,5 +1,6 @@
-// Whatever API_AUDIENCE is, the API accepts no ID token. If API_AUDIENCE is unset or holds the
-// application's own client id, the log says what to set: at start, and with each refusal it causes.
+// The API accepts no ID token of its own application, whatever API_AUDIENCE is. If API_AUDIENCE is
+// unset or holds the application's client id, the log says what to set: at start, and with each
+// refusal it causes.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { callWith } from '../../support/app/bearer-app.ts';
