@@ -51,7 +51,7 @@ function start(env: Record<string, string>): Started {
 
 async function startedAt(port: number, env: Record<string, string> = {}): Promise<Started> {
   const started = start({ PORT: String(port), ...env });
-  await vi.waitUntil(() => started.stdout.includes('Open ') || started.stderr, { timeout: 20_000 });
+  await vi.waitUntil(() => started.stdout.includes('Open ') || started.stderr, { timeout: 60_000 });
   return started;
 }
 

@@ -90,7 +90,9 @@ describe('an authorization response for another browser', () => {
     const attempt = [...browser.jar.cookies.values()].find(({ name }) =>
       name.startsWith('sign-in-'),
     );
-    if (attempt) attempt.value = `A${attempt.value.slice(1)}B`;
+    // Another first character: decoders ignore surplus bits of the last.
+    const [first, ...rest] = attempt?.value ?? '';
+    if (attempt) attempt.value = [first === 'A' ? 'B' : 'A', ...rest].join('');
     expect(await outcome(browser, response)).toEqual([400, 'attempt_missing']);
   });
 });
