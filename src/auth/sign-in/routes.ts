@@ -70,7 +70,8 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   const { id, attempt } = found;
   const { records, onEvent } = context;
   // `state` is for one-time use (RFC 9700 §2.1), across all instances: while this lease is held, a
-  // second request with the same response is refused. After a success the lease is not released.
+  // lock in the store that expires by itself, a second request with the same response is refused.
+  // After a success the lease is not released.
   const [lease, owner] = [`attempt:${id}`, randomUUID()];
   if (!(await records.acquireLease(lease, owner, ATTEMPT_LEASE_MS).catch(storeFailure))) {
     const { returnTo } = attempt;
