@@ -1,6 +1,6 @@
 // The process: reads the settings, starts the app, prints the banner.
-import dotenv from 'dotenv';
 import { ConfigError, parseConfig, type Config } from '../config/config.ts';
+import { loadEnvFile } from '../config/env-file.ts';
 import { complete } from '../development/defaults.ts';
 import { createLog, type Log } from './log.ts';
 import { portOf, startApp } from './start.ts';
@@ -9,7 +9,7 @@ import { startLines } from './banner.ts';
 /** Resolves to a function that closes everything. Exits with code 1 if the app cannot start. */
 export async function main(): Promise<() => Promise<void>> {
   try {
-    dotenv.config({ quiet: true });
+    loadEnvFile();
     const settings = parseConfig(process.env);
     const { app, local } = await start(settings, createLog(settings.logLevel));
     return async () => {

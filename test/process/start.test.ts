@@ -1,7 +1,7 @@
 // The process as `npm start` runs it, in an empty folder: its settings, output and exit codes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +126,21 @@ describe('the start', () => {
       '  LOG_LEVEL: is not a log level; set fatal, error, warn, info, debug, trace or silent',
       '',
     ]);
+  });
+
+  it.each([
+    ['UTF-16', Buffer.from('\uFEFFPORT=1\n', 'utf16le'), 'is UTF-16; save it as UTF-8'],
+    [
+      'a folder',
+      undefined,
+      'cannot be read (EISDIR); make it a file that the user of this process may read',
+    ],
+  ])('refuses a .env that is %s', async (_, content, problem) => {
+    if (content === undefined) await mkdir(join(folder, '.env'));
+    else await writeFile(join(folder, '.env'), content);
+    const started = start({});
+    expect(await started.exitCode).toBe(1);
+    expect(started.stderr).toBe(`The app cannot start:\n  .env: ${problem}\n`);
   });
 
   it('reads .env, which the environment overrides', async () => {

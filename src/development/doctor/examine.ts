@@ -9,16 +9,16 @@ import { ok, problem, warning, type Finding } from './report.ts';
 import { checkStore } from './store-checks.ts';
 
 /**
- * Takes the environment and optionally an access token, which is only read. Returns the findings of
+ * Takes a function that reads the environment, and optionally an access token, which is only read. Returns the findings of
  * all checks, each after those it depends on; never rejects because of a fault that it checks for.
  */
 export async function examine(
-  env: Record<string, string | undefined>,
+  readEnvironment: () => Record<string, string | undefined>,
   accessToken?: string,
 ): Promise<Finding[]> {
   let config: Config;
   try {
-    config = parseConfig(env);
+    config = parseConfig(readEnvironment());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems.map((line) => {

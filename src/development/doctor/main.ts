@@ -1,7 +1,7 @@
 // `npm run doctor`: finds common mistakes in the setup before a user does.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import dotenv from 'dotenv';
+import { loadEnvFile } from '../../config/env-file.ts';
 import { examine } from './examine.ts';
 import { describe } from './report.ts';
 
@@ -15,6 +15,11 @@ const HELP = `Checks the settings, the issuer, the application, the store and th
 Exit code: 0 no problem, 1 a problem, 2 wrong usage. No secret is shown.
 `;
 
+function readEnvironment() {
+  loadEnvFile();
+  return process.env;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -27,10 +32,9 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  dotenv.config({ quiet: true });
   const accessToken =
     values.token === undefined ? undefined : (await readFile(values.token, 'utf8')).trim();
-  const findings = await examine(process.env, accessToken);
+  const findings = await examine(readEnvironment, accessToken);
   process.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
   return findings.some(({ status }) => status === 'problem') ? 1 : 0;
 }

@@ -4,6 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../src/config/config.ts';
+import { examine } from '../../../src/development/doctor/examine.ts';
 import {
   counted,
   describe as report,
@@ -115,6 +117,13 @@ describe('the settings', () => {
     const { found, findings } = await diagnose({ ...app.env, PORT: 'x', LOG_LEVEL: 'loud' });
     expect(found('settings')?.change).toMatch(/^PORT: set /);
     expect(findings.map(({ status }) => status)).toEqual(['problem', 'problem']);
+  });
+
+  it('include a .env that cannot be used', async () => {
+    const findings = await examine(() => {
+      throw new ConfigError(['.env: is UTF-16; save it as UTF-8']);
+    });
+    expect(findings).toEqual([problem('settings', '.env is UTF-16', '.env: save it as UTF-8')]);
   });
 
   it('may lack an AuthKit in development', async () => {

@@ -12,7 +12,7 @@ type Env = Record<string, string>;
 
 /** The doctor's findings; fails the test if they contain a secret. */
 export async function diagnose(env: Env, accessToken?: string) {
-  const findings = await examine(env, accessToken);
+  const findings = await examine(() => env, accessToken);
   expectNoSecret(JSON.stringify(findings), env, accessToken);
   return {
     findings,
