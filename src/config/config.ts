@@ -1,5 +1,6 @@
 // Settings: environment variables -> one frozen Config; all problems are reported at once. Pure:
 // process/main.ts and the doctor read the environment and .env.
+import { isLoopbackHttp } from '../auth/index.ts';
 import { contradictions } from './rules.ts';
 import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
 
@@ -40,25 +41,33 @@ export class ConfigError extends Error {
 }
 
 /**
- * Parses the environment; an empty variable counts as unset.
+ * Parses the environment; an empty variable counts as unset, and whitespace around a value, such as
+ * the carriage return of a Windows file, is removed.
  * @throws ConfigError with all problems
  */
 export function parseConfig(env: Record<string, string | undefined>): Config {
-  const given = Object.entries(env).filter(
-    ([name, value]) => name in settings.shape && value?.trim(),
-  );
-  const parsed = settings.safeParse(Object.fromEntries(given));
-  const problems = (parsed.error?.issues ?? []).map(
-    ({ path, message }) => `${path.join('.')}: ${message}`,
-  );
+  const given = Object.entries(env).flatMap(([name, text = '']): [string, string][] => {
+    const value = text.trim();
+    return name in settings.shape && value !== '' ? [[name, value]] : [];
+  });
+  const quoted = given.filter(([, value]) => QUOTED.test(value));
+  const unquoted = Object.fromEntries(given.filter((entry) => !quoted.includes(entry)));
+  const parsed = settings.safeParse(unquoted);
+  const problems = [
+    ...quoted.map(([name]) => `${name}: is in quotes; set the value without them`),
+    ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`),
+  ];
   // The settings that are valid are still checked against each other, to report everything at once.
-  const values = parsed.data ?? validSettings(Object.fromEntries(given));
+  const values = parsed.data ?? validSettings(unquoted);
   // A setting already reported as invalid is not reported as "not set" too.
   const isReported = (line: string) => problems.some((other) => nameIn(other) === nameIn(line));
   problems.push(...contradictions(values).filter((line) => !isReported(line)));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(toConfig(values));
 }
+
+// A shell and .env remove outer quotes, `docker --env-file` keeps them: AuthKit would get them.
+const QUOTED = /^(["'`])[^]*\1$/;
 
 const nameIn = (line: string) => line.slice(0, line.indexOf(':'));
 
@@ -79,6 +88,11 @@ function toConfig(s: Settings): Config {
   if (production && baseUrl.protocol === 'http:') {
     warnings.push(
       'BASE_URL: http on loopback, so cookies are not Secure. Fine for a trial, not for real users.',
+    );
+  }
+  if (production && s.REDIS_URL?.protocol === 'redis:' && !isLoopbackHost(s.REDIS_URL)) {
+    warnings.push(
+      'REDIS_URL: redis:// to another host has no TLS. Set rediss://, unless the network is private.',
     );
   }
   warnings.push(...audienceWarnings(s));
@@ -109,6 +123,8 @@ function toConfig(s: Settings): Config {
     warnings,
   };
 }
+
+const isLoopbackHost = ({ host }: URL) => isLoopbackHttp(new URL(`http://${host}`));
 
 /** The application's client id is the `aud` of its ID tokens, never of AuthKit's access tokens. */
 function audienceWarnings(s: Settings): string[] {

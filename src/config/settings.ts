@@ -67,7 +67,10 @@ export const settings = z.object({
       'is not an absolute URL without a fragment; set the resource indicator as registered',
     )
     .optional(),
-  API_AUDIENCE: list,
+  API_AUDIENCE: list.refine(
+    (items) => !items?.some((item) => /["'[\]{}]/.test(item)),
+    'is JSON; set client ids separated by commas, without brackets and quotes',
+  ),
   BASE_URL: url(ORIGIN_ONLY)
     .refine((base) => !base || /^https?:$/.test(base.protocol), { error: ORIGIN_ONLY })
     .refine((base) => !base || base.href === `${base.origin}/`, { error: ORIGIN_ONLY }),
@@ -76,7 +79,14 @@ export const settings = z.object({
     (secrets) => (secrets ?? []).every(({ length }) => length >= MIN_SECRET_LENGTH),
     'is too short; set random values of at least 32 characters each',
   ),
-  SESSION_DB: z.string().optional(),
+  SESSION_DB: z
+    .string()
+    // `:memory:` would lose every session at a restart; libsql would take a URL for a remote database.
+    .refine(
+      (path) => !/^(?::memory:|[a-z][a-z\d+.-]+:)/i.test(path),
+      'is not the path of a file; set one, such as .data/sessions.db',
+    )
+    .optional(),
   SESSION_IDLE_SECONDS: wholeNumber(
     1,
     31_536_000,
@@ -93,10 +103,16 @@ export const settings = z.object({
     'is not a number of seconds; set a whole number from 1 to 31536000',
   ),
   RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
-  REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379').refine(
-    (redis) => !redis || /^rediss?:$/.test(redis.protocol),
-    { error: 'is not a Redis URL; set redis:// or rediss://' },
-  ),
+  REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379')
+    .refine((redis) => !redis || /^rediss?:$/.test(redis.protocol), {
+      error: 'is not a Redis URL; set redis:// or rediss://',
+    })
+    .refine((redis) => !redis || canDecode(redis.username + redis.password), {
+      error: 'has a % in its user name or password that encodes nothing; set %25 for it',
+    })
+    .refine((redis) => !redis || /^\/?$|^\/\d{1,5}$/.test(redis.pathname), {
+      error: 'names a database that is not a number; set one, such as redis://host:6379/1',
+    }),
   TRUST_PROXY: z
     .string()
     .refine(
@@ -118,12 +134,24 @@ export const settings = z.object({
 
 export type Settings = z.infer<typeof settings>;
 
+function canDecode(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether Express accepts it: true or false, a number of hops, or addresses and subnets. */
 function isTrustProxy(text: string): boolean {
   if (/^(?:true|false|\d{1,2})$/.test(text)) return true;
   return text.split(',').every((item) => {
-    const [address = '', prefix = '0'] = item.trim().split('/');
-    const isRange = ['loopback', 'linklocal', 'uniquelocal'].includes(item.trim());
-    return isRange || (isIP(address) !== 0 && /^\d{1,3}$/.test(prefix));
+    const [address = '', prefix, ...rest] = item.trim().split('/');
+    if (['loopback', 'linklocal', 'uniquelocal'].includes(item.trim())) return true;
+    const family = isIP(address);
+    if (family === 0 || rest.length > 0) return false;
+    const bits = Number(prefix);
+    const most = family === 4 ? 32 : 128;
+    return prefix === undefined || (/^\d{1,3}$/.test(prefix) && bits >= 1 && bits <= most);
   });
 }

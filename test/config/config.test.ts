@@ -80,6 +80,9 @@ describe('a valid setting', () => {
     [{ TRUST_PROXY: 'true' }, { trustProxy: true }],
     [{ TRUST_PROXY: 'false' }, { trustProxy: false }],
     [{ TRUST_PROXY: 'loopback, 10.0.0.0/8' }, { trustProxy: 'loopback, 10.0.0.0/8' }],
+    [{ TRUST_PROXY: '192.0.2.1, fc00::/7' }, { trustProxy: '192.0.2.1, fc00::/7' }],
+    [{ REDIS_URL: 'redis://a%25b:c%2Fd@redis' }, { redisUrl: 'redis://a%25b:c%2Fd@redis' }],
+    [{ SESSION_DB: 'C:\\app\\sessions.db' }, { sessionDb: 'C:\\app\\sessions.db' }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [production, { production: true, baseUrl: new URL('https://support.example.com') }],
   ])('%j is accepted', (env, expected) => {
@@ -100,6 +103,8 @@ describe('an invalid setting', () => {
     ['OAUTH_RESOURCE', '/api'],
     ['OAUTH_RESOURCE', 'https://api.example.com#part'],
     ['API_AUDIENCE', ' , '],
+    ['API_AUDIENCE', '["client_01"]'],
+    ['API_AUDIENCE', 'client_01,"client_02"'],
     ['BASE_URL', 'support.example.com'],
     ['BASE_URL', 'https://support.example.com/app'],
     ['BASE_URL', 'https://support.example.com?a'],
@@ -123,9 +128,19 @@ describe('an invalid setting', () => {
     ['RATE_LIMIT', '1.5'],
     ['REDIS_URL', 'redis'],
     ['REDIS_URL', 'http://redis:6379'],
+    ['REDIS_URL', 'redis://:50%@redis:6379'],
+    ['REDIS_URL', 'redis://a%zz:pw@redis:6379'],
+    ['REDIS_URL', 'redis://redis:6379/sessions'],
+    ['SESSION_DB', ':memory:'],
+    ['SESSION_DB', 'file:sessions.db'],
+    ['SESSION_DB', 'libsql://host.example'],
     ['TRUST_PROXY', 'yes'],
     ['TRUST_PROXY', '10.0.0.0/8, proxy.example.com'],
     ['TRUST_PROXY', '-1'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', '10.0.0.0/0'],
+    ['TRUST_PROXY', 'fc00::/129'],
+    ['TRUST_PROXY', '10.0.0.0/8/8'],
     ['LOG_LEVEL', 'loud'],
     ['NODE_ENV', 'staging'],
   ])('%s=%s is reported in one line that says what to set', (name, value) => {
@@ -144,13 +159,16 @@ describe('contradictory settings', () => {
     [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
     [{ OAUTH_APP_CLIENT_SECRET: 's' }, 'OAUTH_APP_CLIENT_ID'],
     [{ SESSION_IDLE_SECONDS: '700', SESSION_MAX_SECONDS: '600' }, 'SESSION_IDLE_SECONDS'],
-    [{ ...production, AUTHKIT_ISSUER: '', OAUTH_APP_CLIENT_ID: '' }, 'AUTHKIT_ISSUER'],
+    [{ ...production, AUTHKIT_ISSUER: '' }, 'AUTHKIT_ISSUER'],
+    [{ ...production, OAUTH_APP_CLIENT_ID: '' }, 'OAUTH_APP_CLIENT_ID'],
     [{ ...production, BASE_URL: '' }, 'BASE_URL'],
     [{ ...production, BASE_URL: 'http://support.example.com' }, 'BASE_URL'],
     [{ ...production, SESSION_SECRET: '' }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: 'no-32-characters-long' }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: 'a'.repeat(64) }, 'SESSION_SECRET'],
     [{ ...production, SESSION_SECRET: `${secret},the-older-secret` }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: 'abcdefghijkl'.repeat(4) }, 'SESSION_SECRET'],
+    [{ ...production, SESSION_SECRET: `${'0123456789abcdef'.repeat(2)}01234` }, 'SESSION_SECRET'],
   ])('%j are reported in a line that starts with %s', (env, name) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(new RegExp(`^${name}: .+; .+`))]);
   });
@@ -206,9 +224,59 @@ it.each([
   expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : []);
 });
 
-it('refuses a TRUST_PROXY in production that lets every sender name its own address', () => {
-  const env = { NODE_ENV: 'production', TRUST_PROXY: 'true' };
-  expect(problemsOf(env).join('\n')).toMatch(/^TRUST_PROXY: trusts every sender/m);
+it.each(['true', '99', '0.0.0.0/1,128.0.0.0/1', '8.0.0.0/7', '::/1', 'loopback, e000::/3'])(
+  'refuses TRUST_PROXY=%s in production, which lets every sender name its own address',
+  (trusted) => {
+    const problem = expect.stringMatching(/^TRUST_PROXY: trusts every sender .*; set /);
+    expect(problemsOf({ ...production, TRUST_PROXY: trusted })).toEqual([problem]);
+    expect(problemsOf({ TRUST_PROXY: trusted })).toEqual([]);
+  },
+);
+
+it('names everything that production requires at once', () => {
+  const names = problemsOf({ NODE_ENV: 'production' }).map((line) => line.split(':')[0] ?? '');
+  expect(names.toSorted()).toEqual([
+    'AUTHKIT_ISSUER',
+    'BASE_URL',
+    'OAUTH_APP_CLIENT_ID',
+    'SESSION_SECRET',
+  ]);
+});
+
+describe('what docker --env-file leaves in a value', () => {
+  it('is removed if it is whitespace around it, or the carriage return of a Windows file', () => {
+    const { authKit: found, sessionSecrets } = parseConfig({
+      AUTHKIT_ISSUER: ' https://forum.authkit.app\r',
+      OAUTH_APP_CLIENT_ID: 'client_01\r',
+      OAUTH_APP_CLIENT_SECRET: '\tclient-secret \r\n',
+      SESSION_SECRET: `${secret}\r`,
+    });
+    expect(found).toMatchObject({ clientId: 'client_01', clientSecret: 'client-secret' });
+    expect(sessionSecrets).toEqual([secret]);
+  });
+
+  it.each(Object.keys(settings.shape))('is refused if it is quotes around %s', (name) => {
+    for (const quote of ['"', "'", '`']) {
+      const env = { ...authKit, [name]: `${quote}quoted${quote}\r` };
+      expect(problemsOf(env)).toEqual([`${name}: is in quotes; set the value without them`]);
+    }
+  });
+});
+
+it.each([
+  ['redis://cache.example.com:6379', true],
+  ['redis://redis', true],
+  ['rediss://cache.example.com', false],
+  ['redis://127.0.0.1:6379', false],
+  ['redis://localhost', false],
+  ['redis://[::1]:6379', false],
+])('parseConfig in production warns of REDIS_URL=%s without TLS: %s', (url, isWarned) => {
+  const { warnings } = parseConfig({
+    ...production,
+    API_AUDIENCE: 'client_environment',
+    REDIS_URL: url,
+  });
+  expect(warnings).toEqual(isWarned ? [expect.stringMatching(/^REDIS_URL: .* no TLS/)] : []);
 });
 
 it('refuses a weak secret with an https BASE_URL, whatever NODE_ENV is', () => {

@@ -1227,7 +1227,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'weak secrets',
       file: 'src/config/rules.ts',
-      find: 'secret.length < 32 || new Set(secret).size < 10',
+      find: 'secret.length < 32 || new Set(secret).size < 10 || isRepeated(secret)',
       replace: "secret === ''",
       test: {
         file: 'test/config/config.test.ts',
@@ -1267,11 +1267,11 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'TRUST_PROXY=true in production',
       file: 'src/config/rules.ts',
-      find: "s.TRUST_PROXY === 'true'",
-      replace: "s.TRUST_PROXY === ''",
+      find: 'trustsEverySender(s.TRUST_PROXY),',
+      replace: "s.TRUST_PROXY === '',",
       test: {
         file: 'test/config/config.test.ts',
-        title: 'refuses a TRUST_PROXY in production that lets every sender name its own address',
+        title: 'refuses TRUST_PROXY=%s in production, which lets every sender name its own address',
       },
     },
     {
