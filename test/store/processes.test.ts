@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { openEntries } from '../../src/demo/entries.ts';
+import { openSqlite } from '../../src/store/embedded/sqlite.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
 import { codeOf, run } from '../support/store/jobs.ts';
 import { bytes, HOUR, session } from '../support/store/stores.ts';
@@ -135,6 +136,93 @@ describe('a session file', () => {
     expect(job.errors()).toContain('StoreError');
     expect(job.errors()).toContain('store_readonly');
   });
+
+  // Each makes a place for a session file that cannot be used, and returns its path.
+  test.each<[string, () => string | Promise<string>, string, (file: string) => string]>([
+    [
+      'in a folder that this user may not write',
+      () => {
+        const inner = join(folder, 'closed');
+        mkdirSync(inner, { mode: 0o555 });
+        return join(inner, 'sessions.db');
+      },
+      'store_readonly',
+      (file) => `cannot be written: look at ${dirname(file)}`,
+    ],
+    [
+      'whose place a folder has taken',
+      () => {
+        const inner = join(folder, 'folder.db');
+        mkdirSync(inner);
+        return inner;
+      },
+      'store_unreachable',
+      () => 'is a folder',
+    ],
+    [
+      'below a file',
+      () => {
+        const inner = newFile();
+        writeFileSync(inner, '');
+        return join(inner, 'sessions.db');
+      },
+      'store_unreachable',
+      (file) => `has a file where its folder should be: look at ${dirname(file)}`,
+    ],
+    [
+      'whose log belongs to another user',
+      async () => {
+        const inner = join(folder, 'shared', 'sessions.db');
+        await (await openEmbeddedStore({ file: inner })).close();
+        chmodSync(dirname(inner), 0o777);
+        chmodSync(inner, 0o666);
+        writeFileSync(`${inner}-wal`, '', { mode: 0o000 });
+        return inner;
+      },
+      'store_unreachable',
+      (file) => `cannot be opened: look at ${file}-wal`,
+    ],
+    [
+      'that is writable in a folder that is not',
+      async () => {
+        const inner = join(folder, 'locked', 'sessions.db');
+        await (await openEmbeddedStore({ file: inner })).close();
+        for (const log of ['-wal', '-shm']) rmSync(`${inner}${log}`, { force: true });
+        chmodSync(inner, 0o666);
+        chmodSync(dirname(inner), 0o555);
+        return inner;
+      },
+      // SQLITE_READONLY_DIRECTORY, which libsql does not name.
+      'store_readonly',
+      (file) => `cannot be written: look at ${dirname(file)}`,
+    ],
+  ])('%s is refused by name, with what is in the way', async (_, place, code, reason) => {
+    const file = await place();
+    const job = run('open-as-nobody', file, 'a');
+    await job.ended;
+    expect(job.errors()).toContain(`the session file ${file} ${reason(file)}`);
+    expect(job.errors()).toContain(code);
+  });
+
+  // libsql calls a code that it has no name for UNKNOWN_SQLITE_ERROR_<number>.
+  test.each([
+    [8_202, 'store_failed', 'the disk is failing'],
+    [8 + 256 * 40, 'store_readonly', 'cannot be written'],
+    [13 + 256 * 40, 'store_full', 'has no room to grow'],
+    [26 + 256 * 40, 'store_damaged', 'is not a database'],
+    [99, 'store_failed', 'failed'],
+  ])(
+    'with the unnamed result code %i rejects by its primary code',
+    async (rawCode, code, reason) => {
+      const { SqliteError } = (await import('libsql')).default;
+      const opening = openSqlite(newFile(), () => {
+        const error = new SqliteError('unnamed', `UNKNOWN_SQLITE_ERROR_${rawCode}`, rawCode);
+        throw error as Error;
+      });
+      expect(await codeOf(opening)).toBe(code);
+      await expect(opening).rejects.toThrow(reason);
+    },
+  );
 
   test('that is not a database is named and kept, and is created anew once moved aside', async () => {
     const file = newFile();

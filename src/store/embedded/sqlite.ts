@@ -1,6 +1,14 @@
 // The SQLite file of the embedded store. Several processes can share it; waiting for another
 // process's lock does not block this one.
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
@@ -70,7 +78,9 @@ function open(file: string, createTables: CreateTables): Database.Database {
   // IMPORTANT: never open and close an existing file. Closing it releases all locks of this process
   // on it (fcntl(2)), those of an open database included: another process would then delete the log
   // that this one writes to.
-  if (existsSync(file)) accessSync(file, constants.W_OK);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw Object.assign(new Error(`${file} is a folder`), IS_FOLDER);
+  if (found) accessSync(file, constants.W_OK);
   else closeSync(openSync(file, 'a', 0o600));
   const db = new Database(file);
   try {
@@ -116,8 +126,25 @@ async function retry<T>(file: string, run: () => T): Promise<T> {
 const firstRow: Run<unknown[] | undefined> = (statement, values) =>
   statement.get(values) as unknown[] | undefined;
 
+const IS_FOLDER = { code: 'EISDIR' };
+
+/** Primary result codes (https://sqlite.org/rescode.html). */
+const PRIMARY_CODES: Record<number, string> = {
+  1: 'SQLITE_ERROR',
+  5: 'SQLITE_BUSY',
+  8: 'SQLITE_READONLY',
+  10: 'SQLITE_IOERR',
+  11: 'SQLITE_CORRUPT',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+  26: 'SQLITE_NOTADB',
+};
+
+/** The name of a libsql or file system error; that of its primary code if libsql names none. */
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  const { code = '', rawCode } = Object(error) as { code?: string; rawCode?: number };
+  const isNamed = /^SQLITE_[A-Z]|^E[A-Z]/.test(code);
+  return isNamed || rawCode === undefined ? code : (PRIMARY_CODES[rawCode & 0xff] ?? code);
 }
 
 type Reason = [start: RegExp, code: StoreErrorCode, reason: string];
@@ -131,12 +158,36 @@ const REASONS: Reason[] = [
   [/^SQLITE_CORRUPT/, 'store_damaged', 'is damaged'],
   [/^(SQLITE_FULL|ENOSPC)/, 'store_full', 'has no room to grow'],
   [/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk is failing'],
+  [/^SQLITE_IOERR/, 'store_failed', 'cannot be read or written: the disk is failing'],
   [/^(SQLITE_READONLY|EACCES|EPERM|EROFS)/, 'store_readonly', 'cannot be written'],
+  [/^EISDIR/, 'store_unreachable', 'is a folder'],
+  [/^(EEXIST|ENOTDIR)/, 'store_unreachable', 'has a file where its folder should be'],
 ];
 
 function storeError(file: string, cause: unknown): StoreError {
   const [, code, reason] = REASONS.find(([start]) => start.test(codeOf(cause))) ?? UNKNOWN;
   const advice =
     code === 'store_damaged' ? '; move it aside to start afresh (all users sign in again)' : '';
-  return new StoreError(code, `the session file ${file} ${reason}${advice}`, { cause });
+  const other = fileInTheWay(file, cause);
+  const where = other === undefined ? '' : `: look at ${other}`;
+  return new StoreError(code, `the session file ${file} ${reason}${where}${advice}`, { cause });
+}
+
+/** What is in the way if it is not the file itself: its folder, or a log that another user owns. */
+function fileInTheWay(file: string, cause: unknown): string | undefined {
+  const { path } = Object(cause) as { path?: string };
+  if (path !== undefined && path !== file) return path;
+  if (path === file) return existsSync(file) ? undefined : dirname(file);
+  if (!/^SQLITE_(CANTOPEN|READONLY)/.test(codeOf(cause))) return undefined;
+  const logs = [`${file}-wal`, `${file}-shm`].filter((log) => existsSync(log));
+  return [...logs, dirname(file)].find((place) => !isWritable(place));
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
