@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { openEntries } from '../../src/demo/entries.ts';
 import { openSqlite } from '../../src/store/embedded/sqlite.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
+import { passMonotonic } from '../support/clock/monotonic.ts';
 import { codeOf, run } from '../support/store/jobs.ts';
 import { bytes, HOUR, session } from '../support/store/stores.ts';
 
@@ -202,6 +203,22 @@ describe('a session file', () => {
     await job.ended;
     expect(job.errors()).toContain(`the session file ${file} ${reason(file)}`);
     expect(job.errors()).toContain(code);
+  });
+
+  test('responds to a ping only if it can be written', async () => {
+    const file = newFile();
+    const store = await openEmbeddedStore({ file });
+    await store.ping();
+    const { default: Database } = await import('libsql');
+    const holder = new Database(file);
+    holder.exec('BEGIN IMMEDIATE');
+    passMonotonic(3_000);
+    expect(await codeOf(store.ping())).toBe('store_unreachable');
+    holder.close();
+    passMonotonic(3_000);
+    await store.ping();
+    expect(await store.keysBy('person', 'ada')).toEqual([]);
+    await store.close();
   });
 
   // libsql calls a code that it has no name for UNKNOWN_SQLITE_ERROR_<number>.

@@ -104,6 +104,6 @@ export interface SessionRecords {
   /** Extends a lease that this owner still holds; false if it was lost. */
   renewLease(name: string, owner: string, ms: number): Promise<boolean>;
   releaseLease(name: string, owner: string): Promise<void>;
-  /** Resolves when the store responds. */
+  /** Resolves if a sign-in could be saved now: the store responds and accepts writes. */
   ping(): Promise<void>;
 }

@@ -1,14 +1,18 @@
 // Checks the session store: Redis, or the file of the embedded store.
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createClient } from 'redis';
+import { createClient, ErrorReply } from 'redis';
 import type { Config } from '../../config/config.ts';
+import { StoreError } from '../../store/errors.ts';
+import { openSqlite } from '../../store/embedded/sqlite.ts';
+import { redisStore } from '../../store/redis/store.ts';
 import { describeFailure } from './http.ts';
 import { ok, problem, type Finding } from './report.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
-/** Takes the settings; returns whether the configured store can be used. Writes nothing to it. */
+/** Takes the settings; returns whether the configured store can be used. Writes to Redis what
+ * it deletes at once, and nothing to a file. */
 export function checkStore({ redisUrl, sessionDb }: Config): Promise<Finding> {
   return redisUrl === undefined ? checkFile(sessionDb) : checkRedis(redisUrl);
 }
@@ -31,8 +35,14 @@ async function checkRedis(url: string): Promise<Finding> {
     const startedAt = performance.now();
     await client.ping();
     const found = `${host} responds in ${(performance.now() - startedAt).toFixed(1)} ms`;
+    await redisStore(client).ping();
     return ok('Redis', found);
   } catch (cause) {
+    const reply = replyIn(cause);
+    if (reply !== undefined) {
+      const found = `${host} responds, but refuses what sign-in needs (${reply})`;
+      return problem('Redis', found, CHANGES[reply] ?? 'Redis: look up this error reply');
+    }
     const change = 'REDIS_URL: set the right user and password';
     if (/WRONGPASS|NOAUTH/.test(String(cause))) {
       return problem('Redis', `${host} refuses the user or password`, change);
@@ -42,6 +52,22 @@ async function checkRedis(url: string): Promise<Finding> {
   } finally {
     if (client.isOpen) client.destroy();
   }
+}
+
+/** What to change for the first word of an error reply. */
+const CHANGES: Record<string, string> = {
+  READONLY: 'REDIS_URL: set the primary; this is a replica',
+  OOM: 'Redis: raise maxmemory, and set maxmemory-policy noeviction',
+  NOPERM: 'Redis: allow this user scripts and all keys, as in ACL SETUSER <user> ~* +@all',
+  CLUSTERDOWN: 'Redis: assign every hash slot of the cluster',
+  MISCONF: 'Redis: it cannot save its data; look at its log',
+  NOREPLICAS: 'Redis: start its replicas, or lower min-replicas-to-write',
+};
+
+/** The first word of the error reply to a write, which quotes neither keys nor values. */
+function replyIn(error: unknown): string | undefined {
+  if (!(error instanceof StoreError) || !(error.cause instanceof ErrorReply)) return undefined;
+  return /^[A-Z]+/.exec(error.cause.message)?.[0];
 }
 
 async function checkFile(file: string): Promise<Finding> {
@@ -68,7 +94,15 @@ async function checkFile(file: string): Promise<Finding> {
     const change = 'move it aside, or SESSION_DB=<another file>';
     return problem('session file', `${file} is not a database`, change);
   }
-  return ok('session file', isFile ? file : `${file} will be created`);
+  if (!isFile) return ok('session file', `${file} will be created`);
+  try {
+    // A write lock needs what a write needs, the log of another user included, and changes nothing.
+    await (await openSqlite(file, (db) => db.exec('BEGIN IMMEDIATE; ROLLBACK'))).close();
+    return ok('session file', file);
+  } catch (error) {
+    const { message } = error as StoreError;
+    return problem('session file', message.replace('the session file ', ''), OTHER_FILE);
+  }
 }
 
 const OTHER_FILE = 'SESSION_DB=<a writable file in a writable folder>';

@@ -2,6 +2,7 @@
 // processes may share it, and it needs no server. Each call is one statement; no transaction spans
 // several calls.
 import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
+import { createProbe } from '../probe.ts';
 import type { Store } from '../types.ts';
 import { startPruning } from './pruning.ts';
 import { migrate } from './schema.ts';
@@ -21,9 +22,14 @@ const PRUNE_EVERY_MS = 60_000;
 export async function openEmbeddedStore({ file }: { file: string }): Promise<Store> {
   const sqlite = await openSqlite(file, migrate);
   const methods = { ...reads(sqlite), ...writes(sqlite), ...indexes(sqlite), ...leases(sqlite) };
+  const probe = createProbe(methods);
   const stopPruning = startPruning(sqlite, MAX_SESSIONS, PRUNE_EVERY_MS);
   return {
     ...methods,
+    async ping() {
+      await methods.ping();
+      await probe();
+    },
     async close() {
       await stopPruning();
       await sqlite.close();

@@ -1,5 +1,6 @@
 // Sessions in Redis, for several machines. Each session is one hash, read in one round trip; sorted
 // sets index the sessions (indexes.ts). Redis itself deletes expired keys.
+import { createProbe } from '../probe.ts';
 import type { Store } from '../types.ts';
 import type { RedisClient } from './client.ts';
 import { createCommands, type Commands } from './commands.ts';
@@ -10,12 +11,16 @@ import * as scripts from './scripts.ts';
 /** Takes a client of `connectRedis`, which `close` closes. Methods reject with StoreError only. */
 export function redisStore(client: RedisClient): Store {
   const commands = createCommands(client);
+  const written = { ...writes(commands), ...leases(commands) };
+  const probe = createProbe(written);
   return {
     ...reads(commands),
-    ...writes(commands),
+    ...written,
     ...redisIndexes(commands),
-    ...leases(commands),
-    ping: async () => void (await commands.within(() => client.ping())),
+    async ping() {
+      await commands.within(() => client.ping());
+      await probe();
+    },
     async close() {
       if (client.isOpen) client.destroy();
     },

@@ -61,6 +61,38 @@ describe('with the store unreachable', () => {
   });
 });
 
+describe('with a store that responds but is not usable', () => {
+  it.each([
+    ['a replica', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE', 'readonly', /replica/],
+    ['full', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0', 'full', /no room/],
+    [
+      'without the right to run scripts',
+      'ACL SETUSER default -@scripting',
+      'ACL SETUSER default +@all',
+      'failed',
+      /refuses a command/,
+    ],
+  ])('/readyz gives 503 with the reason while it is %s', async (_, begin, end, store, reason) => {
+    await untilReady(app);
+    await redis.command(begin);
+    // A write is tried every three seconds.
+    passMonotonic(3_000);
+    expect(await ask('/readyz')).toEqual({
+      status: 503,
+      body: {
+        status: 'down',
+        missing: ['store'],
+        issuer: 'ready',
+        store,
+        reason: expect.stringMatching(reason),
+      },
+    });
+    await redis.command(end);
+    passMonotonic(3_000);
+    expect(await ask('/readyz')).toMatchObject({ status: 200, body: { store: 'ready' } });
+  });
+});
+
 describe('with an AuthKit that is silent', () => {
   it('/readyz responds with 200 within a second', async () => {
     const { control } = app.authKit;

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createSilentServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { diagnose } from '../../support/app/doctor.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
@@ -104,6 +104,45 @@ withParts('redis-server').describe('Redis', () => {
     expect(found('Redis')?.change).toMatch(/REDIS_URL/);
     expect(found('Redis')?.change).toMatch(change);
     expect(problems).toEqual(['Redis']);
+  });
+
+  it.each([
+    ['is a replica', [], 'REPLICAOF 127.0.0.1 1', '', 'READONLY', /primary/],
+    ['has no memory left', [], 'CONFIG SET maxmemory 1', '', 'OOM', /maxmemory/],
+    [
+      'gives the user no scripts',
+      [],
+      'ACL SETUSER app on >pw ~* +@all -@scripting',
+      'app:pw@',
+      'NOPERM',
+      /ACL/,
+    ],
+    [
+      'gives the user no keys',
+      [],
+      'ACL SETUSER app on >pw ~other:* +@all',
+      'app:pw@',
+      'NOPERM',
+      /ACL/,
+    ],
+    ['has no slots', ['--cluster-enabled', 'yes'], 'PING', '', 'CLUSTERDOWN', /slot/],
+  ])('is a problem if it %s', async (_, args, command, userinfo, reply, change) => {
+    const server = await startRedis({ args });
+    onTestFinished(() => server.close());
+    await server.command(command);
+    const { found, problems } = await find({
+      REDIS_URL: server.url.replace('//', `//${userinfo}`),
+    });
+    expect(found('Redis')?.found).toContain(`responds, but refuses what sign-in needs (${reply})`);
+    expect(found('Redis')?.change).toMatch(change);
+    expect(problems).toEqual(['Redis']);
+  });
+
+  it('leaves nothing behind', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.close());
+    await find({ REDIS_URL: server.url });
+    expect(await server.command('DBSIZE')).toBe(':0\r\n');
   });
 
   it('is a problem after some seconds of silence', async () => {
