@@ -58,12 +58,33 @@ function newClient(url: string): RedisClient {
   }
 }
 
+const WRONG_SERVER = /^(READONLY|MASTERDOWN|CLUSTERDOWN|MOVED) /;
+// A server that stays read-only still serves reads, which each new connection interrupts.
+const RECONNECT_EVERY_MS = 2_000;
+
+/**
+ * Returns a function that takes the error of a command. After a failover the connection may lead to
+ * a server that is no longer the primary, and would stay there: it connects anew, by name.
+ */
+export function createReconnect(client: RedisClient): (error: unknown) => void {
+  let last = -Infinity;
+  return (error) => {
+    const isElsewhere = error instanceof ErrorReply && WRONG_SERVER.test(error.message);
+    const now = performance.now();
+    if (!isElsewhere || !client.isOpen || now - last < RECONNECT_EVERY_MS) return;
+    last = now;
+    client.destroy();
+    client.connect().catch(() => undefined);
+  };
+}
+
 /**
  * Returns a function that runs a command and waits at most `ms` milliseconds for its reply. After a
  * timeout, further commands fail at once until the late reply arrives: replies come in order.
+ * `onError` gets the error of each command that failed.
  * @throws StoreError `store_unreachable`; for an error reply, any other code but `store_damaged`
  */
-export function createDeadline(ms: number) {
+export function createDeadline(ms: number, onError: (error: unknown) => void = () => undefined) {
   let isSilent = false;
   return <T>(command: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -82,6 +103,7 @@ export function createDeadline(ms: number) {
           isSilent = false;
         })
         .then(resolve, (cause: unknown) => {
+          onError(cause);
           reject(new StoreError(codeOf(cause), 'Redis refused a command or is down', { cause }));
         });
     });

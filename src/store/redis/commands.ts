@@ -1,6 +1,6 @@
 // Sends this store's commands to Redis: with a timeout, and with keys that suit a Redis Cluster.
 import { RESP_TYPES } from 'redis';
-import { createDeadline, type RedisClient } from './client.ts';
+import { createDeadline, createReconnect, type RedisClient } from './client.ts';
 import { readMetadata } from './metadata.ts';
 
 export type Commands = ReturnType<typeof createCommands>;
@@ -14,7 +14,7 @@ const toText = (value: Argument) => (typeof value === 'number' ? String(value) :
 
 /** Every command rejects with StoreError only, at the latest after the timeout. */
 export function createCommands(client: RedisClient) {
-  const within = createDeadline(COMMAND_TIMEOUT_MS);
+  const within = createDeadline(COMMAND_TIMEOUT_MS, createReconnect(client));
   // Sealed values are bytes: decoding them as text would corrupt them.
   const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
 

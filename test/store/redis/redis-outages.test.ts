@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { dirname } from 'node:path';
 import { createServer } from 'node:tls';
 import { inspect } from 'node:util';
@@ -150,6 +150,40 @@ describe('the Redis store', () => {
     const { redis, store } = await startStore();
     await redis.command('REPLICAOF 127.0.0.1 1');
     expect(await codeOf(store.insert('a', session('ada')))).toBe('store_readonly');
+  });
+
+  test('leaves a server that is no longer the primary, and works with the new one in seconds', async () => {
+    const [first, second] = await Promise.all([startRedis(), startRedis()]);
+    let target = first.port;
+    // A name or virtual address: connections that are open stay where they were.
+    const address = createTcpServer((client) => {
+      const server = connect(target, '127.0.0.1');
+      client.pipe(server).pipe(client);
+      for (const socket of [client, server]) socket.on('error', () => socket.destroy());
+      client.on('close', () => server.destroy());
+    });
+    address.listen(0, '127.0.0.1');
+    await once(address, 'listening');
+    const { port } = address.address() as AddressInfo;
+    const store = redisStore(await connectRedis(`redis://127.0.0.1:${port}`));
+    clean.push(
+      () => first.close(),
+      () => second.close(),
+      async () => void address.close(),
+      () => store.close(),
+    );
+    await store.insert('a', session('ada'));
+    await second.command(`REPLICAOF 127.0.0.1 ${first.port}`);
+    const info = () => second.command('INFO replication');
+    await vi.waitFor(async () => expect(await info()).toContain('master_link_status:up'), 10_000);
+
+    await second.command('REPLICAOF NO ONE');
+    await first.command(`REPLICAOF 127.0.0.1 ${second.port}`);
+    target = second.port;
+    expect(await codeOf(store.insert('b', session('ada')))).toBe('store_readonly');
+    await vi.waitFor(() => store.insert('b', session('ada')), 10_000);
+    expect(await store.read('a')).toBeDefined();
+    expect(await second.command('EXISTS session:{b}')).toBe(':1\r\n');
   });
 
   test('connects by rediss:// with a trusted certificate only', async () => {
