@@ -27,6 +27,8 @@ export async function connectRedis(
     };
     setTimeout(resolve, FIRST_CONNECT_MS).unref();
     client.on('ready', () => report(true, { event: 'store_reachable' }));
+    // An error reply to a ping is an outage without a new connection at its end.
+    client.on('ping-interval', () => report(true, { event: 'store_reachable' }));
     // Without this listener, a connection error would end the process.
     client.on('error', (cause: unknown) =>
       report(false, { event: 'store_unreachable', code: codeOf(cause) }, cause),

@@ -152,6 +152,22 @@ describe('the Redis store', () => {
     expect(await codeOf(store.insert('a', session('ada')))).toBe('store_readonly');
   });
 
+  test('reports the end of an outage in which the connection stayed, and the next outage', async () => {
+    const { redis } = await startStore();
+    const told = (...names: string[]) =>
+      vi.waitFor(() => expect(events.map(({ event }) => event)).toEqual(names), 10_000);
+    await told('store_reachable');
+    // A replica without its primary refuses even a ping.
+    await redis.command('CONFIG SET replica-serve-stale-data no');
+    await redis.command('REPLICAOF 127.0.0.1 1');
+    await told('store_reachable', 'store_unreachable');
+    await redis.command('REPLICAOF NO ONE');
+    await told('store_reachable', 'store_unreachable', 'store_reachable');
+    await redis.stop();
+    await told('store_reachable', 'store_unreachable', 'store_reachable', 'store_unreachable');
+    await redis.start();
+  });
+
   test('leaves a server that is no longer the primary, and works with the new one in seconds', async () => {
     const [first, second] = await Promise.all([startRedis(), startRedis()]);
     let target = first.port;
