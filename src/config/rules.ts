@@ -15,7 +15,7 @@ export function contradictions(s: Settings): string[] {
 function always(s: Settings): Problem[] {
   return [
     [
-      (s.AUTHKIT_ISSUER !== undefined || isProduction(s)) && s.OAUTH_APP_CLIENT_ID === undefined,
+      s.AUTHKIT_ISSUER !== undefined && s.OAUTH_APP_CLIENT_ID === undefined,
       'OAUTH_APP_CLIENT_ID: is not set; set the client id of your Connect application',
     ],
     [
@@ -48,6 +48,11 @@ function inProduction(s: Settings): Problem[] {
     [
       !s.AUTHKIT_ISSUER,
       'AUTHKIT_ISSUER: is not set; set your issuer (the local AuthKit is for development only)',
+    ],
+    [
+      // With an issuer, `always` reports this.
+      !s.AUTHKIT_ISSUER && s.OAUTH_APP_CLIENT_ID === undefined,
+      'OAUTH_APP_CLIENT_ID: is not set; set the client id of your Connect application',
     ],
     [!s.SESSION_SECRET, 'SESSION_SECRET: is not set; set a random value of at least 32 characters'],
     [

@@ -60,6 +60,12 @@ function newClient(url: string): RedisClient {
   }
 }
 
+async function connectAnew(client: RedisClient): Promise<void> {
+  client.destroy();
+  // It retries by itself, and reports by events.
+  await client.connect().catch(() => undefined);
+}
+
 const WRONG_SERVER = /^(READONLY|MASTERDOWN|CLUSTERDOWN|MOVED) /;
 // A server that stays read-only still serves reads, which each new connection interrupts.
 const RECONNECT_EVERY_MS = 2_000;
@@ -75,8 +81,7 @@ export function createReconnect(client: RedisClient): (error: unknown) => void {
     const now = performance.now();
     if (!isElsewhere || !client.isOpen || now - last < RECONNECT_EVERY_MS) return;
     last = now;
-    client.destroy();
-    client.connect().catch(() => undefined);
+    void connectAnew(client);
   };
 }
 

@@ -36,6 +36,9 @@ describe('the Redis store', () => {
     events = [];
   });
 
+  const told = (...names: string[]) =>
+    vi.waitFor(() => expect(events.map(({ event }) => event)).toEqual(names), 10_000);
+
   async function startStore() {
     const redis = await startRedis({ persist: true });
     clean.push(() => redis.close());
@@ -154,8 +157,6 @@ describe('the Redis store', () => {
 
   test('reports the end of an outage in which the connection stayed, and the next outage', async () => {
     const { redis } = await startStore();
-    const told = (...names: string[]) =>
-      vi.waitFor(() => expect(events.map(({ event }) => event)).toEqual(names), 10_000);
     await told('store_reachable');
     // A replica without its primary refuses even a ping.
     await redis.command('CONFIG SET replica-serve-stale-data no');
