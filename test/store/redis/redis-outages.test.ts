@@ -36,7 +36,7 @@ describe('the Redis store', () => {
     events = [];
   });
 
-  const told = (...names: string[]) =>
+  const untilReported = (...names: string[]) =>
     vi.waitFor(() => expect(events.map(({ event }) => event)).toEqual(names), 10_000);
 
   async function startStore() {
@@ -157,15 +157,20 @@ describe('the Redis store', () => {
 
   test('reports the end of an outage in which the connection stayed, and the next outage', async () => {
     const { redis } = await startStore();
-    await told('store_reachable');
+    await untilReported('store_reachable');
     // A replica without its primary refuses even a ping.
     await redis.command('CONFIG SET replica-serve-stale-data no');
     await redis.command('REPLICAOF 127.0.0.1 1');
-    await told('store_reachable', 'store_unreachable');
+    await untilReported('store_reachable', 'store_unreachable');
     await redis.command('REPLICAOF NO ONE');
-    await told('store_reachable', 'store_unreachable', 'store_reachable');
+    await untilReported('store_reachable', 'store_unreachable', 'store_reachable');
     await redis.stop();
-    await told('store_reachable', 'store_unreachable', 'store_reachable', 'store_unreachable');
+    await untilReported(
+      'store_reachable',
+      'store_unreachable',
+      'store_reachable',
+      'store_unreachable',
+    );
     await redis.start();
   });
 
