@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Needs servers, container tools or root: vitest.operations.config.ts.
+    exclude: ['test/operations/**'],
     globalSetup: ['test/support/machine/provision.ts'],
     // Ends what hangs. A test that measures a time states its own limit: on a busy machine everything
     // else may take this long.

@@ -28,9 +28,34 @@ export const PARTS = {
     debian: 'caddy',
     install: 'apt-get install caddy, brew install caddy',
   },
+  Postgres: {
+    // Debian keeps the server out of the PATH.
+    commands: ['postgres', ...[18, 17, 16, 15].map((v) => `/usr/lib/postgresql/${v}/bin/postgres`)],
+    debian: 'postgresql',
+    install: 'apt-get install postgresql, brew install postgresql',
+  },
+  buildah: {
+    commands: ['buildah'],
+    debian: 'buildah',
+    install: 'apt-get install buildah',
+  },
+  Firefox: {
+    commands: ['firefox-esr', 'firefox'],
+    debian: 'firefox-esr',
+    install: 'apt-get install firefox-esr',
+  },
+  WebKit: {
+    commands: ['WebKitWebDriver'],
+    debian: 'webkit2gtk-driver',
+    install: 'apt-get install webkit2gtk-driver',
+  },
 };
 export type Part = keyof typeof PARTS;
-export const partNames = Object.keys(PARTS) as Part[];
+
+/** What only `npm run test:operations` needs. */
+const ONLY_OPERATIONS: Part[] = ['Postgres', 'buildah', 'Firefox', 'WebKit'];
+export const operationsParts = Object.keys(PARTS) as Part[];
+export const testParts = operationsParts.filter((part) => !ONLY_OPERATIONS.includes(part));
 
 /** The path of a part's program; throws where `isMissing`. */
 export function partPath(part: Part): string {

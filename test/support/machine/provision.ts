@@ -3,11 +3,13 @@
 // run: a defense whose test was skipped is not proven.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { findExecutable, isMissing, partNames, PARTS } from './parts.ts';
+import { findExecutable, isMissing, PARTS, testParts, type Part } from './parts.ts';
 
-export function setup(): void {
-  if (partNames.some(isMissing) && canUseApt()) installWithApt(partNames.filter(isMissing));
-  const missing = partNames.filter(isMissing);
+export const setup = () => provision(testParts);
+
+export function provision(parts: Part[]): void {
+  if (parts.some(isMissing) && canUseApt()) installWithApt(parts.filter(isMissing));
+  const missing = parts.filter(isMissing);
   if (missing.length > 0 && process.env['CI']) {
     throw new Error(`CI runs every test, and has no ${missing.join(', ')}.`);
   }
@@ -27,7 +29,7 @@ function canUseApt(): boolean {
   );
 }
 
-function installWithApt(parts: typeof partNames): void {
+function installWithApt(parts: Part[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const wait = ['-o', 'DPkg::Lock::Timeout=120'];
   execFileSync('apt-get', [...wait, 'update'], { env, stdio: 'inherit' });
