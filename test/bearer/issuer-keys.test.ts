@@ -204,14 +204,18 @@ describe('fetching keys', () => {
     const tokens = await Promise.all(
       Array.from({ length: 200 }, () => api.issuer.sign({}, { kid: crypto.randomUUID() })),
     );
+    const startedAt = performance.now();
     const together = tokens.slice(0, 100).map((token) => status(token));
     expect(new Set(await Promise.all(together))).toEqual(new Set([401]));
     for (const token of tokens.slice(100)) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, as an attacker would
       expect(await status(token)).toBe(401);
     }
-    // The first load, and one more for all unknown ids together.
-    expect([fetches(discovery), fetches(jwks)]).toEqual([1, 2]);
+    // The first load, and one more for all unknown ids that come within ten seconds.
+    const more = 1 + Math.floor((performance.now() - startedAt) / (10 * second));
+    expect(fetches(discovery)).toBe(1);
+    expect(fetches(jwks)).toBeGreaterThan(1);
+    expect(fetches(jwks)).toBeLessThanOrEqual(1 + more);
   });
 
   test.each([
