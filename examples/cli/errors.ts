@@ -27,7 +27,8 @@ export function describeFailure(error: unknown): { sentence: string; exitCode: n
     return { sentence: `AuthKit sent an unexpected response (${error.code}).`, exitCode };
   }
   if (error instanceof TypeError && error.message === 'fetch failed') {
-    return { sentence: 'AuthKit could not be reached.', exitCode };
+    const sentence = 'AuthKit could not be reached. If HTTPS_PROXY is set, check that proxy.';
+    return { sentence, exitCode };
   }
   return { sentence: error instanceof Error ? error.message : 'Unknown error', exitCode };
 }

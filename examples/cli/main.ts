@@ -1,7 +1,8 @@
 // A command-line tool as a Public application of AuthKit. Reading order: settings.ts (help),
-// main.ts, sign-in.ts, loopback.ts, session.ts, token-file.ts.
+// main.ts, proxy.ts, sign-in.ts, loopback.ts, session.ts, token-file.ts.
 
 import { CliError, describeFailure } from './errors.ts';
+import { useProxy } from './proxy.ts';
 import { connect, endSession, freshTokens, storeTokens } from './session.ts';
 import { help, readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
     process.stdout.write(help);
     return;
   }
+  useProxy();
   const file = new TokenFile(settings.tokenFile, settings.issuer, settings.clientId);
   if (settings.command === 'login') await login(settings, file);
   else if (settings.command === 'whoami') await whoami(settings, file);

@@ -23,7 +23,7 @@ Options
   --json             whoami: print the API's response as JSON
   --help             Show this help
 
-Set BROWSER to open pages with another command.
+Set BROWSER to open pages with another command, and HTTPS_PROXY and NO_PROXY as for curl.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not signed in, 4 sign-in not completed.
 `;
 

@@ -2,6 +2,11 @@
 // secret of a machine-to-machine application at AuthKit; never ship the secret to users.
 
 import * as oauth from 'openid-client';
+import { EnvHttpProxyAgent, install, setGlobalDispatcher } from 'undici';
+
+// Https goes through HTTPS_PROXY, except to NO_PROXY; plain http stays on this machine.
+setGlobalDispatcher(new EnvHttpProxyAgent({ httpProxy: '' }));
+install();
 
 const { env } = process;
 const issuer = new URL(env['AUTHKIT_ISSUER'] ?? 'http://localhost:4000');

@@ -14,6 +14,8 @@ export interface ClientOptions {
   clientId: string;
   /** Without one this is a Public application: PKCE and no client authentication. */
   clientSecret?: string;
+  /** Sends every request to the issuer; default: the global fetch. Pass your own for a proxy. */
+  fetch?: typeof globalThis.fetch;
 }
 
 /** What discovery returned. */
@@ -149,10 +151,10 @@ const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
  * @throws SignInError `issuer_unreachable`, `issuer_timeout` or `issuer_mismatch`
  */
 async function discoverOnce(
-  { issuer, clientId, clientSecret }: ClientOptions,
+  { issuer, clientId, clientSecret, fetch: send }: ClientOptions,
   noteClockSkew: (seconds: number) => void,
 ): Promise<Discovered> {
-  const fetch = boundedFetch(noteClockSkew);
+  const fetch = boundedFetch(send, noteClockSkew);
   const client_secret = clientSecret;
   const metadata = {
     // OpenID Connect Core §3.1.3.7 number 7: we choose the algorithm, not the token.
@@ -200,16 +202,20 @@ function secureUrl(address: string | undefined, issuer: URL): URL | undefined {
 
 /**
  * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill
- * this server's memory. It follows no redirects: the metadata names every URL we call.
+ * this server's memory. It follows no redirects: the metadata names every URL we call. `send`
+ * defaults to the global fetch.
  * `onClockSkew` is told by how many seconds this server's clock is ahead of the issuer's `Date`
  * header.
  */
-function boundedFetch(onClockSkew: (seconds: number) => void): client.CustomFetch {
+function boundedFetch(
+  send: ClientOptions['fetch'],
+  onClockSkew: (seconds: number) => void,
+): client.CustomFetch {
   return async (url, options) => {
     // Copied only for the types: those of the DOM, if in use, allow no shared memory.
     const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
     const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
-    const response = await fetch(url, init);
+    const response = await (send ?? fetch)(url, init);
     // The Date of a cached response is old.
     const isCached = response.headers.has('age');
     const date = isCached ? Number.NaN : Date.parse(response.headers.get('date') ?? '');

@@ -110,6 +110,12 @@ export function secondsToWait({ cause }: SignInError): number {
 
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);
 
+/** Why fetch failed, as in ": connect ECONNREFUSED 127.0.0.1:4000"; else nothing. */
+function networkReason(cause: unknown): string {
+  const reason = cause instanceof TypeError ? cause.cause : undefined;
+  return reason instanceof Error && reason.message !== '' ? `: ${reason.message}` : '';
+}
+
 /**
  * The SignInError for a failed discovery. The issuer must match as a normalized URL (OpenID
  * Connect Discovery 1.0 §4.3); the hint shows both values to the operator.
@@ -122,6 +128,6 @@ export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
     const hint = `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`;
     return new SignInError(code, { cause, hint });
   }
-  const hint = `No usable metadata at ${issuer.origin} (${code}).`;
+  const hint = `No usable metadata at ${issuer.origin} (${code})${networkReason(cause)}.`;
   return new SignInError(code === 'issuer_timeout' ? code : 'issuer_unreachable', { cause, hint });
 }

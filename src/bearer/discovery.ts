@@ -87,7 +87,8 @@ export async function fetchJson(
     if (cause instanceof UpstreamError) throw cause;
     const isNotJson = cause instanceof SyntaxError;
     if (isNotJson) throw new UpstreamError('bad_response', `${pathname}: not JSON`, { cause });
-    throw new UpstreamError('unreachable', `no response from ${pathname}`, { cause });
+    const { message } = ((cause as Error).cause ?? cause) as Error;
+    throw new UpstreamError('unreachable', `no response from ${pathname}: ${message}`, { cause });
   }
 }
 

@@ -117,8 +117,7 @@ export class Issuer {
     this.#inFlight ??= this.#load()
       .catch((cause: unknown) => {
         this.#failure = { at: performance.now(), cause };
-        const isKnown = cause instanceof UpstreamError;
-        const reason = isKnown ? `${cause.code}: ${cause.message}` : 'unknown';
+        const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'other';
         this.#log({ event: 'keys_unreachable', reason });
       })
       .finally(() => {

@@ -23,6 +23,8 @@ export interface Config {
   staleSeconds: number;
   rateLimit: number;
   redisUrl?: string;
+  /** The proxy for requests to AuthKit, and the hosts that it is not for. */
+  proxy?: { url: string; noProxy: string };
   trustProxy?: boolean | number | string;
   logLevel: string;
   /** Settings that are allowed but doubtful: one line each at start. */
@@ -46,10 +48,12 @@ export class ConfigError extends Error {
  * @throws ConfigError with all problems
  */
 export function parseConfig(env: Record<string, string | undefined>): Config {
-  const given = Object.entries(env).flatMap(([name, text = '']): [string, string][] => {
-    const value = text.trim();
-    return name in settings.shape && value !== '' ? [[name, value]] : [];
-  });
+  const given = Object.entries(withUsualNames(env)).flatMap(
+    ([name, text = '']): [string, string][] => {
+      const value = text.trim();
+      return name in settings.shape && value !== '' ? [[name, value]] : [];
+    },
+  );
   const quoted = given.filter(([, value]) => QUOTED.test(value));
   const unquoted = Object.fromEntries(given.filter((entry) => !quoted.includes(entry)));
   const parsed = settings.safeParse(unquoted);
@@ -65,6 +69,13 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(toConfig(values));
 }
+
+/** As in other programs, the lower-case names of these two variables take precedence. */
+const withUsualNames = (env: Record<string, string | undefined>) => ({
+  ...env,
+  HTTPS_PROXY: env['https_proxy'] ?? env['HTTPS_PROXY'],
+  NO_PROXY: env['no_proxy'] ?? env['NO_PROXY'],
+});
 
 // A shell and .env remove outer quotes, `docker --env-file` keeps them: AuthKit would get them.
 const QUOTED = /^(["'`])[^]*\1$/;
@@ -118,6 +129,7 @@ function toConfig(s: Settings): Config {
     staleSeconds: s.SESSION_STALE_SECONDS ?? 3_600,
     rateLimit: s.RATE_LIMIT ?? 120,
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
+    ...(s.HTTPS_PROXY && { proxy: { url: s.HTTPS_PROXY.href, noProxy: s.NO_PROXY ?? '' } }),
     ...(s.TRUST_PROXY !== undefined && { trustProxy: trustProxyValue(s.TRUST_PROXY) }),
     logLevel: s.LOG_LEVEL ?? 'info',
     warnings,

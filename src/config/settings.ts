@@ -30,6 +30,8 @@ const url = (message: string) =>
     .transform((text) => new URL(text))
     .optional();
 
+const isHttp = ({ protocol }: URL) => /^https?:$/.test(protocol);
+
 const ORIGIN_ONLY =
   'is not an origin; set scheme, host and port only, such as https://app.example.com';
 
@@ -72,7 +74,7 @@ export const settings = z.object({
     'is JSON; set client ids separated by commas, without brackets and quotes',
   ),
   BASE_URL: url(ORIGIN_ONLY)
-    .refine((base) => !base || /^https?:$/.test(base.protocol), { error: ORIGIN_ONLY })
+    .refine((base) => !base || isHttp(base), { error: ORIGIN_ONLY })
     .refine((base) => !base || base.href === `${base.origin}/`, { error: ORIGIN_ONLY }),
   PORT: wholeNumber(0, 65_535, 'is not a port; set a whole number from 0 to 65535'),
   SESSION_SECRET: list.refine(
@@ -113,6 +115,18 @@ export const settings = z.object({
     .refine((redis) => !redis || /^\/?$|^\/\d{1,5}$/.test(redis.pathname), {
       error: 'names a database that is not a number; set one, such as redis://host:6379/1',
     }),
+  HTTPS_PROXY: url('is not a URL; set http://host:port, with %23 for # in a password')
+    .refine((proxy) => !proxy || isHttp(proxy), {
+      error: 'is not an http or https URL; set http://host:port',
+    })
+    // Part of a password is taken for a path if it contains a slash.
+    .refine((proxy) => !proxy || !isHttp(proxy) || proxy.href.endsWith(`${proxy.host}/`), {
+      error: 'has a path; set http://host:port, with %2F for / in a password',
+    })
+    .refine((proxy) => !proxy || canDecode(proxy.username + proxy.password), {
+      error: 'has a % in its user name or password that encodes nothing; set %25 for it',
+    }),
+  NO_PROXY: z.string().optional(),
   TRUST_PROXY: z
     .string()
     .refine(

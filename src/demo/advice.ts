@@ -26,9 +26,9 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   issuer_response_mismatch:
     'Sign in again. If the error persists, check whether two issuers are being mixed up.',
   issuer_timeout:
-    'Try again in a moment. If the error persists, check this server’s outbound network.',
+    'Try again in a moment. If the error persists, check this server’s outbound network, and HTTPS_PROXY if it is set.',
   issuer_unreachable:
-    'Try again in a moment. If the error persists, check AUTHKIT_ISSUER and this server’s outbound network.',
+    'Try again in a moment. If the error persists, check AUTHKIT_ISSUER, this server’s outbound network, and HTTPS_PROXY if it is set.',
   login_required: 'Sign in, then try again.',
   method_not_allowed:
     'Use response mode "query": a form post would arrive without the SameSite=Lax cookie.',

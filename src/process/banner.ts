@@ -21,6 +21,7 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
     `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,
+    ...(config.proxy ? [`  Proxy         ${new URL(config.proxy.url).host}`] : []),
     `  API audience  ${config.apiAudience.join(', ')}`,
     ...config.warnings.map((warning) => `  Warning       ${warning}`),
     '',

@@ -7,6 +7,7 @@ import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
 import { Issuer, type BearerEvent } from '../bearer/index.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from './log.ts';
+import { createProxiedFetch } from './outgoing-proxy.ts';
 import { createRateLimits } from '../demo/middleware/rate-limits.ts';
 import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
@@ -23,6 +24,8 @@ export interface CompleteConfig extends Config {
   apiAudience: string[];
   localAuthKit: boolean;
 }
+
+type Fetch = typeof globalThis.fetch;
 
 // A client that sends or reads slowly ties up its own connection, not the server.
 const SERVER_BOUNDS = {
@@ -47,6 +50,7 @@ export interface RunningApp {
  */
 export async function startApp(config: CompleteConfig, log: Log): Promise<RunningApp> {
   const { authKit, baseUrl, trustProxy } = config;
+  const fetchAuthKit = config.proxy && createProxiedFetch(config.proxy);
   // Logged as well as in the banner: in production, operators read the log, not the terminal.
   for (const hint of config.warnings) log.warn({ event: 'setting_doubtful', hint });
   const { store, redis } = await openStore({
@@ -57,14 +61,14 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   });
   const entries = await openEntries(config.sessionDb, redis);
   const directory = createUserDirectory(entries, config.sessionSecrets);
-  const auth = createAuthFor(config, store, directory, log);
+  const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const server = createServer(SERVER_BOUNDS);
   server.on('clientError', rejectMalformed);
   const drain = createDrain(server);
   const app = createApp({
     auth,
     limits: createRateLimits(config.rateLimit, redis && sharedCounter(redis)),
-    api: apiOptionsFor(config, directory, log),
+    api: apiOptionsFor(config, directory, log, fetchAuthKit),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
     log,
@@ -94,11 +98,13 @@ function createAuthFor(
   records: SessionRecords,
   directory: UserDirectory,
   log: Log,
+  fetchAuthKit: Fetch | undefined,
 ): Auth {
   const { authKit, baseUrl, scope, resource, sessionSecrets } = config;
   const { idleSeconds, maxSeconds, staleSeconds } = config;
   return createAuth({
     ...authKit,
+    ...(fetchAuthKit && { fetch: fetchAuthKit }),
     baseUrl,
     scope,
     ...(resource !== undefined && { resource }),
@@ -113,10 +119,18 @@ function createAuthFor(
   });
 }
 
-function apiOptionsFor(config: CompleteConfig, directory: UserDirectory, log: Log): ApiOptions {
+function apiOptionsFor(
+  config: CompleteConfig,
+  directory: UserDirectory,
+  log: Log,
+  fetchAuthKit: Fetch | undefined,
+): ApiOptions {
   const logBearer = (event: BearerEvent) =>
     log[levelOf(event.event)]({ ...event, hint: audienceHint(event, config) });
-  const issuer = new Issuer(config.authKit.issuer, { log: logBearer });
+  const issuer = new Issuer(config.authKit.issuer, {
+    log: logBearer,
+    ...(fetchAuthKit && { fetch: fetchAuthKit }),
+  });
   return {
     ...config.authKit,
     issuer,

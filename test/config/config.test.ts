@@ -82,6 +82,14 @@ describe('a valid setting', () => {
     [{ TRUST_PROXY: 'loopback, 10.0.0.0/8' }, { trustProxy: 'loopback, 10.0.0.0/8' }],
     [{ TRUST_PROXY: '192.0.2.1, fc00::/7' }, { trustProxy: '192.0.2.1, fc00::/7' }],
     [{ REDIS_URL: 'redis://a%25b:c%2Fd@redis' }, { redisUrl: 'redis://a%25b:c%2Fd@redis' }],
+    [
+      { HTTPS_PROXY: 'http://a:b%20c@proxy:3128' },
+      { proxy: { url: 'http://a:b%20c@proxy:3128/', noProxy: '' } },
+    ],
+    [
+      { https_proxy: 'https://one', HTTPS_PROXY: 'http://two', no_proxy: 'a.test', NO_PROXY: 'b' },
+      { proxy: { url: 'https://one/', noProxy: 'a.test' } },
+    ],
     [{ SESSION_DB: 'C:\\app\\sessions.db' }, { sessionDb: 'C:\\app\\sessions.db' }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [production, { production: true, baseUrl: new URL('https://support.example.com') }],
@@ -131,6 +139,13 @@ describe('an invalid setting', () => {
     ['REDIS_URL', 'redis://:50%@redis:6379'],
     ['REDIS_URL', 'redis://a%zz:pw@redis:6379'],
     ['REDIS_URL', 'redis://redis:6379/sessions'],
+    ['HTTPS_PROXY', '10.0.0.1:3128'],
+    ['HTTPS_PROXY', 'proxy.example.com:3128'],
+    ['HTTPS_PROXY', 'socks5://proxy:1080'],
+    ['HTTPS_PROXY', 'http://user:pa#ss@proxy:3128'],
+    ['HTTPS_PROXY', 'http://user:12/ss@proxy:3128'],
+    ['HTTPS_PROXY', 'http://user:50%@proxy:3128'],
+    ['HTTPS_PROXY', 'http://proxy:3128/path'],
     ['SESSION_DB', ':memory:'],
     ['SESSION_DB', 'file:sessions.db'],
     ['SESSION_DB', 'libsql://host.example'],
@@ -180,6 +195,10 @@ describe('contradictory settings', () => {
   });
 });
 
+it('an empty lower-case name switches the proxy off', () => {
+  expect(parseConfig({ https_proxy: '', HTTPS_PROXY: 'http://proxy:3128' })).toEqual(DEFAULTS);
+});
+
 it('parseConfig reports every problem at once and quotes no value', () => {
   const env = {
     NODE_ENV: 'production',
@@ -187,6 +206,7 @@ it('parseConfig reports every problem at once and quotes no value', () => {
     OAUTH_APP_CLIENT_SECRET: 'quoted-secret',
     SESSION_SECRET: 'quoted',
     REDIS_URL: 'quoted://user:quoted@host',
+    HTTPS_PROXY: 'http://user:quoted@host/quoted',
     BASE_URL: 'http://quoted.example',
     PORT: 'quoted',
     LOG_LEVEL: 'quoted',
@@ -198,6 +218,7 @@ it('parseConfig reports every problem at once and quotes no value', () => {
       'OAUTH_APP_CLIENT_ID',
       'SESSION_SECRET',
       'REDIS_URL',
+      'HTTPS_PROXY',
       'BASE_URL',
       'PORT',
       'LOG_LEVEL',

@@ -133,6 +133,8 @@ describe('the names of settings', () => {
   const example = readText('examples/m2m/main.ts');
   const known = [
     ...Object.keys(settings.shape),
+    // Of Node and of other programs.
+    ...['NODE_EXTRA_CA_CERTS', 'NODE_USE_ENV_PROXY', 'HTTP_PROXY'],
     ...[...example.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
   ];
 

@@ -21,7 +21,10 @@ export interface IntrospectionCall {
 }
 
 export interface TestIssuer {
+  /** The issuer identifier. */
   url: string;
+  /** Where it listens: the same, unless it was started under a name of its own. */
+  address: string;
   /** The signing key; published from the start. */
   key: SigningKey;
   published: JWK[];
@@ -57,8 +60,8 @@ export async function makeKey(): Promise<SigningKey> {
   return { kid, ...pair, jwk };
 }
 
-/** Starts an issuer on a free loopback port. */
-export async function startIssuer(): Promise<TestIssuer> {
+/** Starts an issuer on a free loopback port; `origin` is its name if a proxy leads to it. */
+export async function startIssuer(origin?: string): Promise<TestIssuer> {
   firstKey ??= makeKey(); // a new key takes half a second
   const key = await firstKey;
   const replaced = new Map<string, RequestListener>();
@@ -71,10 +74,12 @@ export async function startIssuer(): Promise<TestIssuer> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const address = server.address();
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  const own = server.address();
+  const address = `http://127.0.0.1:${typeof own === 'object' ? own?.port : ''}`;
+  const url = origin ?? address;
   const issuer: TestIssuer = {
     url,
+    address,
     key,
     published: [key.jwk],
     hits: new Map(),

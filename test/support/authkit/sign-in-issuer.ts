@@ -36,9 +36,9 @@ export interface SignInIssuer extends TestIssuer {
   env: Record<string, string>;
 }
 
-/** Starts one on a free loopback port. */
-export async function startSignInIssuer(): Promise<SignInIssuer> {
-  const issuer = await startIssuer();
+/** Starts one on a free loopback port; `origin` is its name if a proxy leads to it. */
+export async function startSignInIssuer(origin?: string): Promise<SignInIssuer> {
+  const issuer = await startIssuer(origin);
   const { url } = issuer;
   const env = {
     AUTHKIT_ISSUER: url,
