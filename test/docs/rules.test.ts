@@ -134,7 +134,9 @@ describe('the names of settings', () => {
   const known = [
     ...Object.keys(settings.shape),
     // Of Node and of other programs.
-    ...['NODE_EXTRA_CA_CERTS', 'NODE_USE_ENV_PROXY', 'HTTP_PROXY'],
+    'NODE_EXTRA_CA_CERTS',
+    'NODE_USE_ENV_PROXY',
+    'HTTP_PROXY',
     ...[...example.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
   ];
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createProxiedFetch } from '../../src/process/outgoing-proxy.ts';
-import { freePort, signIn, startTestApp } from '../support/app/app.ts';
+import { freePort, signIn, startTestApp, untilReady } from '../support/app/app.ts';
 import { startServer } from '../support/app/server-process.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { json } from '../support/authkit/issuer.ts';
@@ -94,7 +94,7 @@ describe('the app with HTTPS_PROXY', () => {
       const headers = { authorization: `Bearer ${await issuer.sign()}` };
       expect((await fetch(`${url}/api/me/active`, { headers })).status).toBe(200);
       await browser.press('Sign out');
-      await vi.waitUntil(() => revoked.mock.calls.length > 0);
+      await vi.waitUntil(() => revoked.mock.calls.length > 0, { timeout: 30_000 });
 
       expect([...issuer.hits.keys()].toSorted()).toEqual([
         '/.well-known/openid-configuration',
@@ -117,6 +117,7 @@ describe('the app with HTTPS_PROXY', () => {
     const env = { HTTPS_PROXY: proxy.url, https_proxy: proxy.url, HTTP_PROXY: proxy.url };
     const app = await startTestApp({ env });
     onTestFinished(() => app.close());
+    await untilReady(app);
     const browser = await signIn(app);
     expect((await browser.open(`${app.url}/api-call`)).status).toBe(200);
     expect(proxy.tunnels).toEqual([]);

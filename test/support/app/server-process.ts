@@ -53,6 +53,6 @@ export async function startServer(
   const server = launchServer(settings, options);
   const isReady = () =>
     server.output.includes('issuer_discovered') && server.output.includes('Open ');
-  await vi.waitUntil(isReady, { timeout: 20_000 });
+  await vi.waitUntil(isReady, { timeout: 60_000 });
   return server;
 }
