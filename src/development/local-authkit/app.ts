@@ -7,6 +7,7 @@ import { controlRoutes } from './control-routes.ts';
 import { createControl } from './control.ts';
 import { suggestCode } from './device.ts';
 import type { Environment } from './environment.ts';
+import { ERROR_PATH, errorPage } from './error-page.ts';
 import { createFaults } from './faults.ts';
 import { createInteractions } from './interactions.ts';
 import { introspection } from './introspection.ts';
@@ -48,6 +49,7 @@ export function createLocalApp(environment: Environment) {
   app.post('/oauth2/introspection', form, introspection(environment, current));
   if (environment.revocation) app.post('/oauth2/revoke', form, revocation(environment, current));
   app.get('/oauth2/authorize', keepDocumentedParameters);
+  app.get(ERROR_PATH, errorPage(environment));
   app.get('/oauth2/device', suggestCode);
   app.use(createInteractions(environment, current));
   app.use(createSignOut(environment, current));

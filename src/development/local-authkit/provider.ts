@@ -11,8 +11,8 @@ import { describeResource, ENVIRONMENT_RESOURCE, settleScope } from './audience.
 import { decide, GRANT_SECONDS, grantAuthorization } from './consents.ts';
 import { deviceScreens } from './device.ts';
 import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
+import { redirectToErrorPage } from './error-page.ts';
 import { claimsOf } from './people.ts';
-import { redirectMismatch } from './redirect-mismatch.ts';
 import { respondAsAuthKit } from './responses.ts';
 import { showError } from './screens.ts';
 
@@ -116,7 +116,10 @@ function screenRules(environment: Environment): Configuration {
     interactions: { policy, url: (_ctx, { uid }) => `/oauth2/interaction/${uid}` },
     loadExistingGrant: (ctx) => grantAuthorization(environment, ctx),
     extraParams: { known_scopes: settleScope },
-    renderError: async (ctx, { error }) => showError(ctx, error, redirectMismatch(ctx, error)),
+    renderError: async (ctx, { error }) =>
+      ctx.path === '/oauth2/authorize'
+        ? redirectToErrorPage(ctx, error, environment)
+        : showError(ctx, error),
     cookies: {
       keys: [state.secret('cookies')],
       // Cookies ignore the port: distinct names and a path keep them apart from the application's.

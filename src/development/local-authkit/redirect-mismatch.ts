@@ -2,7 +2,8 @@
 // disclose its registered URIs; this one is a development tool on loopback, and its user is looking
 // for the one character that differs (RFC 6749 §3.1.2.3: simple string comparison).
 
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import { toClientMetadata } from './applications.ts';
+import type { Environment } from './environment.ts';
 
 export interface RedirectMismatch {
   sent: string;
@@ -11,20 +12,23 @@ export interface RedirectMismatch {
 }
 
 /**
- * Takes the failed request and its error code; returns undefined for any other error. The page must
- * not redirect to the URI (RFC 6749 §4.1.2.4) or link to it: an attacker may have chosen it.
+ * Takes an error code and the parameters `client_id` and `redirect_uri` of the failed request;
+ * returns undefined for any other error. The page must not redirect to the URI (RFC 6749 §4.1.2.4)
+ * or link to it: an attacker may have chosen it.
  */
 export function redirectMismatch(
-  { oidc }: KoaContextWithOIDC,
-  code: string,
+  { findApplication, redirectUris }: Environment,
+  error: string,
+  parameters: URLSearchParams,
 ): RedirectMismatch | undefined {
-  const { client, params } = oidc;
-  const sent = params?.['redirect_uri'];
-  if (code !== 'invalid_redirect_uri' || !client || typeof sent !== 'string') return undefined;
+  const application = findApplication(parameters.get('client_id') ?? '');
+  const sent = parameters.get('redirect_uri');
+  if (error !== 'invalid_redirect_uri' || !application || sent === null) return undefined;
+  const { redirect_uris: registered = [] } = toClientMetadata(application, redirectUris);
   return {
     sent: showCodePoints(sent),
-    registered: (client.redirectUris ?? []).map((uri) => showCodePoints(uri)),
-    application: client.clientName ?? client.clientId,
+    registered: registered.map((uri) => showCodePoints(uri)),
+    application: application.name,
   };
 }
 

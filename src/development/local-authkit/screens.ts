@@ -15,7 +15,8 @@ export const VIEWS = fileURLToPath(existsSync(BESIDE_THIS_FILE) ? BESIDE_THIS_FI
 
 /** The text of the error page for each error code. */
 const ERRORS: Readonly<Record<string, string>> = {
-  invalid_client: 'No application of this environment has this client ID.',
+  application_not_found:
+    'No application of this environment has this client ID. The client ID of the environment is often taken for it: set OAUTH_APP_CLIENT_ID to that of the application.',
   invalid_redirect_uri: 'This redirect URI is not registered for the application.',
   session_expired: 'This sign-in has ended or was started in another browser.',
   invalid_choice: 'This choice is not available.',
@@ -80,16 +81,17 @@ const describe = (code: string) => ({
   sentence: ERRORS[code] ?? 'The application sent an invalid request.',
 });
 
-/** Sends the error page, for errors that must not reach a redirect URI (RFC 6749 §4.1.2.1). */
-export function sendError(res: Response, status: number, code: string): Promise<void> {
-  return sendScreen(res, status, 'error', describe(code));
-}
-
-/** Like `sendError`, inside oidc-provider; `mismatch` is for an unregistered redirect URI only. */
-export function showError(
-  ctx: KoaContextWithOIDC,
+/** Sends an error page; `mismatch` is for an unregistered redirect URI only. */
+export function sendError(
+  res: Response,
+  status: number,
   code: string,
   mismatch?: RedirectMismatch,
 ): Promise<void> {
-  return showScreen(ctx, 'error', { ...describe(code), mismatch });
+  return sendScreen(res, status, 'error', { ...describe(code), mismatch });
+}
+
+/** Like `sendError`, inside oidc-provider. */
+export function showError(ctx: KoaContextWithOIDC, code: string): Promise<void> {
+  return showScreen(ctx, 'error', describe(code));
 }

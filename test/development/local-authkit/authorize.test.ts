@@ -145,7 +145,7 @@ describe('the authorization endpoint', () => {
   });
 
   it.each([
-    ['an unknown client id', { client_id: 'client_unknown' }, 'invalid_client'],
+    ['an unknown client id', { client_id: 'client_unknown' }, 'application_not_found'],
     ['no client id', { client_id: '' }, 'invalid_request'],
     ['another path', { redirect_uri: `${REDIRECT_URI}/x` }, 'invalid_redirect_uri'],
     ['a trailing slash', { redirect_uri: `${REDIRECT_URI}/` }, 'invalid_redirect_uri'],
@@ -156,11 +156,14 @@ describe('the authorization endpoint', () => {
     ],
     ['a query', { redirect_uri: `${REDIRECT_URI}?a=b` }, 'invalid_redirect_uri'],
     ['no redirect URI', { redirect_uri: '' }, 'invalid_request'],
-  ])('shows an error page, without a redirect, for %s', async (_, parameters, code) => {
+  ])('redirects to its own error page, with status 200, for %s', async (_, parameters, code) => {
     const response = await fetch(firstParty.authorizationUrl(parameters), { redirect: 'manual' });
-    expect(response.status).toBe(400);
-    expect(response.headers.get('location')).toBeNull();
-    expect(plainText(await response.text())).toContain(`Error code: ${code}`);
+    expect(response.status).toBe(302);
+    const location = response.headers.get('location') ?? '';
+    expect(`${location}&`).toContain(`${authkit.issuer}/oauth2/error?error=${code}&`);
+    const page = await fetch(location, { redirect: 'manual' });
+    expect(page.status).toBe(200);
+    expect(plainText(await page.text())).toContain(`Error code: ${code}`);
   });
 
   it('ignores parameters that AuthKit does not document', async () => {

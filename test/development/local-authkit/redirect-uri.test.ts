@@ -23,9 +23,12 @@ const OWN_LINKS = ['href="/_assets/icon.svg"', 'href="/_assets/styles.css"'];
 async function refusal(client: LocalClient, redirectUri: string, more = {}): Promise<string> {
   const url = client.authorizationUrl({ ...more, redirect_uri: redirectUri });
   const response = await fetch(url, { redirect: 'manual' });
-  expect(response.status).toBe(400);
-  expect(response.headers.get('location')).toBeNull();
-  const html = await response.text();
+  expect(response.status).toBe(302);
+  const location = new URL(response.headers.get('location') ?? '');
+  expect(location.origin + location.pathname).toBe(`${authkit.issuer}/oauth2/error`);
+  const page = await fetch(location, { redirect: 'manual' });
+  expect(page.status).toBe(200);
+  const html = await page.text();
   // An attacker may have chosen the URI: neither a redirect nor a click may lead to it.
   expect(html).not.toMatch(/<(script|img|meta http-equiv|form|iframe|base)\b|<[^>]+\son\w+=/i);
   expect(html.match(/(href|src|action)="[^"]*"/g)).toEqual(OWN_LINKS);
@@ -40,6 +43,7 @@ describe('the page for an unregistered redirect URI', () => {
     expect(page).toContain('correct BASE_URL');
     expect(page).toContain('--redirect-uri');
     expect(page).not.toContain(firstParty.clientId);
+    expect(page).toContain('Error code: invalid_redirect_uri');
   });
 
   it('shows the URIs of the requesting application, or that it has none', async () => {
@@ -84,8 +88,20 @@ describe('the page for an unregistered redirect URI', () => {
     const clientId = '"><script>alert(1)</script>';
     const html = await refusal(firstParty, 'https://evil.example/', { client_id: clientId });
     expect(plainText(html)).toContain('No application of this environment has this client ID.');
+    expect(plainText(html)).toContain('set OAUTH_APP_CLIENT_ID to that of the application');
     expect(html).not.toMatch(/evil|alert|Registered|localhost:3000/);
   });
+
+  it.each(['error=', 'error=<script>alert(1)</script>', 'error=a&error=b', ''])(
+    'shows only text if it is opened with ?%s',
+    async (query) => {
+      const page = await fetch(`${authkit.issuer}/oauth2/error?${query}&redirect_uri=javascript:1`);
+      expect(page.status).toBe(200);
+      const html = await page.text();
+      expect(html).toContain('The application sent an invalid request.');
+      expect(html).not.toMatch(/<script|javascript:/);
+    },
+  );
 
   it('is shown even when the request has other faults', async () => {
     const more = { scope: 'openid nonsense', response_type: 'none', prompt: 'none' };
