@@ -98,7 +98,7 @@ export class Issuer {
 
   /** One discovery at a time, shared by all callers. */
   #discover(): Promise<Discovered> {
-    this.#inFlight ??= discoverOnce(this.#options, (seconds) => this.#noteClockSkew(seconds))
+    this.#inFlight ??= discover(this.#options, (seconds) => this.#noteClockSkew(seconds))
       .then((found) => {
         // Unchanged metadata keeps its object, and with it the cached keys.
         if (!hasMetadataOf(found, this.discovered)) this.discovered = found;
@@ -150,9 +150,9 @@ const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
  * this server's clock is ahead of the issuer's.
  * @throws SignInError `issuer_unreachable`, `issuer_timeout` or `issuer_mismatch`
  */
-async function discoverOnce(
+export async function discover(
   { issuer, clientId, clientSecret, fetch: send }: ClientOptions,
-  noteClockSkew: (seconds: number) => void,
+  noteClockSkew: (seconds: number) => void = () => undefined,
 ): Promise<Discovered> {
   const fetch = boundedFetch(send, noteClockSkew);
   const client_secret = clientSecret;
@@ -190,14 +190,32 @@ async function discoverOnce(
     };
     return observed;
   };
-  const jwksUri = secureUrl(server.jwks_uri, issuer) ?? failed(new TypeError('no usable jwks_uri'));
-  return { config, keys: new IssuerKeys(jwksUri, fetch), observedBy };
+  const insecure = URLS.find(
+    (name) => server[name] !== undefined && !isSecure(server[name], issuer),
+  );
+  if (insecure !== undefined) failed(new TypeError(`${insecure} is not https`));
+  if (server.jwks_uri === undefined) return failed(new TypeError('jwks_uri is missing'));
+  return { config, keys: new IssuerKeys(new URL(server.jwks_uri), fetch), observedBy };
 }
 
-/** https, or http if the issuer is on loopback; else anyone on the network could swap the keys. */
-function secureUrl(address: string | undefined, issuer: URL): URL | undefined {
-  const url = URL.canParse(address ?? '') ? new URL(address ?? '') : undefined;
-  return url?.protocol === 'https:' || isLoopbackHttp(issuer) ? url : undefined;
+/** The members of the metadata that are URLs we use (RFC 8414 §2). */
+const URLS = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'userinfo_endpoint',
+  'introspection_endpoint',
+  'revocation_endpoint',
+  'end_session_endpoint',
+] as const;
+
+/**
+ * https, or http on loopback if the issuer is there too; else anyone on the network could swap the
+ * keys, or read the client secret and tokens (RFC 9700 §2.6).
+ */
+function isSecure(address: unknown, issuer: URL): boolean {
+  const url = typeof address === 'string' ? URL.parse(address) : null;
+  return url?.protocol === 'https:' || (!!url && isLoopbackHttp(url) && isLoopbackHttp(issuer));
 }
 
 /**

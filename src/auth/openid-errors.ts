@@ -110,9 +110,9 @@ export function secondsToWait({ cause }: SignInError): number {
 
 const causeOf = (error: unknown) => (error instanceof Error ? error.cause : undefined);
 
-/** Why fetch failed, as in ": connect ECONNREFUSED 127.0.0.1:4000"; else nothing. */
-function networkReason(cause: unknown): string {
-  const reason = cause instanceof TypeError ? cause.cause : undefined;
+/** Why fetch failed or we refuse the metadata, as in ": connect ECONNREFUSED 127.0.0.1:4000". */
+function reasonOf(cause: unknown): string {
+  const reason = cause instanceof TypeError ? (cause.cause ?? cause) : undefined;
   return reason instanceof Error && reason.message !== '' ? `: ${reason.message}` : '';
 }
 
@@ -128,6 +128,6 @@ export function discoveryFailure(cause: unknown, issuer: URL): SignInError {
     const hint = `Configured issuer "${issuer.href}", advertised issuer ${advertised}.`;
     return new SignInError(code, { cause, hint });
   }
-  const hint = `No usable metadata at ${issuer.origin} (${code})${networkReason(cause)}.`;
+  const hint = `No usable metadata at ${issuer.origin} (${code})${reasonOf(cause)}.`;
   return new SignInError(code === 'issuer_timeout' ? code : 'issuer_unreachable', { cause, hint });
 }

@@ -166,6 +166,23 @@ describe('an issuer with bad metadata', () => {
     },
   );
 
+  it.each([
+    ['authorization_endpoint', 'http://0.0.0.0:9/a'],
+    ['token_endpoint', 'http://authkit.example/token'],
+    ['jwks_uri', 'http://authkit.example/keys'],
+    ['userinfo_endpoint', 'ftp://localhost/'],
+    ['introspection_endpoint', '/oauth2/introspection'],
+    ['revocation_endpoint', 7],
+    ['end_session_endpoint', null],
+  ])('is refused when its %s is %j', async (member, value) => {
+    const endpoints = { authorization_endpoint: issuer, token_endpoint: issuer, jwks_uri: issuer };
+    respond = json({ issuer, ...endpoints, [member]: value });
+    await app.restart({ AUTHKIT_ISSUER: issuer });
+    expect(codeOn(await new Browser().get(`${app.url}/login`))).toBe('issuer_unreachable');
+    const line = app.log.findLast(({ event }) => event === 'issuer_unavailable');
+    expect(line?.['hint']).toContain(`: ${member} is not https.`);
+  });
+
   it('makes /login respond with 504 after five seconds without a response', async () => {
     respond = () => undefined;
     await app.restart({ AUTHKIT_ISSUER: issuer });
