@@ -2,23 +2,23 @@
 import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
 import { FROM_OTHER_HOST } from '../../demo/middleware/own-host.ts';
-import { sendRequest, locationOf, type HttpResponse } from './http.ts';
+import { locationOf, type Http, type HttpResponse } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
 
 /**
- * Takes the settings; returns the findings about requests to BASE_URL: the proxy, and the start of
+ * Takes the settings and how to send requests; returns the findings about requests to BASE_URL: the proxy, and the start of
  * a sign-in, which is left to expire. If the app does not run, it only compares the settings.
  */
-export async function checkApp(config: Config): Promise<Finding[]> {
+export async function checkApp(config: Config, http: Http): Promise<Finding[]> {
   const { baseUrl } = config;
   const url = new URL('/healthz', baseUrl);
-  const health = await sendRequest(url);
+  const health = await http.send(url);
   if (health.status !== 200) {
     return [compareSettings(config), notReached(config, health, locationOf(health, url))];
   }
-  return [await checkProxy(config), await checkSignInStart(config)];
+  return [await checkProxy(config, http), await checkSignInStart(config, http)];
 }
 
 /** Compares BASE_URL with TRUST_PROXY (Express: `trust proxy`; RFC 7239 §8.1 on trust). */
@@ -38,16 +38,16 @@ function compareSettings({ baseUrl, trustProxy }: Config): Finding {
 }
 
 /** Reads from the app's error pages how its proxy forwards requests. */
-async function checkProxy(config: Config): Promise<Finding> {
+async function checkProxy(config: Config, http: Http): Promise<Finding> {
   const url = new URL('/doctor-probe', config.baseUrl);
-  const first = locationOf(await sendRequest(url, { headers: NAVIGATION }), url);
+  const first = locationOf(await http.send(url, { headers: NAVIGATION }), url);
   if (first?.origin === config.baseUrl.origin) {
     const found = 'the proxy replaces the Host header, so every page is needlessly redirected once';
     const change = 'proxy: forward Host unchanged (nginx: proxy_set_header Host $http_host;)';
     return warning('proxy', found, change);
   }
   url.search = FROM_OTHER_HOST;
-  const page = await sendRequest(url, { headers: NAVIGATION });
+  const page = await http.send(url, { headers: NAVIGATION });
   if (!page.text.includes('TRUST_PROXY')) return compareSettings(config);
   const found = 'requests come through a proxy that the app does not trust';
   return problem('proxy', found, 'TRUST_PROXY=1 (the number of proxies), and an https BASE_URL');
@@ -74,9 +74,9 @@ function notReached(
     : warning('app', found, 'start it (npm start) and run the doctor again, or correct BASE_URL');
 }
 
-async function checkSignInStart({ baseUrl, authKit }: Config): Promise<Finding> {
+async function checkSignInStart({ baseUrl, authKit }: Config, http: Http): Promise<Finding> {
   const url = new URL(`/login?${FROM_OTHER_HOST}`, baseUrl);
-  const response = await sendRequest(url, { headers: NAVIGATION });
+  const response = await http.send(url, { headers: NAVIGATION });
   const target = locationOf(response, url);
   const redirectUri = target?.searchParams.get('redirect_uri') ?? undefined;
   const expected = new URL('/callback', baseUrl).href;

@@ -31,12 +31,14 @@ function compare(accepted: string[], issuer: URL, clientId: string, accessToken:
   } catch {
     return wrongToken('is not a JWT');
   }
-  const { iss = '', aud = [] } = claims;
-  if (!URL.canParse(iss) || new URL(iss).href !== issuer.href) {
+  // Not verified: the claims may be of any type.
+  const { iss, aud = [] } = claims as { iss: unknown; aud?: unknown };
+  if (typeof iss !== 'string') return wrongToken('has no issuer');
+  if (URL.parse(iss)?.href !== issuer.href) {
     const found = `the given token is from another issuer: ${iss}`;
     return problem('audience', found, `AUTHKIT_ISSUER=${iss}, or give a token from ${issuer.href}`);
   }
-  const audiences = [aud].flat();
+  const audiences = [aud].flat().filter((audience) => typeof audience === 'string');
   // An ID token's audience is the application: accepting that audience means accepting ID tokens.
   const hasAccessClaims = 'scope' in claims || 'client_id' in claims;
   const isIdToken = 'nonce' in claims || 'at_hash' in claims || !hasAccessClaims;

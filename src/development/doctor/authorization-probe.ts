@@ -1,6 +1,6 @@
 // Sends one authorization request as the app would, and classifies the response. The probe ends
 // before sign-in, so it needs no user and leaves no code behind.
-import { sendRequest, locationOf, type HttpResponse } from './http.ts';
+import { errorCode, locationOf, type Http, type HttpResponse } from './http.ts';
 
 /** The parameters of an authorization request that the doctor varies. */
 export interface Request {
@@ -17,14 +17,14 @@ export interface Outcome {
    * `unclear`: the response says nothing about the request.
    */
   kind: 'accepted' | 'refused' | 'error' | 'unclear';
-  /** The error code for `error`, the reason for `unclear`. */
+  /** The error code for `error`, and for `refused` if it is named; the reason for `unclear`. */
   detail: string;
   /** The words of the response without the request's values: equal for equal reasons. */
   fingerprint: string;
 }
 
 /** Takes the authorization endpoint and a request; sends it (RFC 6749 §4.1.1) and never rejects. */
-export async function probe(endpoint: URL, request: Request): Promise<Outcome> {
+export async function probe(http: Http, endpoint: URL, request: Request): Promise<Outcome> {
   const url = new URL(endpoint);
   const { clientId, redirectUri, scope, resource } = request;
   const parameters = {
@@ -40,7 +40,7 @@ export async function probe(endpoint: URL, request: Request): Promise<Outcome> {
     ...(resource !== undefined && { resource }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  return classify(await sendRequest(url), url, request);
+  return classify(await http.send(url), url, request);
 }
 
 /** RFC 6749 §4.1.2.1: only an untrusted client or redirect URI is reported on a page. */
@@ -51,10 +51,12 @@ function classify(response: HttpResponse, url: URL, request: Request): Outcome {
     `${status} ${target?.href ?? ''} ${visibleText(response.text)}`,
     request,
   );
-  const error = target?.href.startsWith(`${request.redirectUri}?`)
-    ? target.searchParams.get('error')
-    : null;
-  if (error !== null && error !== undefined) return { kind: 'error', detail: error, fingerprint };
+  const error = errorCode(target?.searchParams.get('error'));
+  const isAtRedirectUri = target?.href.startsWith(`${request.redirectUri}?`);
+  if (error !== undefined && isAtRedirectUri) return { kind: 'error', detail: error, fingerprint };
+  // AuthKit redirects to a page of its own, whose status is 200.
+  const isOwnPage = target?.origin === url.origin && target.pathname.endsWith('/error');
+  if (error !== undefined && isOwnPage) return { kind: 'refused', detail: error, fingerprint };
   // A bot check, a rate limit or an outage responds the same way to every request.
   if (status === 0 || [401, 403, 429].includes(status) || status >= 500) {
     return { kind: 'unclear', detail: response.failure ?? `HTTP ${status}`, fingerprint };

@@ -1,8 +1,9 @@
 // Checks what the issuer knows of the application, with probes that need no user.
 import type { Config } from '../../config/config.ts';
 import { checkCredentials } from './credential-checks.ts';
+import type { Http } from './http.ts';
 import type { Metadata } from './issuer-checks.ts';
-import { checkRegistration, UNKNOWN_CLIENT } from './registration-checks.ts';
+import { checkRegistration, isUnknownClient } from './registration-checks.ts';
 import type { Finding } from './report.ts';
 import { checkScopes } from './scope-checks.ts';
 
@@ -14,20 +15,22 @@ export async function checkClient(
   config: Config,
   authKit: NonNullable<Config['authKit']>,
   metadata: Metadata,
+  http: Http,
 ): Promise<Finding[]> {
   const endpoint = (name: string) => new URL(String(metadata[name]));
-  const credentials = await checkCredentials(config, authKit, endpoint('token_endpoint'));
+  const credentials = await checkCredentials(config, authKit, endpoint('token_endpoint'), http);
   const findings = await checkRegistration(
     config,
     authKit.clientId,
     endpoint('authorization_endpoint'),
     credentials.isAuthenticated,
+    http,
   );
   const areScopesReported = findings.some(({ check }) => check === 'scopes');
   return [
     ...findings,
     // For an unknown client, a second problem about its secret would mislead.
-    ...(findings.includes(UNKNOWN_CLIENT) ? [] : [credentials.finding]),
+    ...(findings.some(isUnknownClient) ? [] : [credentials.finding]),
     ...(areScopesReported ? [] : [checkScopes(config, metadata)]),
   ];
 }

@@ -1,6 +1,6 @@
 // Checks the client secret by exchanging a code that does not exist.
 import type { Config } from '../../config/config.ts';
-import { postForm, type HttpResponse } from './http.ts';
+import { errorCode, type Http, type HttpResponse } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 type AuthKit = NonNullable<Config['authKit']>;
@@ -20,9 +20,10 @@ export async function checkCredentials(
   { baseUrl }: Config,
   { clientId, clientSecret }: AuthKit,
   endpoint: URL,
+  http: Http,
 ): Promise<Credentials> {
   const exchange = (secret?: string) =>
-    postForm(endpoint, {
+    http.postForm(endpoint, {
       grant_type: 'authorization_code',
       code: 'doctor-probe',
       redirect_uri: new URL('/callback', baseUrl).href,
@@ -36,8 +37,7 @@ export async function checkCredentials(
     return { finding: ok('credentials', how), isAuthenticated: true };
   }
   if (!isRefused(response)) {
-    const reason =
-      response.failure ?? `HTTP ${response.status} ${JSON.stringify(errorOf(response) ?? '')}`;
+    const reason = response.failure ?? `HTTP ${response.status} ${errorOf(response) ?? ''}`.trim();
     const found = `not checked; token endpoint: ${reason}`;
     return { finding: warning('credentials', found), isAuthenticated: undefined };
   }
@@ -46,8 +46,10 @@ export async function checkCredentials(
   return { finding: isPublic ? SUPERFLUOUS : refused(clientSecret), isAuthenticated: isPublic };
 }
 
-const errorOf = ({ json }: HttpResponse) => json?.['error'];
-const isAccepted = (response: HttpResponse) => errorOf(response) === 'invalid_grant';
+const errorOf = ({ json }: HttpResponse) => errorCode(json?.['error']);
+// AuthKit responds to a Public application with `invalid_code`.
+const isAccepted = (response: HttpResponse) =>
+  errorOf(response) === 'invalid_grant' || errorOf(response) === 'invalid_code';
 const isRefused = (response: HttpResponse) =>
   errorOf(response) === 'invalid_client' || errorOf(response) === 'unauthorized_client';
 

@@ -1,8 +1,8 @@
 // HTTP requests of the doctor, limited in time and size; redirects are reported, not followed. They
 // do not use fetch, which sets Sec-Fetch-Mode as for a script: the doctor must look like a browser.
-import { once } from 'node:events';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { Agent, request, type Dispatcher } from 'undici';
+import type { Config } from '../../config/config.ts';
+import { createProxiedFetch, createProxyAgent, ProxyError } from '../../process/outgoing-proxy.ts';
 
 const TIMEOUT_MS = 5_000;
 const MAX_TEXT_LENGTH = 512 * 1024;
@@ -18,61 +18,79 @@ export interface HttpResponse {
 }
 
 interface RequestOptions {
-  method?: string;
+  method?: 'GET' | 'POST';
   headers?: Record<string, string>;
   body?: string;
 }
 
-/**
- * Sends one request. Never rejects, and takes at most 5 seconds. A redirect is returned like any
- * other response (RFC 9110 §15.4).
- */
-export async function sendRequest(url: URL, options: RequestOptions = {}): Promise<HttpResponse> {
-  const { method = 'GET', headers = {}, body } = options;
+/** Sends requests as the app does: through its proxy, if it has one. */
+export interface Http {
+  /**
+   * Sends one request. Never rejects, and takes at most 5 seconds. A redirect is returned like any
+   * other response (RFC 9110 §15.4).
+   */
+  send(url: URL, options?: RequestOptions): Promise<HttpResponse>;
+  /** Posts a form (RFC 6749 Appendix B); takes its fields, otherwise like `send`. */
+  postForm(url: URL, fields: Record<string, string>): Promise<HttpResponse>;
+  /** The fetch that the app uses; undefined for the global one. */
+  fetch: typeof globalThis.fetch | undefined;
+}
+
+/** Takes the settings of the proxy, if there is one. */
+export function createHttp(proxy: Config['proxy']): Http {
+  const dispatcher = proxy ? createProxyAgent(proxy) : new Agent();
+  const send: Http['send'] = (url, options = {}) => sendRequest(dispatcher, url, options);
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  return {
+    send,
+    postForm: (url, fields) =>
+      send(url, { method: 'POST', headers, body: new URLSearchParams(fields).toString() }),
+    fetch: proxy && createProxiedFetch(proxy),
+  };
+}
+
+async function sendRequest(
+  dispatcher: Dispatcher,
+  url: URL,
+  { method = 'GET', headers = {}, body }: RequestOptions,
+): Promise<HttpResponse> {
   try {
-    const send = url.protocol === 'http:' ? requestHttp : requestHttps;
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const all = { accept: '*/*', 'user-agent': 'node', ...headers };
-    const request = send(url, { method, headers: all, signal, agent: false }).end(body);
-    const [response]: IncomingMessage[] = await once(request, 'response');
-    return response ? await read(response) : failed(undefined);
+    // `reset` closes the connection after the response, so that the process can end.
+    const options = { dispatcher, method, headers: all, body: body ?? null, signal, reset: true };
+    return await read(await request(url, options));
   } catch (error) {
-    return failed(error);
+    return { status: 0, headers: new Headers(), text: '', failure: describeFailure(error) };
   }
 }
 
-const failed = (error: unknown): HttpResponse => ({
-  status: 0,
-  headers: new Headers(),
-  text: '',
-  failure: describeFailure(error),
-});
-
-async function read(response: IncomingMessage): Promise<HttpResponse> {
+async function read({
+  statusCode: status,
+  headers: received,
+  body,
+}: Dispatcher.ResponseData): Promise<HttpResponse> {
   let text = '';
-  for await (const chunk of response.setEncoding('utf8')) {
+  for await (const chunk of body.setEncoding('utf8')) {
     text += String(chunk);
     if (text.length > MAX_TEXT_LENGTH) break;
   }
   const headers = new Headers();
-  for (const [name, values = []] of Object.entries(response.headersDistinct)) {
-    for (const value of values) headers.append(name, value);
+  for (const [name, values = []] of Object.entries(received)) {
+    for (const value of [values].flat()) headers.append(name, value);
   }
-  return { status: response.statusCode ?? 0, headers, text, json: parseObject(text) };
+  return { status, headers, text, json: parseObject(text) };
 }
-
-/** Posts a form (RFC 6749 Appendix B); takes its fields, otherwise like `sendRequest`. */
-export const postForm = (url: URL, fields: Record<string, string>) =>
-  sendRequest(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(fields).toString(),
-  });
 
 /** The target of a redirect (RFC 9110 §10.2.2); undefined if the response is not a redirect. */
 export function locationOf({ headers }: HttpResponse, url: URL): URL | undefined {
   const location = headers.get('location');
   return location === null ? undefined : (URL.parse(location, url.href) ?? undefined);
+}
+
+/** An error code as OAuth defines them (RFC 6749 §5.2); other text could hold anything. */
+export function errorCode(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[a-z_]{1,40}$/.test(value) ? value : undefined;
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
@@ -94,10 +112,13 @@ const REASONS: [pattern: RegExp, words: string][] = [
   ],
   [/SSL|TLS|EPROTO/, 'it does not speak TLS'],
   [/ECONNRESET|SOCKET/i, 'it closes the connection'],
+  [/EMFILE|ENFILE/, 'this machine has too many open files (ulimit -n)'],
 ];
 
 /** Takes a connection error; returns the reason in a few words and never quotes the error. */
 export function describeFailure(error: unknown): string {
+  // The exception: its text is our own.
+  if (error instanceof ProxyError) return error.message;
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
   const text = `${String(name)} ${String(code)}`;
   const [, words = 'it does not respond'] = REASONS.find(([pattern]) => pattern.test(text)) ?? [];

@@ -1,7 +1,8 @@
 // Checks the issuer: it is reachable, has exactly the configured name and the endpoints and keys
 // that sign-in needs, and its clock agrees with ours.
-import { isLoopbackHttp } from '../../auth/index.ts';
-import { sendRequest, locationOf, type HttpResponse } from './http.ts';
+import { isLoopbackHttp, SignInError } from '../../auth/index.ts';
+import { discover } from '../../auth/issuer.ts';
+import { locationOf, type Http, type HttpResponse } from './http.ts';
 import { counted, ok, problem, warning, type Finding } from './report.ts';
 
 const REQUIRED_MEMBERS = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'];
@@ -19,14 +20,15 @@ export type Metadata = Record<string, unknown>;
  */
 export async function checkIssuer(
   issuer: URL,
+  http: Http,
 ): Promise<{ findings: Finding[]; metadata?: Metadata }> {
   const base = issuer.href.replace(/\/$/, '');
   const url = new URL(`${base}/.well-known/openid-configuration`);
-  const response = await sendRequest(url);
+  const response = await http.send(url);
   const metadata = response.json;
   const advertised = metadata?.['issuer'];
   if (response.status !== 200 || !metadata || typeof advertised !== 'string') {
-    const wrongPath = await checkPath(issuer, response, url);
+    const wrongPath = await checkPath(issuer, response, url, http);
     return {
       findings: [wrongPath ?? noConfiguration(issuer, response, locationOf(response, url))],
     };
@@ -38,12 +40,36 @@ export async function checkIssuer(
   const findings = [
     ok('issuer', advertised),
     checkMetadata(metadata),
-    await checkKeys(metadata),
+    await checkKeys(metadata, http),
     checkClock(response),
   ];
+  const discovered = await discoverAsApp(issuer, http);
+  if (discovered instanceof SignInError) return { findings: withRefusal(findings, discovered) };
   // Without its endpoints, the application cannot be checked.
-  const isUsable = !REQUIRED_MEMBERS.some((name) => !URL.canParse(String(metadata[name])));
-  return isUsable ? { findings, metadata } : { findings };
+  const isUsable = REQUIRED_MEMBERS.every((name) => typeof discovered[name] === 'string');
+  return isUsable ? { findings, metadata: discovered } : { findings };
+}
+
+/**
+ * The metadata as the app discovers it, or why the app refuses it. The probes of the application
+ * use no other: they must not send the client secret where the app would not.
+ */
+async function discoverAsApp(issuer: URL, { fetch }: Http): Promise<Metadata | SignInError> {
+  try {
+    const { config } = await discover({ issuer, clientId: 'doctor', ...(fetch && { fetch }) });
+    return { ...config.serverMetadata() };
+  } catch (error) {
+    return error instanceof SignInError ? error : new SignInError('issuer_unreachable');
+  }
+}
+
+function withRefusal(findings: Finding[], { message, hint = message }: SignInError): Finding[] {
+  const isExplained = findings.some(
+    ({ check, status }) => status === 'problem' && check !== 'clock',
+  );
+  if (isExplained) return findings;
+  const refusal = problem('metadata', `the app refuses it: ${hint}`, NOT_AUTHKIT);
+  return findings.map((finding) => (finding.check === 'metadata' ? refusal : finding));
 }
 
 /**
@@ -54,13 +80,14 @@ async function checkPath(
   issuer: URL,
   response: HttpResponse,
   requested: URL,
+  http: Http,
 ): Promise<Finding | undefined> {
   const { pathname, origin } = issuer;
   if (pathname === '/' || response.failure !== undefined) return undefined;
   const found = `the path ${pathname} is wrong: no OpenID configuration at ${requested.href}`;
-  const { json } = await sendRequest(new URL('/.well-known/openid-configuration', origin));
-  const own = String(json?.['issuer']);
-  const isIssuer = URL.canParse(own) && new URL(own).href === `${origin}/`;
+  const { json } = await http.send(new URL('/.well-known/openid-configuration', origin));
+  const own = json?.['issuer'];
+  const isIssuer = typeof own === 'string' && URL.parse(own)?.href === `${origin}/`;
   const change = isIssuer
     ? `AUTHKIT_ISSUER=${origin}`
     : 'AUTHKIT_ISSUER: set the AuthKit domain of the dashboard, without a path';
@@ -99,10 +126,12 @@ function checkMetadata(metadata: Metadata): Finding {
 }
 
 /** Checks for a key that can verify RS256 signatures (RFC 7517 §4.1, §4.2, §4.5). */
-async function checkKeys(metadata: Metadata): Promise<Finding> {
-  const uri = String(metadata['jwks_uri']);
-  if (!URL.canParse(uri)) return problem('keys', `${uri} is not a URL`, NOT_AUTHKIT);
-  const { json, failure, status } = await sendRequest(new URL(uri));
+async function checkKeys(metadata: Metadata, http: Http): Promise<Finding> {
+  const uri = metadata['jwks_uri'];
+  if (typeof uri !== 'string' || !URL.canParse(uri)) {
+    return problem('keys', 'jwks_uri is not a URL', NOT_AUTHKIT);
+  }
+  const { json, failure, status } = await http.send(new URL(uri));
   if (failure !== undefined) {
     return problem(
       'keys',

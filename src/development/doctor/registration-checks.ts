@@ -1,8 +1,10 @@
-// Checks that the issuer knows the client id and the redirect URI. AuthKit does not document how it
-// reports a wrong one, so its response is compared with those to a made-up client id and to a
-// made-up redirect URI. If both of these look the same, the token endpoint decides.
+// Checks that the issuer knows the client id and the redirect URI. AuthKit was seen to name a wrong
+// one in a redirect to its error page, but does not document it. If the response names neither, it
+// is compared with those to a made-up client id and to a made-up redirect URI. If both of these look
+// the same, the token endpoint decides.
 import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
+import type { Http } from './http.ts';
 import { probe, type Outcome, type Request } from './authorization-probe.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
@@ -13,12 +15,19 @@ interface Outcomes {
   madeUpRedirect: Outcome;
 }
 
-/** After this finding, checking the secret makes no sense. */
-export const UNKNOWN_CLIENT = problem(
+const OF_APPLICATION =
+  'OAUTH_APP_CLIENT_ID=<client id of the Connect application, not of the environment>';
+const UNKNOWN_CLIENT = problem('client id', 'unknown to the issuer', OF_APPLICATION);
+/** API_AUDIENCE is then right. */
+export const ENVIRONMENT_CLIENT = problem(
   'client id',
-  'unknown to the issuer',
-  'OAUTH_APP_CLIENT_ID=<client id of the Connect application, not of the environment>',
+  'unknown to the issuer as an application: API_AUDIENCE has it too, so it is the environment’s',
+  OF_APPLICATION,
 );
+
+/** Whether, after this finding, checking the secret makes no sense. */
+export const isUnknownClient = (finding: Finding) =>
+  finding === UNKNOWN_CLIENT || finding === ENVIRONMENT_CLIENT;
 
 /**
  * Takes the settings, the authorization endpoint, and whether the token endpoint accepts the
@@ -26,22 +35,27 @@ export const UNKNOWN_CLIENT = problem(
  * about other reasons to refuse the request (RFC 6749 §4.1.2.1, RFC 8707 §2).
  */
 export async function checkRegistration(
-  { baseUrl, scope, resource }: Config,
+  { baseUrl, scope, resource, apiAudience }: Config,
   clientId: string,
   endpoint: URL,
   isAuthenticated: boolean | undefined,
+  http: Http,
 ): Promise<Finding[]> {
   const redirectUri = new URL('/callback', baseUrl).href;
   const request: Request = { clientId, redirectUri, scope, resource };
   const [real, madeUpClient, madeUpRedirect] = await Promise.all([
-    probe(endpoint, request),
-    probe(endpoint, { ...request, clientId: 'client_made_up_by_doctor' }),
-    probe(endpoint, { ...request, redirectUri: 'https://doctor.invalid/callback' }),
+    probe(http, endpoint, request),
+    probe(http, endpoint, { ...request, clientId: 'client_made_up_by_doctor' }),
+    probe(http, endpoint, { ...request, redirectUri: 'https://doctor.invalid/callback' }),
   ]);
   const outcomes = { real, madeUpClient, madeUpRedirect };
   if (real.kind === 'refused') {
     const change = howToRegister(redirectUri, endpoint);
-    return refused(redirectUri, change, findUnknown(outcomes, isAuthenticated));
+    const named = NAMED.get(real.detail);
+    if (real.detail !== '' && !named) return [refusedRequest(real.detail)];
+    const unknown = named ?? findUnknown(outcomes, isAuthenticated);
+    if (unknown === 'client id' && apiAudience?.includes(clientId)) return [ENVIRONMENT_CLIENT];
+    return refused(redirectUri, change, unknown);
   }
   if (real.kind === 'accepted') return compareWithMadeUp(redirectUri, outcomes);
   if (real.kind === 'error') {
@@ -52,6 +66,12 @@ export async function checkRegistration(
 }
 
 type Unknown = 'client id' | 'redirect URI' | 'one of them';
+
+/** The names at AuthKit's error page. */
+const NAMED = new Map<string, Unknown>([
+  ['application_not_found', 'client id'],
+  ['invalid_redirect_uri', 'redirect URI'],
+]);
 
 function findUnknown(outcomes: Outcomes, isAuthenticated: boolean | undefined): Unknown {
   const { real, madeUpClient, madeUpRedirect } = outcomes;

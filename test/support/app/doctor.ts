@@ -23,7 +23,9 @@ export async function diagnose(env: Env, accessToken?: string) {
 
 function expectNoSecret(output: string, env: Env, accessToken?: string) {
   const password = URL.parse(env['REDIS_URL'] ?? '')?.password;
-  const secrets = [env['SESSION_SECRET'], env['OAUTH_APP_CLIENT_SECRET'], password, accessToken];
+  const proxyPassword = URL.parse(env['HTTPS_PROXY'] ?? '')?.password;
+  const own = [env['SESSION_SECRET'], env['OAUTH_APP_CLIENT_SECRET'], accessToken];
+  const secrets = [...own, password, proxyPassword];
   for (const secret of secrets) if (secret) expect(output).not.toContain(secret);
 }
 
@@ -75,6 +77,7 @@ export function changedMetadata(
       const metadata = (await response.json()) as Record<string, unknown>;
       metadata['issuer'] = `http://${req.headers.host}`;
       change(metadata);
+      res.setHeader('content-type', 'application/json');
       if (date) res.setHeader('date', date.toUTCString());
       return res.end(JSON.stringify(metadata));
     });
