@@ -1,12 +1,26 @@
 // What those who run the app meet: other stores, failovers, images, proxies, other browsers.
 import { defineConfig } from 'vitest/config';
 
+/** Tests that run once for each store: here for those that `npm test` leaves out. */
+const EACH_STORE = [
+  'test/store/{store,indexes,last-use,person-and-leases}.test.ts',
+  'test/auth/session/{index-keys,model,stolen-store}.test.ts',
+  'test/auth/tokens/several-instances.test.ts',
+  'test/demo/entries.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/operations/**/*.test.ts'],
     globalSetup: ['test/support/machine/provision-operations.ts'],
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'operations', include: ['test/operations/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'stores', include: EACH_STORE, env: { STORE_ENGINES: 'PostgreSQL,Valkey' } },
+      },
+    ],
   },
 });

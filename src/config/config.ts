@@ -25,6 +25,7 @@ export interface Config {
   redisUrl?: string;
   /** The proxy for requests to AuthKit, and the hosts that it is not for. */
   proxy?: { url: string; noProxy: string };
+  databaseUrl?: string;
   trustProxy?: boolean | number | string;
   logLevel: string;
   /** Settings that are allowed but doubtful: one line each at start. */
@@ -106,6 +107,11 @@ function toConfig(s: Settings): Config {
       'REDIS_URL: redis:// to another host has no TLS. Set rediss://, unless the network is private.',
     );
   }
+  if (production && s.DATABASE_URL && isPlain(s.DATABASE_URL)) {
+    warnings.push(
+      'DATABASE_URL: to another host, without TLS. Set sslmode=verify-full, unless the network is private.',
+    );
+  }
   warnings.push(...audienceWarnings(s));
   const sessionSecrets = s.SESSION_SECRET;
   return {
@@ -130,6 +136,7 @@ function toConfig(s: Settings): Config {
     rateLimit: s.RATE_LIMIT ?? 120,
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
     ...(s.HTTPS_PROXY && { proxy: { url: s.HTTPS_PROXY.href, noProxy: s.NO_PROXY ?? '' } }),
+    ...(s.DATABASE_URL && { databaseUrl: s.DATABASE_URL.href }),
     ...(s.TRUST_PROXY !== undefined && { trustProxy: trustProxyValue(s.TRUST_PROXY) }),
     logLevel: s.LOG_LEVEL ?? 'info',
     warnings,
@@ -137,6 +144,12 @@ function toConfig(s: Settings): Config {
 }
 
 const isLoopbackHost = ({ host }: URL) => isLoopbackHttp(new URL(`http://${host}`));
+
+/** Whether PostgreSQL is on another host and the connection has no TLS. A socket has no host. */
+function isPlain(url: URL): boolean {
+  const isEncrypted = (url.searchParams.get('sslmode') ?? 'disable') !== 'disable';
+  return !isEncrypted && !/^(%2F.*)?$/i.test(url.hostname) && !isLoopbackHost(url);
+}
 
 /** The application's client id is the `aud` of its ID tokens, never of AuthKit's access tokens. */
 function audienceWarnings(s: Settings): string[] {

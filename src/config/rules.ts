@@ -40,6 +40,10 @@ function always(s: Settings): Problem[] {
         s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS),
       'SESSION_IDLE_SECONDS: is greater than SESSION_MAX_SECONDS; set a shorter time',
     ],
+    [
+      s.DATABASE_URL !== undefined && s.REDIS_URL !== undefined,
+      'DATABASE_URL: is set, and so is REDIS_URL; set the one that sessions are to be kept in',
+    ],
   ];
 }
 

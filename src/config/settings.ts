@@ -40,6 +40,9 @@ export const DEFAULT_MAX_SECONDS = 604_800;
 /** A shorter secret could be guessed; src/auth does not accept one. */
 const MIN_SECRET_LENGTH = 16;
 
+const TARGET = 'target_session_attrs';
+const SSL_MODE = /^(disable|require|verify-ca|verify-full|no-verify)$/;
+
 /** One entry per variable; docs/configuration.md and .env.example list the same ones. */
 export const settings = z.object({
   AUTHKIT_ISSUER: url('is not a URL; set https://<subdomain>.authkit.app')
@@ -127,6 +130,23 @@ export const settings = z.object({
       error: 'has a % in its user name or password that encodes nothing; set %25 for it',
     }),
   NO_PROXY: z.string().optional(),
+  DATABASE_URL: url('is not a URL; set postgres://user@host:5432/database')
+    .refine((db) => !db || /^postgres(ql)?:$/.test(db.protocol), {
+      error: 'is not a PostgreSQL URL; set postgres:// or postgresql://',
+    })
+    .refine((db) => !db || canDecode(db.username + db.password + db.pathname), {
+      error: 'has a % that encodes nothing; set %25 for it',
+    })
+    .refine((db) => !db || /^\/./.test(db.pathname), {
+      error: 'names no database; set one, such as postgres://user@host:5432/database',
+    })
+    // node-postgres knows neither; it would take the list for one name, and ignore the parameter.
+    .refine((db) => !db || !(db.host.includes(',') || db.searchParams.has(TARGET)), {
+      error: 'leaves the choice of a server to the client; set one host that leads to the primary',
+    })
+    .refine((db) => !db || SSL_MODE.test(db.searchParams.get('sslmode') ?? 'disable'), {
+      error: 'has an sslmode that is unknown; set verify-full, disable or no-verify',
+    }),
   TRUST_PROXY: z
     .string()
     .refine(

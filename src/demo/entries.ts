@@ -1,7 +1,9 @@
 // Small values of the demo that expire, stored next to the sessions: in a table of the session
-// file, or in Redis.
+// file or of PostgreSQL, or in Redis.
 import { openSqlite, type Sqlite } from '../store/embedded/sqlite.ts';
+import type { Postgres } from '../store/postgres/client.ts';
 import type { RedisClient } from '../store/redis/client.ts';
+import { demoTable } from './postgres-table.ts';
 
 export interface Entries {
   /** The value; undefined once it has expired. */
@@ -18,8 +20,13 @@ const TABLE = `
   CREATE INDEX IF NOT EXISTS demo_entries_by_expiry ON demo_entries (expires_at);`;
 
 /** @throws StoreError if the file cannot be used */
-export async function openEntries(file: string, redis?: RedisClient): Promise<Entries> {
+export async function openEntries(
+  file: string,
+  redis?: RedisClient,
+  postgres?: Postgres,
+): Promise<Entries> {
   if (redis) return redisEntries(redis);
+  if (postgres) return postgresEntries(postgres);
   return sqliteEntries(await openSqlite(file, (db) => void db.exec(TABLE)));
 }
 
@@ -56,3 +63,24 @@ function redisEntries(redis: RedisClient): Entries {
     close: () => Promise.resolve(),
   };
 }
+
+function postgresEntries(postgres: Postgres): Entries {
+  const { query, prune } = demoTable(postgres);
+  return {
+    async read(key) {
+      const { rows } = await query<{ value: string }>('demo_read', READ, [key, Date.now()]);
+      return rows[0]?.value;
+    },
+    async write(key, value, expiresAt) {
+      await prune();
+      await query('demo_write', WRITE, [key, value, expiresAt]);
+    },
+    // The store closes its connections.
+    close: () => Promise.resolve(),
+  };
+}
+
+const READ = 'SELECT value FROM demo_entries WHERE key = $1 AND expires_at > $2';
+const WRITE = `
+  INSERT INTO demo_entries VALUES ($1, $2, $3) ON CONFLICT (key)
+  DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`;

@@ -20,14 +20,19 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? issuerNote(local) : ''}`,
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
-    `  Sessions      ${config.redisUrl === undefined ? `${config.sessionDb} (one machine)` : 'Redis'}`,
     ...(config.proxy ? [`  Proxy         ${new URL(config.proxy.url).host}`] : []),
+    `  Sessions      ${storeOf(config)}`,
     `  API audience  ${config.apiAudience.join(', ')}`,
     ...config.warnings.map((warning) => `  Warning       ${warning}`),
     '',
     '',
   ];
   return lines.join('\n');
+}
+
+function storeOf({ databaseUrl, redisUrl, sessionDb }: CompleteConfig): string {
+  if (databaseUrl !== undefined) return 'PostgreSQL';
+  return redisUrl === undefined ? `${sessionDb} (one machine)` : 'Redis';
 }
 
 function issuerNote({ takenPort }: LocalAuthKit): string {

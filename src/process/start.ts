@@ -8,6 +8,7 @@ import { Issuer, type BearerEvent } from '../bearer/index.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from './log.ts';
 import { createProxiedFetch } from './outgoing-proxy.ts';
+import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
 import { createRateLimits } from '../demo/middleware/rate-limits.ts';
 import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
@@ -53,13 +54,15 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const fetchAuthKit = config.proxy && createProxiedFetch(config.proxy);
   // Logged as well as in the banner: in production, operators read the log, not the terminal.
   for (const hint of config.warnings) log.warn({ event: 'setting_doubtful', hint });
-  const { store, redis } = await openStore({
+  const { store, redis, postgres } = await openStore({
     redisUrl: config.redisUrl,
+    databaseUrl: config.databaseUrl,
     file: config.sessionDb,
     onEvent: (event, cause) =>
       log[cause === undefined ? 'info' : 'error']({ ...event, err: cause }),
   });
-  const entries = await openEntries(config.sessionDb, redis);
+  const entries = await openEntries(config.sessionDb, redis, postgres);
+  const counter = redis ? sharedCounter(redis) : postgres && postgresCounter(postgres);
   const directory = createUserDirectory(entries, config.sessionSecrets);
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const server = createServer(SERVER_BOUNDS);
@@ -67,7 +70,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const drain = createDrain(server);
   const app = createApp({
     auth,
-    limits: createRateLimits(config.rateLimit, redis && sharedCounter(redis)),
+    limits: createRateLimits(config.rateLimit, counter),
     api: apiOptionsFor(config, directory, log, fetchAuthKit),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),

@@ -1,7 +1,8 @@
-// Where sessions are kept: one SQLite file, or Redis for several machines. COPY THIS FOLDER
-// together with src/auth, whose session/records.ts defines what a session store must do. If you use
-// one engine only, copy its folder, types.ts and errors.ts, without this file and the other engine.
+// Where sessions are kept: one SQLite file, or Redis or PostgreSQL for several machines. COPY THE
+// FOLDER OF ONE ENGINE with errors.ts, probe.ts and types.ts, together with src/auth, whose
+// session/records.ts defines what a session store must do. This file is for apps with a choice.
 // License: MIT, or 0BSD for what you copy, as you like.
+import type { Postgres } from './postgres/client.ts';
 import type { RedisClient } from './redis/client.ts';
 import type { Store, StoreEventListener } from './types.ts';
 
@@ -10,23 +11,36 @@ export type { Store, StoreEvent, StoreEventListener } from './types.ts';
 
 export interface StoreOptions {
   /**
-   * `redis://` or `rediss://`; when unset, sessions are kept in `file`. Applications that share a
-   * Redis server each need their own database, such as `redis://host:6379/1`.
+   * `redis://` or `rediss://`. Applications that share a Redis server each need their own database,
+   * such as `redis://host:6379/1`.
    */
   redisUrl?: string | undefined;
+  /**
+   * `postgres://` or `postgresql://`. Applications that share a database each need their own schema:
+   * `?options=-csearch_path=<schema>`.
+   */
+  databaseUrl?: string | undefined;
+  /** Used when neither URL is set. */
   file: string;
   onEvent?: StoreEventListener;
 }
 
 /**
- * Opens the store that the options name; only the engine in use is loaded. Redis may be down: the
- * connection is then made in the background. `redis` is the client, for your own keys.
+ * Opens the store that the options name; only the engine in use is loaded. The server may be down:
+ * the connection is then made in the background. `redis` is the client, for your own keys, and
+ * `postgres` the connections, for your own tables.
  *
- * @throws StoreError when the file cannot be used, or `redisUrl` is not a Redis URL
+ * @throws StoreError when the file cannot be used, or a URL is not one of its engine
  */
 export async function openStore(
   options: StoreOptions,
-): Promise<{ store: Store; redis?: RedisClient }> {
+): Promise<{ store: Store; redis?: RedisClient; postgres?: Postgres }> {
+  if (options.databaseUrl !== undefined) {
+    const { connectPostgres } = await import('./postgres/client.ts');
+    const { postgresStore } = await import('./postgres/store.ts');
+    const postgres = await connectPostgres(options.databaseUrl, options.onEvent);
+    return { store: postgresStore(postgres), postgres };
+  }
   if (options.redisUrl === undefined) {
     const { openEmbeddedStore } = await import('./embedded/store.ts');
     return { store: await openEmbeddedStore({ file: options.file }) };

@@ -1,4 +1,4 @@
-// The demo's small values with an expiry, stored beside the sessions in either engine.
+// The demo's small values with an expiry, stored beside the sessions in each engine.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
@@ -6,14 +6,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { openEntries, type Entries } from '../../src/demo/entries.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { codeOf } from '../support/store/jobs.ts';
-import { startRedis, type TestRedis } from '../support/store/redis.ts';
+import { startEngine, type TestEngine } from '../support/store/engines.ts';
 import { HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
 import { availableEngines } from '../support/machine/with-parts.ts';
 
 const newFile = temporaryFiles();
 
 describe.each(availableEngines())('entries beside the sessions in %s', (engine) => {
-  let server: TestRedis | undefined;
+  let server: TestEngine | undefined;
   let file: string;
   let store: Store;
   let closers: (() => Promise<void>)[];
@@ -21,7 +21,7 @@ describe.each(availableEngines())('entries beside the sessions in %s', (engine) 
   let other: Entries;
 
   beforeAll(async () => {
-    server = engine === 'Redis' ? await startRedis() : undefined;
+    server = await startEngine(engine);
   });
   afterAll(() => server?.close());
   beforeEach(async () => {
@@ -30,8 +30,8 @@ describe.each(availableEngines())('entries beside the sessions in %s', (engine) 
     file = newFile();
     closers = [];
     const open = async () => {
-      const opened = await openStore({ redisUrl: server?.url, file });
-      const beside = await openEntries(file, opened.redis);
+      const opened = await openStore({ ...server?.options, file });
+      const beside = await openEntries(file, opened.redis, opened.postgres);
       closers.push(
         () => beside.close(),
         () => opened.store.close(),
@@ -63,13 +63,15 @@ describe.each(availableEngines())('entries beside the sessions in %s', (engine) 
     await entries.write('ended', 'x', Date.now() + HOUR);
     pass(HOUR);
     await entries.write('e', 'y', Date.now() + HOUR);
-    if (server) {
+    if (server?.redis) {
       // Redis deletes keys by its own clock: every key has an expiry.
-      expect(await server.command('INFO keyspace')).toContain('keys=2,expires=2');
+      expect(await server.redis.command('INFO keyspace')).toContain('keys=2,expires=2');
       return;
     }
+    const keys = 'SELECT key FROM demo_entries';
+    if (server?.postgres) return expect(await server.postgres.sql(keys)).toEqual([{ key: 'e' }]);
     const db = new Database(file);
-    expect(db.prepare('SELECT key FROM demo_entries').raw().all([])).toEqual([['e']]);
+    expect(db.prepare(keys).raw().all([])).toEqual([['e']]);
     db.close();
   });
 

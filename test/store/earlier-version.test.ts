@@ -55,7 +55,10 @@ const sealedStore = (records: SessionRecords) =>
     maxMs: 168 * HOUR,
   });
 
-describe.each(availableEngines())('a store of version 0.1.0 in %s', (engine) => {
+// Version 0.1.0 had no other engine.
+const engines = availableEngines().filter((engine) => ['SQLite', 'Redis'].includes(engine));
+
+describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
   let server: TestRedis | undefined;
   let file: string;
   let issuer: SignInIssuer;

@@ -15,7 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../../src/store/index.ts';
 import { passMonotonic } from '../../support/clock/monotonic.ts';
-import { startRedis } from '../../support/store/redis.ts';
+import { startEngine } from '../../support/store/engines.ts';
 import { startRotatingIssuer } from '../../support/authkit/rotating-issuer.ts';
 import { Model } from '../../support/store/session-model.ts';
 import { World } from '../../support/store/session-world.ts';
@@ -139,9 +139,9 @@ describe.each(availableEngines())('two instances over %s', (engine) => {
   let world: World;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'session-model-'));
-    const redis = engine === 'Redis' ? await startRedis() : undefined;
-    const { store } = await openStore({ redisUrl: redis?.url, file: join(folder, 'sessions.db') });
-    world = new World(await startRotatingIssuer(), store, redis);
+    const server = await startEngine(engine);
+    const { store } = await openStore({ ...server?.options, file: join(folder, 'sessions.db') });
+    world = new World(await startRotatingIssuer(), store, server);
   });
   afterAll(async () => {
     await world.close();

@@ -12,7 +12,7 @@ import { Browser, type Page } from '../../support/browser/browser.ts';
 import { audience, json } from '../../support/authkit/issuer.ts';
 import { pass } from '../../support/app/issuer-app.ts';
 import { findLeaks } from '../../support/reading/leaks.ts';
-import { startRedis, type TestRedis } from '../../support/store/redis.ts';
+import { startEngine, type TestEngine } from '../../support/store/engines.ts';
 import { startSignInIssuer, type SignInIssuer } from '../../support/authkit/sign-in-issuer.ts';
 import { availableEngines } from '../../support/machine/with-parts.ts';
 
@@ -25,7 +25,7 @@ const IDS = {
 };
 const USER = { name: 'Zoë “Ziggy” Plånted', email: 'zoe.planted@example.com' };
 
-let redis: TestRedis | undefined;
+let server: TestEngine | undefined;
 let issuer: SignInIssuer;
 let app: TestApp;
 let browser: Browser;
@@ -51,18 +51,11 @@ async function walk(path: string): Promise<Page> {
 const sidOf = ({ jar }: Browser) =>
   /^s:([^.]+)/.exec(parseCookie(`c=${jar.find('session')?.value}`)['c'] ?? '')?.[1] ?? '';
 
-/** All bytes of the store: the file and its journal, or the keys and values of Redis. */
+/** All bytes of the store: the file and its journal, or the keys and values of the server. */
 async function dump(): Promise<string> {
-  if (!redis) {
-    const files = ['sessions.db', 'sessions.db-wal'];
-    return files.map((name) => readFileSync(join(app.folder, name), 'latin1')).join('\n');
-  }
-  const server = redis;
-  const keys = [...(await server.command('KEYS *')).matchAll(/^\$\d+\r\n(.*)\r$/gm)];
-  const values = keys.flatMap(([, key = '']) =>
-    [`HGETALL ${key}`, `ZRANGE ${key} 0 -1`, `GET ${key}`].map((line) => server.command(line)),
-  );
-  return [...keys.map(([, key]) => key), ...(await Promise.all(values))].join('\n');
+  if (server) return server.dump();
+  const files = ['sessions.db', 'sessions.db-wal'];
+  return files.map((name) => readFileSync(join(app.folder, name), 'latin1')).join('\n');
 }
 
 const metadata = () => ({ introspection_endpoint: `${issuer.url}/oauth2/introspection` });
@@ -132,11 +125,10 @@ afterAll(() => void vi.useRealTimers());
 
 describe.each(availableEngines())('with sessions in %s', (engine) => {
   beforeAll(async () => {
-    redis = engine === 'Redis' ? await startRedis() : undefined;
+    server = await startEngine(engine);
     issuer = await startSignInIssuer();
     issuer.vary = { metadata: metadata() };
-    const store: Record<string, string> = redis ? { REDIS_URL: redis.url } : {};
-    const env = { ...issuer.env, API_AUDIENCE: audience, SESSION_SECRET: SECRET, ...store };
+    const env = { ...issuer.env, API_AUDIENCE: audience, SESSION_SECRET: SECRET, ...server?.env };
     app = await startTestApp({ env });
     browser = new Browser();
     responses = '';
@@ -153,7 +145,7 @@ describe.each(availableEngines())('with sessions in %s', (engine) => {
   afterAll(async () => {
     await app.close();
     await issuer.close();
-    await redis?.close();
+    await server?.close();
   });
 
   it('the search finds the session key in the store and the e-mail on a page', async () => {
@@ -193,7 +185,7 @@ describe.each(availableEngines())('with sessions in %s', (engine) => {
 
   it('a sealed record opens only for its purpose, with the secret and the cookie together', async () => {
     const file = join(app.folder, 'sessions.db');
-    const { store } = await openStore({ redisUrl: redis?.url, file });
+    const { store } = await openStore({ ...server?.options, file });
     const sid = secrets['session id'] ?? '';
     const row = await store.readTokens(sessionKey(sid));
     const session = await store.read(sessionKey(sid));

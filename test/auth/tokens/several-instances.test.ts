@@ -11,6 +11,7 @@ import {
   visit,
   type Fleet,
 } from '../../support/app/instances.ts';
+import { startEngine, type TestEngine } from '../../support/store/engines.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 import { availableEngines, withParts } from '../../support/machine/with-parts.ts';
 
@@ -58,19 +59,27 @@ async function startRedisCluster(): Promise<TestRedis> {
   return server;
 }
 
-const STORES = { SQLite: 'one SQLite file', Redis: 'Redis in cluster mode' };
+const STORES = {
+  SQLite: 'one SQLite file',
+  Redis: 'Redis in cluster mode',
+  PostgreSQL: 'PostgreSQL',
+  Valkey: 'Valkey',
+};
 
-describe.each(availableEngines().map((engine) => STORES[engine]))(
+describe.each(availableEngines().map((engine) => [STORES[engine], engine] as const))(
   'two instances on %s',
-  (engine) => {
+  (_name, engine) => {
+    let server: TestEngine | undefined;
     beforeAll(async () => {
-      redis = engine === 'one SQLite file' ? undefined : await startRedisCluster();
-      fleet = await startFleet({ env: redis ? { REDIS_URL: redis.url } : {} });
+      redis = engine === 'Redis' ? await startRedisCluster() : undefined;
+      server = redis ? undefined : await startEngine(engine);
+      fleet = await startFleet({ env: redis ? { REDIS_URL: redis.url } : { ...server?.env } });
     });
     beforeEach(() => fleet.authKit.control.reset());
     afterAll(async () => {
       await fleet.close();
       await redis?.close();
+      await server?.close();
     });
 
     it('refresh once for 50 parallel requests when the access token is due', async () => {

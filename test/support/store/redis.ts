@@ -24,7 +24,7 @@ export interface TestRedis {
 }
 
 export async function startRedis(
-  options: { port?: number; persist?: boolean; args?: string[] } = {},
+  options: { port?: number; persist?: boolean; args?: string[]; program?: string } = {},
 ): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
@@ -34,7 +34,7 @@ export async function startRedis(
   let server: ChildProcess;
 
   const start = async () => {
-    server = spawn(partPath('redis-server'), args, { stdio: 'ignore' });
+    server = spawn(options.program ?? partPath('redis-server'), args, { stdio: 'ignore' });
     await untilReady(server, port);
   };
   const stop = async () => {

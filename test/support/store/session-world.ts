@@ -3,14 +3,14 @@
 import { vi } from 'vitest';
 import type { Store } from '../../../src/store/index.ts';
 import { Browser, type Page } from '../browser/browser.ts';
-import type { TestRedis } from './redis.ts';
+import type { TestEngine } from './engines.ts';
 import type { RotatingIssuer } from '../authkit/rotating-issuer.ts';
 import { startHost, type Host } from '../app/session-hosts.ts';
 
 export class World {
   readonly rotating: RotatingIssuer;
   readonly #store: Store;
-  readonly #redis: TestRedis | undefined;
+  readonly #server: TestEngine | undefined;
   readonly #hosts: Host[] = [];
   #browsers = new Map<number, Browser>();
   #chains = new Map<number, string>();
@@ -18,10 +18,10 @@ export class World {
   #endSlow: (() => void)[] = [];
   #slowPage: Promise<Page> | undefined;
 
-  constructor(rotating: RotatingIssuer, store: Store, redis: TestRedis | undefined) {
+  constructor(rotating: RotatingIssuer, store: Store, server: TestEngine | undefined) {
     this.rotating = rotating;
     this.#store = store;
-    this.#redis = redis;
+    this.#server = server;
   }
 
   /** Starts a run with new browsers; the instances and their memory stay. */
@@ -93,16 +93,14 @@ export class World {
     await lost;
     this.rotating.mode = 'respond';
     await this.start(host);
-    // The lease must expire: the test's clock does it in a file, but Redis has its own clock.
-    const keys = await this.#redis?.command('KEYS lease:*');
-    for (const [key] of keys?.matchAll(/lease:\S+/g) ?? [])
-      await this.#redis?.command(`DEL ${key}`);
+    // The lease must expire: the test's clock does it in a file, but a server has its own clock.
+    await this.#server?.endLeases();
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#hosts.map((host) => host.close()));
     await this.rotating.issuer.close();
     await this.#store.close();
-    await this.#redis?.close();
+    await this.#server?.close();
   }
 }

@@ -1,4 +1,4 @@
-// Both store engines, for tests that apply to each.
+// A store for tests that apply to each engine.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, vi } from 'vitest
 import type { IndexKeys, NewSession } from '../../../src/auth/session/records.ts';
 import { openStore, type Store } from '../../../src/store/index.ts';
 import { availableEngines } from '../machine/with-parts.ts';
-import { startRedis, type TestRedis } from './redis.ts';
+import { startEngine, type TestEngine } from './engines.ts';
 
 export const HOUR = 3_600_000;
 
@@ -63,16 +63,16 @@ interface Opened {
 export function eachEngine(tests: (stores: Opened) => void): void {
   const newFile = temporaryFiles();
   describe.each(availableEngines())('in %s', (engine) => {
-    let redis: TestRedis | undefined;
+    let server: TestEngine | undefined;
     let opened: Opened;
     beforeAll(async () => {
-      redis = engine === 'Redis' ? await startRedis() : undefined;
+      server = await startEngine(engine);
     });
-    afterAll(() => redis?.close());
+    afterAll(() => server?.close());
     beforeEach(async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
-      await redis?.flush();
-      const both = { redisUrl: redis?.url, file: newFile() };
+      await server?.flush();
+      const both = { ...server?.options, file: newFile() };
       const [{ store }, { store: other }] = await Promise.all([openStore(both), openStore(both)]);
       opened = { store, other };
     });

@@ -1,0 +1,131 @@
+// Sessions in PostgreSQL, for several machines. Each call is one statement on one table (sql.ts).
+import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
+import { createProbe } from '../probe.ts';
+import type { Store } from '../types.ts';
+import type { Postgres, Value } from './client.ts';
+import { startPruning } from './pruning.ts';
+import { STATEMENTS } from './sql.ts';
+
+const PRUNE_EVERY_MS = 60_000;
+
+/** pg returns a `bigint` as text. */
+interface Row {
+  key: string;
+  data: Buffer;
+  facts: Buffer | null;
+  tokens: Buffer;
+  version: number;
+  label: string;
+  started_at: string;
+  last_seen_at: string;
+  expires_at: string;
+}
+
+type Run = ReturnType<typeof runOn>;
+
+function runOn(postgres: Postgres) {
+  return async (name: keyof typeof STATEMENTS, ...values: Value[]) => {
+    const { rows, rowCount } = await postgres.query<Row>(
+      `authkit_${name}`,
+      STATEMENTS[name],
+      values,
+    );
+    return { rows, row: rows[0], isApplied: rowCount === 1 };
+  };
+}
+
+/** Takes what `connectPostgres` returns, and closes it. Methods reject with StoreError only. */
+export function postgresStore(postgres: Postgres): Store {
+  const run = runOn(postgres);
+  const written = { ...writes(run), ...leases(run) };
+  const probe = createProbe(written);
+  const stopPruning = startPruning(postgres, PRUNE_EVERY_MS);
+  return {
+    ...reads(run),
+    ...written,
+    ...indexes(run),
+    async ping() {
+      await run('ping');
+      await probe();
+    },
+    async close() {
+      await stopPruning();
+      await postgres.close();
+    },
+  };
+}
+
+function reads(run: Run): Pick<Store, 'read' | 'readTokens'> {
+  return {
+    async read(key) {
+      const { row } = await run('read', key, Date.now());
+      if (!row) return undefined;
+      const { data, facts, version, last_seen_at } = row;
+      return { data, facts: facts ?? undefined, version, lastSeenAt: Number(last_seen_at) };
+    },
+    async readTokens(key) {
+      const { row } = await run('read_tokens', key, Date.now());
+      if (!row?.facts) return undefined;
+      return { facts: row.facts, tokens: row.tokens, version: row.version };
+    },
+  };
+}
+
+function writes(run: Run): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
+  return {
+    async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
+      const { keys, facts = null, tokens = null, label = null } = signIn ?? {};
+      const { person = null, organization = null, issuerSession = null } = keys ?? {};
+      const times = [startedAt, startedAt, Math.min(expiresAt, endsAt), endsAt];
+      const signedIn = [signIn ? 1 : 0, person, organization, issuerSession, facts, tokens, label];
+      await run('insert', key, data, ...times, ...signedIn);
+      if (person !== null) await run('end_oldest', person, MOST_SESSIONS_PER_PERSON);
+    },
+    update: async (key, data, lastSeenAt, expiresAt) =>
+      (await run('update', key, Date.now(), lastSeenAt, data, expiresAt)).isApplied,
+    touch: async (key, lastSeenAt, expiresAt) =>
+      (await run('touch', key, Date.now(), lastSeenAt, expiresAt)).isApplied,
+    async replaceTokens(key, from, { facts, tokens, organization = null }) {
+      const next = [facts, tokens, organization];
+      return (await run('replace_tokens', key, Date.now(), from, ...next)).isApplied;
+    },
+    async remove(key) {
+      const { row } = await run('remove', key);
+      return Number(row?.expires_at) > Date.now();
+    },
+  };
+}
+
+function indexes(run: Run): Pick<Store, 'sessionsOf' | 'keysBy'> {
+  const by = {
+    person: 'by_person',
+    organization: 'by_organization',
+    issuerSession: 'by_issuer_session',
+  } as const;
+  return {
+    async sessionsOf(person) {
+      const { rows } = await run('by_person', person, Date.now());
+      return rows.map(({ key, started_at, last_seen_at, label }) => ({
+        key,
+        startedAt: Number(started_at),
+        lastSeenAt: Number(last_seen_at),
+        label,
+      }));
+    },
+    keysBy: async (index, indexKey) =>
+      (await run(by[index], indexKey, Date.now())).rows.map(({ key }) => key),
+  };
+}
+
+// A lease is a row of the same table; no key of a session, which is a hash, has a colon.
+const leaseKey = (name: string) => `lease:${name}`;
+
+function leases(run: Run): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
+  return {
+    acquireLease: async (name, owner, ms) =>
+      (await run('acquire_lease', leaseKey(name), owner, ms)).isApplied,
+    renewLease: async (name, owner, ms) =>
+      (await run('renew_lease', leaseKey(name), owner, ms)).isApplied,
+    releaseLease: async (name, owner) => void (await run('release_lease', leaseKey(name), owner)),
+  };
+}
