@@ -6,6 +6,7 @@ const EACH_STORE = [
   'test/store/{store,indexes,last-use,person-and-leases}.test.ts',
   'test/auth/session/{index-keys,model,stolen-store}.test.ts',
   'test/auth/tokens/several-instances.test.ts',
+  'test/copy/one-engine.test.ts',
   'test/demo/entries.test.ts',
 ];
 

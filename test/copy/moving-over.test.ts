@@ -142,7 +142,7 @@ describe('the cells of the table', () => {
     expect(handlers.length).toBeGreaterThan(12);
     const source = `${imports}
       import { currentSession, type Auth, type AuthOptions, type User } from './auth/index.ts';
-      void [createAuth, openStore, personIn];
+      void [createAuth, openEmbeddedStore, personIn];
       declare const auth: Auth;
       declare const req: express.Request;
       declare const res: express.Response;

@@ -2,9 +2,9 @@
 // import, in the versions that these tests use.
 import { existsSync, readdirSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commandsIn, copiedFolders, packagesIn } from '../support/app/copied-app.ts';
+import { commandsIn, copiedFolders, packagesIn, removedPaths } from '../support/app/copied-app.ts';
 import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
 
 const auth = section(readText('README.md'), 'Copy this into your app');
@@ -24,12 +24,14 @@ function importsIn(sources: readonly string[]): string[] {
   return [...new Set(packages)].toSorted();
 }
 
-const sourcesIn = (folder: string) =>
+const sourcesIn = (folder: string, without: readonly string[] = []) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => readText(join(folder, name)));
+    .map((name) => join(folder, name))
+    .filter((path) => path.endsWith('.ts') && !without.some((removed) => path.startsWith(removed)))
+    .map((path) => readText(path));
 
-const copiedSources = (text: string) => copiedFolders(text).flatMap((name) => sourcesIn(name));
+const copiedSources = (text: string) =>
+  copiedFolders(text).flatMap((name) => sourcesIn(name, removedPaths(commandsIn(text))));
 
 /** The type packages for these; a package with its own types has none. */
 const typesOf = (packages: readonly string[]) =>
@@ -61,6 +63,17 @@ describe.each([
   test('name the compiler and the missing type packages', () => {
     expect(toCompile).toEqual([...typesOf(imported), '@types/node', 'typescript'].toSorted());
   });
+});
+
+test.each(['Redis', 'PostgreSQL'])('the store engine %s needs the packages it is given', (name) => {
+  const engine = section(commonJs, 'Another engine of the store')
+    .split('\n\n')
+    .find((paragraph) => paragraph.startsWith(`${name}: `));
+  const codes = inlineCode(engine ?? '');
+  const named = codes.filter((code) => /@\d/.test(code)).map((code) => code.replace(/@\d+$/, ''));
+  const folder = codes.find((code) => code.endsWith('/store.ts')) ?? '';
+  const imported = importsIn(sourcesIn(dirname(folder)));
+  expect(named).toEqual([...imported, ...typesOf(imported)]);
 });
 
 test('the CommonJS copy needs the same packages, without the compiler', () => {

@@ -21,13 +21,22 @@ export function copiedFolders(markdown: string): string[] {
   return COPY.exec(commandsIn(markdown).join('\n'))?.[1]?.split(' ') ?? [];
 }
 
-/** Runs the `cp` line: copies its folders from below `from` to below `app`. */
+/** The paths in the `rm` lines, in the app. */
+export const removedPaths = (commands: readonly string[]) =>
+  commands
+    .filter((command) => command.startsWith('rm '))
+    .flatMap((command) => command.replace(/^rm (-r )?/, '').split(' '));
+
+/**
+ * Runs the `cp` line, which copies its folders from below `from` to below `app`, and the `rm` lines.
+ */
 export async function copyFolders(markdown: string, from: string, app: string): Promise<void> {
   const [, , to = ''] = COPY.exec(commandsIn(markdown).join('\n')) ?? [];
   const copies = copiedFolders(markdown).map((name) =>
     cp(join(from, name), join(app, to, basename(name)), { recursive: true }),
   );
   await Promise.all(copies);
+  await removeFrom(app, commandsIn(markdown));
 }
 
 /** The packages and versions in the `npm install` lines. */
@@ -54,10 +63,7 @@ export async function linkPackage(name: string, app: string): Promise<void> {
 
 /** Runs the `rm` commands among these; throws if a path does not exist. */
 export async function removeFrom(app: string, commands: readonly string[]): Promise<void> {
-  const paths = commands
-    .filter((command) => command.startsWith('rm '))
-    .flatMap((command) => command.replace(/^rm (-r )?/, '').split(' '));
-  if (paths.length === 0) throw new Error('no `rm` command');
+  const paths = removedPaths(commands);
   await Promise.all(paths.map((path) => rm(join(app, path), { recursive: true })));
 }
 

@@ -13,8 +13,8 @@ export interface TestEngine {
   /** The settings of the app. */
   env: Record<string, string>;
   flush(): Promise<void>;
-  /** Deletes all leases, which the test's clock does not expire. */
-  endLeases(): Promise<void>;
+  /** Deletes all leases, which the test's clock does not expire; resolves to their number. */
+  endLeases(): Promise<number>;
   /** All keys and values. */
   dump(): Promise<string>;
   close(): Promise<void>;
@@ -38,7 +38,9 @@ async function redisEngine(engine: 'Redis' | 'Valkey'): Promise<TestEngine> {
     env: { REDIS_URL: redis.url },
     flush: () => redis.flush(),
     async endLeases() {
-      for (const key of await keysOf('lease:*')) await redis.command(`DEL ${key}`);
+      const keys = await keysOf('lease:*');
+      for (const key of keys) await redis.command(`DEL ${key}`);
+      return keys.length;
     },
     async dump() {
       const keys = await keysOf('*');
@@ -58,8 +60,10 @@ async function postgresEngine(): Promise<TestEngine> {
     options: { databaseUrl: postgres.url },
     env: { DATABASE_URL: postgres.url },
     flush: () => postgres.flush(),
-    endLeases: async () =>
-      void (await postgres.sql('DELETE FROM authkit_sessions WHERE owner IS NOT NULL')),
+    async endLeases() {
+      const leases = 'DELETE FROM authkit_sessions WHERE owner IS NOT NULL RETURNING key';
+      return (await postgres.sql(leases)).length;
+    },
     async dump() {
       const tables = ['authkit_sessions', 'demo_entries'].map((name) =>
         postgres.sql(`SELECT * FROM ${name}`),
