@@ -76,6 +76,15 @@ describe('a valid setting', () => {
     [{ SESSION_STALE_SECONDS: '60' }, { staleSeconds: 60 }],
     [{ RATE_LIMIT: '0' }, { rateLimit: 0 }],
     [{ REDIS_URL: 'rediss://:pw@redis:6379/1' }, { redisUrl: 'rediss://:pw@redis:6379/1' }],
+    [{ DATABASE_URL: 'postgres://db/app' }, { databaseUrl: 'postgres://db/app' }],
+    [
+      { DATABASE_URL: 'postgresql://a%25b:c%2Fd@db:5432/app?sslmode=require' },
+      { databaseUrl: 'postgresql://a%25b:c%2Fd@db:5432/app?sslmode=require' },
+    ],
+    [
+      { DATABASE_URL: 'postgres://user@%2Frun%2Fpostgresql/app' },
+      { databaseUrl: 'postgres://user@%2Frun%2Fpostgresql/app' },
+    ],
     [{ TRUST_PROXY: '1' }, { trustProxy: 1 }],
     [{ TRUST_PROXY: 'true' }, { trustProxy: true }],
     [{ TRUST_PROXY: 'false' }, { trustProxy: false }],
@@ -146,6 +155,18 @@ describe('an invalid setting', () => {
     ['HTTPS_PROXY', 'http://user:12/ss@proxy:3128'],
     ['HTTPS_PROXY', 'http://user:50%@proxy:3128'],
     ['HTTPS_PROXY', 'http://proxy:3128/path'],
+    ['DATABASE_URL', 'database'],
+    ['DATABASE_URL', 'mysql://db:3306/app'],
+    ['DATABASE_URL', 'postgres://user:50%@db/app'],
+    ['DATABASE_URL', 'postgres://user:a%zz@db/app'],
+    ['DATABASE_URL', 'postgres://db/100%'],
+    ['DATABASE_URL', 'postgres://db:5432'],
+    ['DATABASE_URL', 'postgres://db:5432/'],
+    ['DATABASE_URL', 'postgres://one,two/app'],
+    ['DATABASE_URL', 'postgres://one:5432,two:5432/app'],
+    ['DATABASE_URL', 'postgres://db/app?target_session_attrs=read-write'],
+    ['DATABASE_URL', 'postgres://db/app?sslmode=prefer'],
+    ['DATABASE_URL', 'postgres://db/app?sslmode='],
     ['SESSION_DB', ':memory:'],
     ['SESSION_DB', 'file:sessions.db'],
     ['SESSION_DB', 'libsql://host.example'],
@@ -174,6 +195,7 @@ describe('contradictory settings', () => {
     [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
     [{ OAUTH_APP_CLIENT_SECRET: 's' }, 'OAUTH_APP_CLIENT_ID'],
     [{ SESSION_IDLE_SECONDS: '700', SESSION_MAX_SECONDS: '600' }, 'SESSION_IDLE_SECONDS'],
+    [{ REDIS_URL: 'redis://redis', DATABASE_URL: 'postgres://db/app' }, 'DATABASE_URL'],
     [{ ...production, AUTHKIT_ISSUER: '' }, 'AUTHKIT_ISSUER'],
     [{ ...production, OAUTH_APP_CLIENT_ID: '' }, 'OAUTH_APP_CLIENT_ID'],
     [{ ...production, BASE_URL: '' }, 'BASE_URL'],
@@ -207,6 +229,7 @@ it('parseConfig reports every problem at once and quotes no value', () => {
     SESSION_SECRET: 'quoted',
     REDIS_URL: 'quoted://user:quoted@host',
     HTTPS_PROXY: 'http://user:quoted@host/quoted',
+    DATABASE_URL: 'postgres://user:quoted@host',
     BASE_URL: 'http://quoted.example',
     PORT: 'quoted',
     LOG_LEVEL: 'quoted',
@@ -219,6 +242,7 @@ it('parseConfig reports every problem at once and quotes no value', () => {
       'SESSION_SECRET',
       'REDIS_URL',
       'HTTPS_PROXY',
+      'DATABASE_URL',
       'BASE_URL',
       'PORT',
       'LOG_LEVEL',
@@ -298,6 +322,25 @@ it.each([
     REDIS_URL: url,
   });
   expect(warnings).toEqual(isWarned ? [expect.stringMatching(/^REDIS_URL: .* no TLS/)] : []);
+});
+
+it.each([
+  ['postgres://db.example.com/app', true],
+  ['postgresql://db.example.com/app?sslmode=disable', true],
+  ['postgres://db.example.com/app?sslmode=verify-full', false],
+  ['postgres://db.example.com/app?sslmode=require', false],
+  ['postgres://127.0.0.1:5432/app', false],
+  ['postgres://localhost/app', false],
+  ['postgres://[::1]/app', false],
+  ['postgres:///app?host=/run/postgresql', false],
+  ['postgres://%2Frun%2Fpostgresql/app', false],
+])('parseConfig in production warns of DATABASE_URL=%s without TLS: %s', (url, isWarned) => {
+  const { warnings } = parseConfig({
+    ...production,
+    API_AUDIENCE: 'client_environment',
+    DATABASE_URL: url,
+  });
+  expect(warnings).toEqual(isWarned ? [expect.stringMatching(/^DATABASE_URL: .* TLS/)] : []);
 });
 
 it('refuses a weak secret with an https BASE_URL, whatever NODE_ENV is', () => {

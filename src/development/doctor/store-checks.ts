@@ -1,4 +1,4 @@
-// Checks the session store: Redis, or the file of the embedded store.
+// Checks the session store: PostgreSQL, Redis, or the file of the embedded store.
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createClient, ErrorReply } from 'redis';
@@ -7,13 +7,15 @@ import { StoreError } from '../../store/errors.ts';
 import { openSqlite } from '../../store/embedded/sqlite.ts';
 import { redisStore } from '../../store/redis/store.ts';
 import { describeFailure } from './http.ts';
+import { checkPostgres } from './postgres-checks.ts';
 import { ok, problem, type Finding } from './report.ts';
 
 const REDIS_TIMEOUT_MS = 3_000;
 
-/** Takes the settings; returns whether the configured store can be used. Writes to Redis what
+/** Takes the settings; returns whether the configured store can be used. Writes to a server what
  * it deletes at once, and nothing to a file. */
-export function checkStore({ redisUrl, sessionDb }: Config): Promise<Finding> {
+export function checkStore({ databaseUrl, redisUrl, sessionDb }: Config): Promise<Finding> {
+  if (databaseUrl !== undefined) return checkPostgres(databaseUrl);
   return redisUrl === undefined ? checkFile(sessionDb) : checkRedis(redisUrl);
 }
 

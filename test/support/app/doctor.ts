@@ -22,10 +22,11 @@ export async function diagnose(env: Env, accessToken?: string) {
 }
 
 function expectNoSecret(output: string, env: Env, accessToken?: string) {
-  const password = URL.parse(env['REDIS_URL'] ?? '')?.password;
-  const proxyPassword = URL.parse(env['HTTPS_PROXY'] ?? '')?.password;
+  const passwords = ['REDIS_URL', 'DATABASE_URL', 'HTTPS_PROXY'].map(
+    (name) => URL.parse(env[name] ?? '')?.password,
+  );
   const own = [env['SESSION_SECRET'], env['OAUTH_APP_CLIENT_SECRET'], accessToken];
-  const secrets = [...own, password, proxyPassword];
+  const secrets = [...own, ...passwords];
   for (const secret of secrets) if (secret) expect(output).not.toContain(secret);
 }
 

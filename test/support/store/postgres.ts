@@ -16,7 +16,7 @@ export interface TestPostgres {
   /** Freezes the server and its processes (SIGSTOP): connections stay open without a reply. */
   pause(): void;
   resume(): void;
-  /** Ends the server and all connections; `start` brings it back with its data. */
+  /** Ends the server and all connections; `start` brings it back with its data, if it was stopped. */
   stop(): Promise<void>;
   start(): Promise<void>;
   /** Starts a hot standby that follows this server. */
@@ -52,27 +52,29 @@ async function startIn(
   const own = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', `port=${port}`];
   const args = ['-D', data, ...[...QUICK, ...own, ...settings].flatMap((line) => ['-c', line])];
   const url = `postgres://app@127.0.0.1:${port}/postgres`;
-  let server: ChildProcess;
+  let server: ChildProcess | undefined;
 
-  // Each connection has a process of its own, in the process group of the server.
+  // Each connection has a process of its own.
   const signal = (name: NodeJS.Signals) => {
-    if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, name);
+    for (const pid of server ? [server.pid ?? 0, ...childrenOf(server)] : [])
+      process.kill(pid, name);
   };
   const start = async () => {
-    const options = { ...USER, cwd: folder, stdio: 'ignore', detached: true } as const;
-    server = spawn(program('postgres'), args, options);
+    if (server) return;
+    server = spawn(program('postgres'), args, { ...USER, cwd: folder, stdio: 'ignore' });
     await untilReady(server, url);
   };
   const stop = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
+    if (!server) return;
     const exited = once(server, 'exit');
     signal('SIGCONT');
     // Fast shutdown: it ends all connections.
     server.kill('SIGINT');
     await exited;
+    server = undefined;
   };
   // An interrupted test run must not leave the server behind.
-  const killNow = () => signal('SIGKILL');
+  const killNow = () => void server?.kill('SIGKILL');
   process.once('exit', killNow);
 
   await start();
@@ -111,6 +113,12 @@ const TRUNCATE_ALL = `
       EXECUTE format('TRUNCATE %I', name);
     END LOOP;
   END $$`;
+
+function childrenOf({ pid }: ChildProcess): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).split('\n');
+  const processes = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  return processes.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []));
+}
 
 async function runSql(url: string, text: string): Promise<Record<string, unknown>[]> {
   const client = new Client(url);

@@ -27,7 +27,8 @@ const newSession = () => ({
 // File permissions do not apply to root, so root becomes the user nobody.
 if (job === 'open-as-nobody' && process.getuid?.() === 0) process.setuid?.(65_534);
 const redisUrl = file.startsWith('redis') ? file : undefined;
-const { store } = await openStore({ file, redisUrl });
+const databaseUrl = file.startsWith('postgres:') ? file : undefined;
+const { store } = await openStore({ file, redisUrl, databaseUrl });
 
 const codeOf = (error: unknown) =>
   error instanceof StoreError ? error.code : `no StoreError but ${String(error)}`;
