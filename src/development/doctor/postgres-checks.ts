@@ -28,9 +28,11 @@ export async function checkPostgres(url: string): Promise<Finding> {
 
 type Problem = [start: RegExp, what: string, change: string];
 
+const PASSWORD = 'DATABASE_URL: set the right user and password';
+
 /** By SQLSTATE (PostgreSQL documentation, appendix A). */
 const PROBLEMS: Problem[] = [
-  [/^28P01/, 'refuses the user or password', 'DATABASE_URL: set the right user and password'],
+  [/^28P01/, 'refuses the user or password', PASSWORD],
   [
     /^28/,
     'lets this user in neither from here nor without TLS, or not at all',
@@ -55,6 +57,11 @@ function describeProblem(host: string, error: unknown): Finding {
     const [, what, change] = PROBLEMS.find(([start]) => start.test(code)) ?? OTHER;
     return problem('PostgreSQL', `${host} responds, but ${what} (${code})`, change);
   }
+  const { message } = cause as Error;
+  // The only two errors of node-postgres itself to be expected; they have no code.
+  if (/password/.test(message))
+    return problem('PostgreSQL', `${host} asks for a password`, PASSWORD);
+  const reason = /SSL/.test(message) ? 'it does not speak TLS' : describeFailure(cause);
   const start = 'start it, or DATABASE_URL: set its host and port, with sslmode if it uses TLS';
-  return problem('PostgreSQL', `${host}: ${describeFailure(cause)}`, start);
+  return problem('PostgreSQL', `${host}: ${reason}`, start);
 }

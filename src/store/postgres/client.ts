@@ -121,7 +121,10 @@ function normalize(url: string): string {
   } catch {
     // No cause: the original error may quote the URL with its password.
     const example = 'postgres://user:password@host:5432/database';
-    throw new StoreError('store_failed', `invalid PostgreSQL URL, or it names a file that cannot be read; use one like ${example}`);
+    throw new StoreError(
+      'store_failed',
+      `invalid PostgreSQL URL, or it names a file that cannot be read; use one like ${example}`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 // A real PostgreSQL server for a test, on a free port of 127.0.0.1.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
@@ -97,9 +97,21 @@ async function startIn(
   };
 }
 
+/** A user called guarded needs a password. */
+const ACCESS = [
+  'host all guarded all scram-sha-256',
+  'host all all all trust',
+  'host replication all all trust',
+  '',
+];
+
 export function startPostgres(settings: string[] = []): Promise<TestPostgres> {
   const options = ['--username=app', '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync'];
-  return startIn((data, cwd) => runProgram('initdb', ['-D', data, ...options], cwd), settings);
+  const fill = (data: string, cwd: string) => {
+    runProgram('initdb', ['-D', data, ...options], cwd);
+    writeFileSync(join(data, 'pg_hba.conf'), ACCESS.join('\n'));
+  };
+  return startIn(fill, settings);
 }
 
 function copyCluster(url: string, to: string, cwd: string): void {
