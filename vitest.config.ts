@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Needs servers, container tools or root: vitest.operations.config.ts.
     exclude: ['test/operations/**'],
-    globalSetup: ['test/support/machine/provision.ts'],
+    globalSetup: ['test/support/machine/provision.ts', 'test/support/machine/compile.ts'],
     // Ends what hangs. A test that measures a time states its own limit: on a busy machine everything
     // else may take this long.
     testTimeout: 90_000,

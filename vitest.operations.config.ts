@@ -12,7 +12,10 @@ const EACH_STORE = [
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/machine/provision-operations.ts'],
+    globalSetup: [
+      'test/support/machine/provision-operations.ts',
+      'test/support/machine/compile.ts',
+    ],
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,

@@ -5,10 +5,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
+import { compiled } from '../support/machine/compiled.ts';
 
 interface Started {
   child: ChildProcess;
@@ -17,8 +17,6 @@ interface Started {
   exitCode: Promise<number | null>;
 }
 
-const SERVER = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 const authKit = { AUTHKIT_ISSUER: 'http://127.0.0.1:9', OAUTH_APP_CLIENT_ID: 'client_01' };
 
 let folder: string;
@@ -37,7 +35,7 @@ afterEach(async () => {
 
 function start(env: Record<string, string>): Started {
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', TSX, SERVER], {
+  const child = spawn(process.execPath, [compiled('src/server.ts')], {
     cwd: folder,
     env: { PATH, ...env },
   });

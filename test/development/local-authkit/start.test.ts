@@ -18,6 +18,7 @@ import { signInOverHttp, type CookieJar } from '../../../src/development/local-a
 import { Browser } from '../../support/browser/browser.ts';
 import { plainText } from '../../support/browser/forms.ts';
 import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
+import { compiled } from '../../support/machine/compiled.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'local-authkit-'));
 const open: LocalAuthKit[] = [];
@@ -38,13 +39,10 @@ function clientOf({ issuer, applications: { firstParty } }: LocalAuthKit): Local
 
 /** Starts the local AuthKit in its own process. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', 'src/development/local-authkit/main.ts', ...args],
-    {
-      env: { ...process.env, NODE_ENV: 'development', ...env },
-    },
-  );
+  const main = compiled('src/development/local-authkit/main.ts');
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, NODE_ENV: 'development', ...env },
+  });
   children.push(child);
   return child;
 }

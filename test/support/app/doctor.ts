@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import { examine } from '../../../src/development/doctor/examine.ts';
 import type { Finding } from '../../../src/development/doctor/report.ts';
+import { compiled } from '../machine/compiled.ts';
 import type { TestApp } from './app.ts';
 
 type Env = Record<string, string>;
@@ -32,13 +33,9 @@ function expectNoSecret(output: string, env: Env, accessToken?: string) {
 
 /** Runs `npm run doctor` with exactly these settings. */
 export async function runDoctor(env: Env, ...args: string[]) {
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', 'src/development/doctor/main.ts', ...args],
-    {
-      env: { PATH: process.env['PATH'] ?? '', ...env },
-    },
-  );
+  const child = spawn(process.execPath, [compiled('src/development/doctor/main.ts'), ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  });
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
   expectNoSecret(out + err, env);

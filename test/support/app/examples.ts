@@ -13,6 +13,7 @@ import type {
   LocalAuthKitOptions,
 } from '../../../src/development/local-authkit/start.ts';
 import { addApi } from '../../../src/demo/routes/api.ts';
+import { compiled } from '../machine/compiled.ts';
 import { newApp, serve } from './bearer-app.ts';
 
 export interface World {
@@ -70,8 +71,8 @@ export interface Run {
 
 /** Runs `examples/<name>/main.ts`. */
 export function runExample(name: string, args: string[], env: NodeJS.ProcessEnv): Run {
-  const main = new URL(`../../../examples/${name}/main.ts`, import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env });
+  const main = compiled(`examples/${name}/main.ts`);
+  const child = spawn(process.execPath, [main, ...args], { env });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

@@ -14,6 +14,7 @@ import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
 import { startBalancer, type Balancer } from '../deploy/balancer.ts';
 import { Browser, type Page, type Visit } from '../browser/browser.ts';
 import { clockOffset, passTime, setClock, setClockOf } from '../clock/clock.ts';
+import { compiled } from '../machine/compiled.ts';
 
 export interface Instance {
   port: number;
@@ -108,8 +109,6 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   };
 }
 
-const PRELOADS = ['--import', 'tsx', '--import', './test/support/clock/clock.ts'];
-
 async function startInstance(
   settings: Record<string, string>,
   log: LogLine[],
@@ -117,7 +116,8 @@ async function startInstance(
 ): Promise<Instance> {
   const port = await freePort();
   const { PATH = '', NODE_ENV = 'test' } = process.env;
-  const child = spawn(process.execPath, [...PRELOADS, 'src/server.ts'], {
+  const preload = ['--import', compiled('test/support/clock/clock.ts')];
+  const child = spawn(process.execPath, [...preload, compiled('src/server.ts')], {
     env: { PATH, NODE_ENV, PORT: String(port), ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

@@ -1,8 +1,9 @@
-// The app as a process, for tests of exit codes, signals and system limits. `npm start` runs the
-// same file, compiled.
+// The app as a process, for tests of exit codes, signals and system limits, compiled as `npm start`
+// runs it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { vi } from 'vitest';
+import { compiled } from '../machine/compiled.ts';
 
 export interface ServerProcess {
   child: ChildProcess;
@@ -25,8 +26,8 @@ export function launchServer(
   { shell = '', uid }: LaunchOptions = {},
 ): ServerProcess {
   const { PATH = '' } = process.env;
-  const command = `${shell} exec "$0" --import tsx src/server.ts`;
-  const child = spawn('sh', ['-c', command, process.execPath], {
+  const command = `${shell} exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', command, process.execPath, compiled('src/server.ts')], {
     env: { PATH, SESSION_SECRET: 'a-secret-of-the-tests-0123456789-abcdef', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid }),

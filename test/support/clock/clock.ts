@@ -1,5 +1,5 @@
 // A clock that tests move instead of waiting; this process and the instances it started agree on
-// the time. As a preload (`node --import ./test/support/clock/clock.ts`) it follows the parent
+// the time. As a preload (`node --import`) it follows the parent
 // process; imported by a test it controls the instances.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

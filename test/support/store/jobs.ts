@@ -1,10 +1,8 @@
 // Starts processes that use a store (store-process.ts), and collects their output.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { StoreError } from '../../../src/store/index.ts';
-
-const SCRIPT = fileURLToPath(new URL('store-process.ts', import.meta.url));
+import { compiled } from '../machine/compiled.ts';
 
 export interface Job {
   process: ChildProcess;
@@ -14,8 +12,9 @@ export interface Job {
 }
 
 export function run(job: string, file: string, name: string, shell = ''): Job {
-  const command = `${shell} exec "$0" --import tsx "$@"`;
-  const child = spawn('sh', ['-c', command, process.execPath, SCRIPT, job, file, name]);
+  const command = `${shell} exec "$0" "$@"`;
+  const script = compiled('test/support/store/store-process.ts');
+  const child = spawn('sh', ['-c', command, process.execPath, script, job, file, name]);
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -1,4 +1,4 @@
-// A process that uses a store: `node --import tsx store-process.ts <job> <file or URL> <name>`.
+// A process that uses a store: `node store-process.js <job> <file or URL> <name>`.
 // It prints each acknowledged write on a line, so that a test knows what the store must contain.
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { openStore, StoreError } from '../../../src/store/index.ts';
