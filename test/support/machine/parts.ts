@@ -49,11 +49,17 @@ export const PARTS = {
     debian: 'webkit2gtk-driver',
     install: 'apt-get install webkit2gtk-driver',
   },
+  // The screen of WebKit's browser, which has no headless mode.
+  Xvfb: {
+    commands: ['Xvfb'],
+    debian: 'xvfb',
+    install: 'apt-get install xvfb',
+  },
 };
 export type Part = keyof typeof PARTS;
 
 /** What only `npm run test:operations` needs. */
-const ONLY_OPERATIONS: Part[] = ['Postgres', 'buildah', 'Firefox', 'WebKit'];
+const ONLY_OPERATIONS: Part[] = ['Postgres', 'buildah', 'Firefox', 'WebKit', 'Xvfb'];
 export const operationsParts = Object.keys(PARTS) as Part[];
 export const testParts = operationsParts.filter((part) => !ONLY_OPERATIONS.includes(part));
 

@@ -1,0 +1,35 @@
+// A browser other than Chromium, by what its protocol and the other one can both do. Elements are found by
+// XPath; the protocols click them as a user does, with a pointer.
+import { vi } from 'vitest';
+
+export interface BrowserCookie {
+  name: string;
+  httpOnly: boolean;
+  /** `Lax` or `lax`, as the protocol writes it. */
+  sameSite: string;
+}
+
+export interface DrivenBrowser {
+  open(url: string): Promise<void>;
+  click(xpath: string): Promise<void>;
+  /** The value of this JavaScript expression in the page. */
+  evaluate(expression: string): Promise<string>;
+  /** The cookies that this page's site has. */
+  cookies(): Promise<BrowserCookie[]>;
+  /** What this page broke of its Content Security Policy, or reported as an error. */
+  complaints(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** Resolves once the page shows this as its heading. */
+export async function untilHeading(browser: DrivenBrowser, heading: string): Promise<void> {
+  const shown = () =>
+    browser
+      .evaluate('document.readyState === "complete" ? document.querySelector("h1").innerText : ""')
+      // Between two pages there is no document to ask.
+      .catch(() => '');
+  await vi.waitUntil(async () => (await shown()) === heading, { timeout: 30_000, interval: 100 });
+}
+
+export const button = (name: string) => `//button[contains(., '${name}')]`;
+export const link = (name: string) => `//main//a[normalize-space() = '${name}']`;
