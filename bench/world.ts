@@ -64,6 +64,7 @@ export async function createWorld(peersFolder: string): Promise<World> {
         SESSION_DB: sessionDb(kind),
         // Requests are still counted, but 32 busy connections must not reach the limit.
         RATE_LIMIT: '1000000',
+        SHUTDOWN_GRACE_SECONDS: '0',
         ...(kind.startsWith('redis') && { REDIS_URL: redis.url }),
         PAGE: join(folder, 'page.html'),
       };

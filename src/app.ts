@@ -25,6 +25,8 @@ export interface AppOptions {
   /** The URL at which this server reaches its own API. */
   apiUrl: () => URL;
   pingStore: () => Promise<void>;
+  /** Whether the process was told to end, so that /readyz sends load balancers elsewhere. */
+  isShuttingDown: () => boolean;
   log: Log;
   production: boolean;
   baseUrl: URL;
@@ -55,7 +57,7 @@ export function createApp(options: AppOptions): Express {
 
   // 1. Routes that need no session, no user and no store.
   app.use(securityHeaders(baseUrl, options.issuer));
-  app.get('/healthz', live).get('/readyz', ready(auth, options.pingStore));
+  app.get('/healthz', live).get('/readyz', ready(auth, options));
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
   const { refusedTokens: refused, beforeIntrospection } = limits;

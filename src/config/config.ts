@@ -21,6 +21,8 @@ export interface Config {
   idleSeconds: number;
   maxSeconds: number;
   staleSeconds: number;
+  /** How long /readyz reports 503 after SIGTERM before the server takes no more connections. */
+  shutdownGraceSeconds: number;
   rateLimit: number;
   redisUrl?: string;
   /** The proxy for requests to AuthKit, and the hosts that it is not for. */
@@ -133,6 +135,8 @@ function toConfig(s: Settings): Config {
     idleSeconds: s.SESSION_IDLE_SECONDS ?? Math.min(86_400, s.SESSION_MAX_SECONDS ?? 86_400),
     maxSeconds: s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS,
     staleSeconds: s.SESSION_STALE_SECONDS ?? 3_600,
+    // In development nothing is in front, and Ctrl-C must not wait.
+    shutdownGraceSeconds: s.SHUTDOWN_GRACE_SECONDS ?? (production ? 5 : 0),
     rateLimit: s.RATE_LIMIT ?? 120,
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
     ...(s.HTTPS_PROXY && { proxy: { url: s.HTTPS_PROXY.href, noProxy: s.NO_PROXY ?? '' } }),

@@ -107,6 +107,11 @@ export const settings = z.object({
     31_536_000,
     'is not a number of seconds; set a whole number from 1 to 31536000',
   ),
+  SHUTDOWN_GRACE_SECONDS: wholeNumber(
+    0,
+    300,
+    'is not a number of seconds; set a whole number from 0 to 300',
+  ),
   RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
   REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379')
     .refine((redis) => !redis || /^rediss?:$/.test(redis.protocol), {

@@ -1,5 +1,7 @@
-// From SIGTERM to exit 0: accept no new connections, finish requests in flight, close the stores.
-import type { Server } from 'node:http';
+// From SIGTERM to exit 0: report "not ready" for a grace period, accept no new connections, finish
+// requests in flight, close the stores.
+import type { Server, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
 // A load balancer gives up on a process after 30 s; a request that hangs is cut off before that.
 const MAX_DRAIN_MS = 20_000;
@@ -7,36 +9,59 @@ const MAX_DRAIN_MS = 20_000;
 const QUIET_MS = 1_000;
 const CHECK_EVERY_MS = 100;
 
+export interface Shutdown {
+  /** True from the first call of `run`: /readyz then responds 503. */
+  hasBegun(): boolean;
+  /** Closes the server; resolves when the last connection has ended or was cut off. */
+  run(): Promise<void>;
+}
+
 /**
- * Call it before the server listens. The returned function closes the server and resolves when the
- * last connection has ended or was cut off.
+ * Call it before the server listens. For `graceSeconds` after `run` is called, the server still takes
+ * every request, so that a load balancer loses none before /readyz has told it to send no more.
  */
-export function createDrain(server: Server): () => Promise<void> {
-  let inFlight = 0;
+export function createShutdown(server: Server, graceSeconds: number): Shutdown {
+  const unfinished = new Set<ServerResponse>();
+  let hasBegun = false;
   server.on('request', (_req, res) => {
-    inFlight += 1;
-    res.once('close', () => {
-      inFlight -= 1;
-    });
+    unfinished.add(res);
+    res.once('close', () => unfinished.delete(res));
+    if (hasBegun) closeAfter(res);
   });
-  return async () => {
-    const startedAt = performance.now();
-    let quietSince = startedAt;
-    const check = setInterval(() => {
-      const now = performance.now();
-      if (inFlight > 0) quietSince = now;
-      // Connections without a request are not waited for: browsers open some in advance, and a
-      // client may send headers byte by byte. Node counts neither as idle; both would block exit.
-      const isDone = now - quietSince > QUIET_MS || now - startedAt > MAX_DRAIN_MS;
-      if (isDone) server.closeAllConnections();
-      // Idle keep-alive connections would otherwise stay open until their timeout.
-      else server.closeIdleConnections();
-    }, CHECK_EVERY_MS);
-    await new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    });
-    clearInterval(check);
+  return {
+    hasBegun: () => hasBegun,
+    async run() {
+      hasBegun = true;
+      unfinished.forEach(closeAfter);
+      if (graceSeconds > 0) await delay(graceSeconds * 1_000);
+      await drain(server, () => unfinished.size);
+    },
   };
+}
+
+// The client opens its next connection elsewhere. Were the connection kept open, the next request
+// could arrive just as this process closes it, and be lost.
+function closeAfter(res: ServerResponse): void {
+  if (!res.headersSent) res.setHeader('Connection', 'close');
+}
+
+async function drain(server: Server, inFlight: () => number): Promise<void> {
+  const startedAt = performance.now();
+  let quietSince = startedAt;
+  const check = setInterval(() => {
+    const now = performance.now();
+    if (inFlight() > 0) quietSince = now;
+    // Connections without a request are not waited for: browsers open some in advance, and a
+    // client may send headers byte by byte. Node counts neither as idle; both would block exit.
+    const isDone = now - quietSince > QUIET_MS || now - startedAt > MAX_DRAIN_MS;
+    if (isDone) server.closeAllConnections();
+    // Idle keep-alive connections would otherwise stay open until their timeout.
+    else server.closeIdleConnections();
+  }, CHECK_EVERY_MS);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  clearInterval(check);
 }
 
 /** Runs `close` once on SIGTERM or SIGINT and exits 0; a second signal exits at once. */

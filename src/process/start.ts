@@ -12,7 +12,7 @@ import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
 import { createRateLimits } from '../demo/middleware/rate-limits.ts';
 import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
-import { createDrain } from './shutdown.ts';
+import { createShutdown } from './shutdown.ts';
 import { openStore } from '../store/index.ts';
 import { describeBrowser } from '../demo/browser.ts';
 import { openEntries } from '../demo/entries.ts';
@@ -40,7 +40,10 @@ const SERVER_BOUNDS = {
 
 export interface RunningApp {
   server: Server;
-  /** Lets requests in flight finish, then closes the stores; resolves when everything is closed. */
+  /**
+   * Waits for the grace period, lets requests in flight finish, then closes the stores; resolves when
+   * everything is closed.
+   */
   close(): Promise<void>;
 }
 
@@ -67,13 +70,14 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const server = createServer(SERVER_BOUNDS);
   server.on('clientError', rejectMalformed);
-  const drain = createDrain(server);
+  const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   const app = createApp({
     auth,
     limits: createRateLimits(config.rateLimit, counter),
     api: apiOptionsFor(config, directory, log, fetchAuthKit),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
+    isShuttingDown: shutdown.hasBegun,
     log,
     production: config.production,
     baseUrl,
@@ -88,7 +92,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   return {
     server,
     async close() {
-      await drain();
+      await shutdown.run();
       await auth.close();
       await entries.close();
       await store.close();

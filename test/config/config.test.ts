@@ -32,6 +32,7 @@ const DEFAULTS = {
   idleSeconds: 86_400,
   maxSeconds: 604_800,
   staleSeconds: 3_600,
+  shutdownGraceSeconds: 0,
   rateLimit: 120,
   logLevel: 'info',
   warnings: [],
@@ -74,6 +75,8 @@ describe('a valid setting', () => {
     [{ SESSION_IDLE_SECONDS: '600' }, { idleSeconds: 600 }],
     [{ SESSION_MAX_SECONDS: '3600' }, { maxSeconds: 3_600, idleSeconds: 3_600 }],
     [{ SESSION_STALE_SECONDS: '60' }, { staleSeconds: 60 }],
+    [{ SHUTDOWN_GRACE_SECONDS: '300' }, { shutdownGraceSeconds: 300 }],
+    [{ ...production, SHUTDOWN_GRACE_SECONDS: '0' }, { shutdownGraceSeconds: 0 }],
     [{ RATE_LIMIT: '0' }, { rateLimit: 0 }],
     [{ REDIS_URL: 'rediss://:pw@redis:6379/1' }, { redisUrl: 'rediss://:pw@redis:6379/1' }],
     [{ DATABASE_URL: 'postgres://db/app' }, { databaseUrl: 'postgres://db/app' }],
@@ -102,6 +105,7 @@ describe('a valid setting', () => {
     [{ SESSION_DB: 'C:\\app\\sessions.db' }, { sessionDb: 'C:\\app\\sessions.db' }],
     [{ LOG_LEVEL: 'debug' }, { logLevel: 'debug' }],
     [production, { production: true, baseUrl: new URL('https://support.example.com') }],
+    [production, { shutdownGraceSeconds: 5 }],
   ])('%j is accepted', (env, expected) => {
     expect(parseConfig(env)).toMatchObject(expected);
   });
@@ -141,6 +145,8 @@ describe('an invalid setting', () => {
     ['SESSION_STALE_SECONDS', '0'],
     ['SESSION_STALE_SECONDS', '1h'],
     ['SESSION_STALE_SECONDS', '31536001'],
+    ['SHUTDOWN_GRACE_SECONDS', '301'],
+    ['SHUTDOWN_GRACE_SECONDS', '-1'],
     ['RATE_LIMIT', 'none'],
     ['RATE_LIMIT', '1.5'],
     ['REDIS_URL', 'redis'],

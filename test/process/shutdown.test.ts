@@ -1,5 +1,5 @@
-// SIGTERM at the process as it is deployed: it completes the requests in flight and exits with 0,
-// within seconds, or within 30 s if a request hangs. It also cuts off slow clients, which must not
+// SIGTERM at the process as it is deployed: it takes requests for a grace period, completes those in
+// flight and exits with 0, within seconds, or within 30 s if a request hangs. It also cuts off slow clients, which must not
 // delay other requests.
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -164,6 +164,73 @@ describe('shutdown', () => {
       await redis.close();
     },
   );
+});
+
+describe('the grace period', () => {
+  const LONG = { SHUTDOWN_GRACE_SECONDS: '60' };
+  const get = (path: string, headers = '') =>
+    `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n${headers}\r\n`;
+
+  async function responseOn(socket: Socket, request = ''): Promise<string> {
+    if (request !== '') socket.write(request);
+    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    return bytes.toString();
+  }
+
+  async function isShuttingDown(): Promise<boolean> {
+    const { status, body } = await new Browser().fetch(`http://localhost:${port}/readyz`);
+    return status === 503 && body === '{"status":"shutting_down"}';
+  }
+
+  it('takes requests while /readyz returns 503, and tells each client to open its next connection elsewhere', async () => {
+    await run(LONG);
+    const kept = await open();
+    expect(await responseOn(kept, get('/healthz'))).toMatch(/^HTTP\/1.1 200 [^]+keep-alive/);
+    expect(await isShuttingDown()).toBe(false);
+    child.kill('SIGTERM');
+    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    const told = /^HTTP\/1.1 200 [^]+\r\nConnection: close\r\n/;
+    expect(await responseOn(kept, get('/healthz'))).toMatch(told);
+    await once(kept, 'close');
+    expect(await responseOn(await open(), get('/'))).toMatch(told);
+  });
+
+  it('tells the client of a request in flight the same', async () => {
+    await run(LONG);
+    const browser = new Browser();
+    const start = await browser.get(`http://localhost:${port}/login`);
+    const { location } = await browser.get(start.location ?? '');
+    const [cookie] = browser.jar.cookies.values();
+    const asked = new Promise<() => void>((resolve) => {
+      issuer.faults.set('/oauth2/jwks', (_req, res) => {
+        const body = JSON.stringify({ keys: issuer.published });
+        resolve(() => res.setHeader('content-type', 'application/json').end(body));
+      });
+    });
+    const path = `${location?.pathname}${location?.search}`;
+    const cookies = `Cookie: ${cookie?.name}=${cookie?.value}\r\n`;
+    const socket = await open(get(path, `Sec-Fetch-Mode: navigate\r\n${cookies}`));
+    const respond = await asked;
+    child.kill('SIGTERM');
+    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    respond();
+    expect(await responseOn(socket)).toMatch(/^HTTP\/1.1 303 [^]+\r\nConnection: close\r\n/);
+  });
+
+  it('is followed by the end of the process, with 0', async () => {
+    await run({ SHUTDOWN_GRACE_SECONDS: '2' });
+    const { code, ms } = await signaled();
+    expect(code).toBe(0);
+    expect(ms).toBeGreaterThan(2_000);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  it('ends at once with 1 on a second signal', async () => {
+    await run(LONG);
+    child.kill('SIGTERM');
+    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    expect(await signaled('SIGINT')).toMatchObject({ code: 1 });
+  });
 });
 
 describe('SIGTERM during the start', () => {

@@ -17,10 +17,22 @@ export const live: RequestHandler = (_req, res) => {
   res.set('Cache-Control', 'no-store').json({ status: 'ok' });
 };
 
-/** GET /readyz: 503 with what is missing, else 200; "degraded" while the issuer is unreachable. */
-export function ready(auth: Auth, pingStore: () => Promise<void>): RequestHandler {
+export interface ReadyOptions {
+  pingStore: () => Promise<void>;
+  isShuttingDown: () => boolean;
+}
+
+/**
+ * GET /readyz: 503 with what is missing, or while the process shuts down; else 200, with "degraded"
+ * while the issuer is unreachable.
+ */
+export function ready(auth: Auth, { pingStore, isShuttingDown }: ReadyOptions): RequestHandler {
   return async (_req, res) => {
     res.set('Cache-Control', 'no-store');
+    if (isShuttingDown()) {
+      res.status(503).json({ status: 'shutting_down' });
+      return;
+    }
     const [issuer, failure] = await Promise.all([auth.state(), storeFailure(pingStore)]);
     const store = failure === undefined ? 'ready' : failure.replace('store_', '');
     const missing = [

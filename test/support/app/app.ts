@@ -65,6 +65,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     SESSION_DB: join(folder, 'sessions.db'),
     LOG_LEVEL: 'trace',
     RATE_LIMIT: '0',
+    SHUTDOWN_GRACE_SECONDS: '0',
     ...options.env,
   };
   let running: RunningApp | undefined = await run(env, log);

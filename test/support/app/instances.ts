@@ -45,7 +45,7 @@ export interface Fleet {
   output: string[];
   /** Advances the clocks of the instances and of AuthKit. */
   pass(ms: number): Promise<void>;
-  /** Ends one instance and starts another in its place, with changed settings. */
+  /** Ends one instance and starts another on its port, with changed settings. */
   replace(index: number, env?: Record<string, string>): Promise<void>;
   close(): Promise<void>;
 }
@@ -69,13 +69,16 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
     SESSION_DB: join(folder, 'sessions.db'),
     LOG_LEVEL: 'trace',
     RATE_LIMIT: '0',
+    SHUTDOWN_GRACE_SECONDS: '0',
     ...options.env,
   };
   const log: LogLine[] = [];
   const output: string[] = [];
   const start = async (index: number) => {
     const clock = clockOffset() + (skew[index] ?? 0);
-    return startInstance({ ...env, CLOCK_OFFSET_MS: String(clock) }, log, output);
+    const port = instances[index]?.port ?? (await freePort());
+    const settings = { ...env, PORT: String(port), CLOCK_OFFSET_MS: String(clock) };
+    return startInstance(port, settings, log, output);
   };
   instances.push(...(await Promise.all(Array.from({ length: count }, (_, index) => start(index)))));
 
@@ -110,15 +113,15 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
 }
 
 async function startInstance(
+  port: number,
   settings: Record<string, string>,
   log: LogLine[],
   output: string[],
 ): Promise<Instance> {
-  const port = await freePort();
   const { PATH = '', NODE_ENV = 'test' } = process.env;
   const preload = ['--import', compiled('test/support/clock/clock.ts')];
   const child = spawn(process.execPath, [...preload, compiled('src/server.ts')], {
-    env: { PATH, NODE_ENV, PORT: String(port), ...settings },
+    env: { PATH, NODE_ENV, ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   // An interrupted test run must not leave the process behind.
