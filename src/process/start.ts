@@ -77,7 +77,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     api: apiOptionsFor(config, directory, log, fetchAuthKit),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
-    isShuttingDown: shutdown.hasBegun,
+    isShuttingDown: () => shutdown.hasBegun(),
     log,
     production: config.production,
     baseUrl,

@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { settings } from '../../src/config/config.ts';
 import { startLocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { freePort, settingsFor } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
@@ -104,14 +103,4 @@ describe('a container', { timeout: 120_000 }, () => {
       expect([code, output]).toEqual([1, expect.stringMatching(refused)]);
     }
   });
-});
-
-it('compose.yaml sets every variable that production requires, and only variables the app knows', () => {
-  const compose = readFileSync('deploy/compose.yaml', 'utf8');
-  const [, environment = ''] = /\n {2}environment:\n(.*?)\n {2}\w/s.exec(compose) ?? [];
-  const names = [...environment.matchAll(/^ {4}([A-Z_]+): /gm)].map(([, name = '']) => name);
-  expect(names.filter((name) => !(name in settings.shape))).toEqual([]);
-  expect(names).toEqual(
-    expect.arrayContaining(['BASE_URL', 'AUTHKIT_ISSUER', 'OAUTH_APP_CLIENT_ID', 'SESSION_SECRET']),
-  );
 });

@@ -16,6 +16,8 @@ export interface ProxySetup {
   httpPort: number;
   /** Ports of the two instances. */
   instances: [number, number];
+  /** Changes the file of deploy/ for a test. */
+  edit?: (text: string) => string;
 }
 
 export interface Proxy {
@@ -77,9 +79,9 @@ async function writeCertificate(folder: string, hostname: string): Promise<strin
   return pem;
 }
 
-async function nginxFiles(folder: string, { baseUrl, httpPort, instances }: ProxySetup) {
+async function nginxFiles(folder: string, { baseUrl, httpPort, ...changes }: ProxySetup) {
   const text = await readFile('deploy/nginx.conf', 'utf8');
-  const site = withInstances(text, instances)
+  const site = adapted(text, changes)
     .replaceAll('https://forum.example.com', baseUrl.origin)
     .replaceAll('forum.example.com', baseUrl.hostname)
     .replaceAll('/etc/nginx/tls', folder)
@@ -97,9 +99,9 @@ async function nginxFiles(folder: string, { baseUrl, httpPort, instances }: Prox
   };
 }
 
-async function caddyFiles(folder: string, { httpPort, instances }: ProxySetup) {
+async function caddyFiles(folder: string, { httpPort, ...changes }: ProxySetup) {
   const text = await readFile('deploy/Caddyfile', 'utf8');
-  const site = withInstances(text, instances)
+  const site = adapted(text, changes)
     .replace('# tls /etc/caddy', 'tls /etc/caddy')
     .replaceAll('/etc/caddy', folder);
   // No admin endpoint, and no certificate in the machine's trust store.
@@ -111,8 +113,13 @@ async function caddyFiles(folder: string, { httpPort, instances }: ProxySetup) {
   };
 }
 
-const withInstances = (text: string, [first, second]: [number, number]) =>
-  text.replace('app-1:3000', `127.0.0.1:${first}`).replace('app-2:3000', `127.0.0.1:${second}`);
+type Changes = Pick<ProxySetup, 'instances' | 'edit'>;
+
+function adapted(text: string, { instances: [first, second], edit = (same) => same }: Changes) {
+  return edit(text)
+    .replace('app-1:3000', `127.0.0.1:${first}`)
+    .replace('app-2:3000', `127.0.0.1:${second}`);
+}
 
 async function accepts(child: ChildProcess, port: number, output: () => string): Promise<void> {
   const deadline = performance.now() + 10_000;
