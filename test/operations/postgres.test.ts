@@ -1,20 +1,25 @@
 // Faults of PostgreSQL: stopped, frozen, down at start, locked, read-only, failed over, refusing.
+import { generateKeyPairSync } from 'node:crypto';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { MOST_SESSIONS_PER_PERSON } from '../../src/auth/session/records.ts';
+import { selfSignedCertificate } from '../../src/development/local-authkit/certificate.ts';
 import { openStore, StoreError, type Store, type StoreEvent } from '../../src/store/index.ts';
 import { connectPostgres } from '../../src/store/postgres/client.ts';
 import { startPruning } from '../../src/store/postgres/pruning.ts';
 import { postgresStore } from '../../src/store/postgres/store.ts';
 import { startAddress } from '../support/store/address.ts';
-import { codeOf } from '../support/store/jobs.ts';
-import { startPostgres, type TestPostgres } from '../support/store/postgres.ts';
-import { bytes, HOUR, session } from '../support/store/stores.ts';
+import { codeOf, run } from '../support/store/jobs.ts';
+import { startPostgres, USER, type TestPostgres } from '../support/store/postgres.ts';
+import { bytes, HOUR, session, temporaryFiles } from '../support/store/stores.ts';
 import { isMissing } from '../support/machine/parts.ts';
 import { withParts } from '../support/machine/with-parts.ts';
 
-const { describe } = withParts('Postgres');
+const { describe, test } = withParts('Postgres');
+const newFile = temporaryFiles();
 const READ_ONLY = 'ALTER SYSTEM SET default_transaction_read_only = on';
 
 const clean: (() => Promise<void>)[] = [];
@@ -309,6 +314,38 @@ const untilReadOnly = (store: Store) =>
   vi.waitFor(async () => {
     expect(await codeOf(store.insert('b', session('ada')))).toBe('store_readonly');
   }, 10_000);
+
+/** Files of a certificate that nobody trusts, readable by the server alone. */
+function newCertificate(): { cert: string; key: string } {
+  const [cert, key] = [newFile(), newFile()];
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
+  const pem = `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`;
+  const contents = [pem, String(privateKey.export({ type: 'pkcs8', format: 'pem' }))];
+  for (const [index, file] of [cert, key].entries()) {
+    mkdirSync(dirname(file));
+    writeFileSync(file, contents[index] ?? '', { mode: 0o600 });
+    if (USER.uid === undefined) continue;
+    chownSync(file, USER.uid, USER.gid);
+    chmodSync(dirname(dirname(file)), 0o755);
+  }
+  return { cert, key };
+}
+
+test('the PostgreSQL store connects by sslmode=require with a trusted certificate only', async () => {
+  const { cert, key } = newCertificate();
+  const server = await startServer(['ssl=on', `ssl_cert_file=${cert}`, `ssl_key_file=${key}`]);
+  const url = `${server.url.replace('127.0.0.1', 'localhost')}?sslmode=require`;
+  const outcomes = [cert, ''].map(async (trusted) => {
+    const job = run('ping', url, 'a', `NODE_EXTRA_CA_CERTS=${trusted}`);
+    await job.ended;
+    return [...job.lines, job.errors()];
+  });
+  expect(await Promise.all(outcomes)).toEqual([
+    ['reachable', ''],
+    ['store_unreachable', ''],
+  ]);
+});
 
 describe('the PostgreSQL store in a failover', () => {
   test('leaves a server that has become read-only, and uses it again when it is not', async () => {

@@ -29,7 +29,7 @@ export interface TestPostgres {
 }
 
 // The server refuses to run as root.
-const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+export const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 const QUICK = ['fsync=off', 'full_page_writes=off', 'shared_buffers=16MB'];
 
 const program = (name: string) => join(dirname(realpathSync(partPath('Postgres'))), name);
