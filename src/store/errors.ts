@@ -1,7 +1,7 @@
 // A store rejects with StoreError only; its message tells the operator what is wrong.
 
 export type StoreErrorCode =
-  /** Redis did not respond in time, or another process holds the file. May clear up by itself. */
+  /** The server did not respond in time, or another process holds the file. May clear up by itself. */
   | 'store_unreachable'
   /** The file is not a database of this version. It is neither repaired nor deleted. */
   | 'store_damaged'

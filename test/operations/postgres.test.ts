@@ -227,6 +227,17 @@ describe('the PostgreSQL store on a busy server', () => {
     expect(await opened[0]?.store.keysBy('person', 'ada')).toHaveLength(MOST_SESSIONS_PER_PERSON);
   });
 
+  test('is separate for two applications in two schemas of one database', async () => {
+    await postgres.sql('DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA other');
+    const { store } = await connect(postgres.url);
+    const { store: other } = await connect(`${postgres.url}?options=-csearch_path=other`);
+    await store.insert('a', session('ada'));
+    expect(await other.sessionsOf('ada')).toEqual([]);
+    await other.insert('a', session('ada'));
+    expect(await store.remove('a')).toBe(true);
+    expect(await other.read('a')).toBeDefined();
+  });
+
   test('writes a session that is saved twice at once, as it was saved last', async () => {
     const { store } = await connect(postgres.url);
     await store.insert('a', session('ada'));

@@ -1,5 +1,5 @@
-// What sign-in requires of a session store. src/store has two: one SQLite file, and Redis. To use
-// your own database, implement this interface. All secrets reach it sealed (seal.ts), so it never
+// What sign-in requires of a session store. src/store has three: one SQLite file, Redis and
+// PostgreSQL. To use another database, implement this interface. All secrets reach it sealed (seal.ts), so it never
 // sees a token.
 
 /** `insert` deletes the oldest sessions of a person beyond this number. */

@@ -1,6 +1,6 @@
 // Limits how often one client address may start a sign-in or send a token that the API refuses.
-// Counts are kept in this process or, with Redis, shared by all instances. If Redis does not
-// respond, requests are let through.
+// Counts are kept in this process or, with Redis or PostgreSQL, shared by all instances. If the
+// server does not respond, requests are let through.
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit, type Options } from 'express-rate-limit';
 import { BearerError } from '../../bearer/index.ts';
@@ -41,7 +41,7 @@ export function createRateLimits(
       standardHeaders: false,
       legacyHeaders: false,
       passOnStoreError: true,
-      // The library would print a stack to stderr for every request that Redis fails to count. The
+      // The library would print a stack to stderr for every request that the store fails to count. The
       // log already reports an unreachable store and an untrusted proxy, once each.
       validate: false,
       logger: SILENT,

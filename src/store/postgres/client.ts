@@ -117,7 +117,8 @@ function normalize(url: string): string {
     if (/^(prefer|require|verify-ca)$/.test(parsed.searchParams.get('sslmode') ?? ''))
       parsed.searchParams.set('sslmode', 'verify-full');
     // Parses it, and reads the files that it names; connects only when told to.
-    return new Client(parsed.href) && parsed.href;
+    void new Client(parsed.href);
+    return parsed.href;
   } catch {
     // No cause: the original error may quote the URL with its password.
     const example = 'postgres://user:password@host:5432/database';
