@@ -106,7 +106,7 @@ describe('PostgreSQL', () => {
   });
 
   it('is a problem when it accepts connections and is silent', async () => {
-    postgres.pause();
+    await postgres.pause();
     const startedAt = performance.now();
     const { found } = await find(postgres.url).finally(() => postgres.resume());
     expect(found('PostgreSQL')?.status).toBe('problem');

@@ -14,7 +14,7 @@ export interface TestPostgres {
   /** Runs SQL as the superuser; resolves to the rows of the last statement. */
   sql(text: string): Promise<Record<string, unknown>[]>;
   /** Freezes the server and its processes (SIGSTOP): connections stay open without a reply. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
   /** Ends the server and all connections; `start` brings it back with its data, if it was stopped. */
   stop(): Promise<void>;
@@ -54,10 +54,21 @@ async function startIn(
   const url = `postgres://app@127.0.0.1:${port}/postgres`;
   let server: ChildProcess | undefined;
 
-  // Each connection has a process of its own.
-  const signal = (name: NodeJS.Signals) => {
-    for (const pid of server ? [server.pid ?? 0, ...childrenOf(server)] : [])
-      process.kill(pid, name);
+  let frozen: number[] = [];
+  const pause = async () => {
+    const client = new Client(url);
+    client.on('error', () => undefined);
+    await client.connect();
+    // Each connection has a process of its own; from now on, no new one begins.
+    server?.kill('SIGSTOP');
+    const { rows } = await client.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
+    frozen = rows.map(({ pid }) => pid);
+    for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    void client.end();
+  };
+  const resume = () => {
+    for (const pid of frozen.splice(0)) process.kill(pid, 'SIGCONT');
+    server?.kill('SIGCONT');
   };
   const start = async () => {
     if (server) return;
@@ -67,7 +78,7 @@ async function startIn(
   const stop = async () => {
     if (!server) return;
     const exited = once(server, 'exit');
-    signal('SIGCONT');
+    resume();
     // Fast shutdown: it ends all connections.
     server.kill('SIGINT');
     await exited;
@@ -82,8 +93,8 @@ async function startIn(
     url,
     port,
     sql: (text) => runSql(url, text),
-    pause: () => signal('SIGSTOP'),
-    resume: () => signal('SIGCONT'),
+    pause,
+    resume,
     stop,
     start,
     startStandby: () => startIn((to, cwd) => copyCluster(url, to, cwd), settings),
@@ -125,12 +136,6 @@ const TRUNCATE_ALL = `
       EXECUTE format('TRUNCATE %I', name);
     END LOOP;
   END $$`;
-
-function childrenOf({ pid }: ChildProcess): number[] {
-  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).split('\n');
-  const processes = lines.map((line) => line.trim().split(/\s+/).map(Number));
-  return processes.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []));
-}
 
 async function runSql(url: string, text: string): Promise<Record<string, unknown>[]> {
   const client = new Client(url);
