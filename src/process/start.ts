@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createApp } from '../app.ts';
 import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
 import { Issuer, type BearerEvent } from '../bearer/index.ts';
-import type { Config } from '../config/config.ts';
+import { ConfigError, type Config } from '../config/config.ts';
 import type { Log } from './log.ts';
 import { createProxiedFetch } from './outgoing-proxy.ts';
 import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
@@ -13,7 +13,7 @@ import { createRateLimits } from '../demo/middleware/rate-limits.ts';
 import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
 import { createShutdown } from './shutdown.ts';
-import { openStore } from '../store/index.ts';
+import { openStore, StoreError } from '../store/index.ts';
 import { describeBrowser } from '../demo/browser.ts';
 import { openEntries } from '../demo/entries.ts';
 import { createUserDirectory, type UserDirectory } from '../demo/user-directory.ts';
@@ -50,6 +50,7 @@ export interface RunningApp {
 /**
  * Opens the store and listens. The issuer may be down: discovery is retried in the background.
  * @throws StoreError when the embedded store's file cannot be used
+ * @throws ConfigError when REDIS_URL names a database that Redis does not have
  * @throws Error with a code such as EADDRINUSE when the server cannot listen on the port
  */
 export async function startApp(config: CompleteConfig, log: Log): Promise<RunningApp> {
@@ -63,6 +64,9 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     file: config.sessionDb,
     onEvent: (event, cause) =>
       log[cause === undefined ? 'info' : 'error']({ ...event, err: cause }),
+  }).catch((error: unknown) => {
+    const isSetting = config.redisUrl !== undefined && error instanceof StoreError;
+    throw isSetting ? new ConfigError([`REDIS_URL: ${error.message}`]) : error;
   });
   const entries = await openEntries(config.sessionDb, redis, postgres);
   const counter = redis ? sharedCounter(redis) : postgres && postgresCounter(postgres);

@@ -5,10 +5,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { compiled } from '../support/machine/compiled.ts';
+import { withParts } from '../support/machine/with-parts.ts';
+import { startRedis } from '../support/store/redis.ts';
 
 interface Started {
   child: ChildProcess;
@@ -159,6 +161,22 @@ describe('the start', () => {
 });
 
 describe('a failed start', () => {
+  withParts('redis-server').it(
+    'names a database that Redis does not have in one sentence, and exits with 1',
+    async () => {
+      const redis = await startRedis();
+      onTestFinished(() => redis.close());
+      const url = new URL('/99', redis.url).href.replace('//', '//:password-of-the-test@');
+      await redis.command('CONFIG SET requirepass password-of-the-test');
+      const started = start({ ...authKit, REDIS_URL: url });
+      expect(await started.exitCode).toBe(1);
+      expect(started.stderr).toBe(
+        'The app cannot start:\n  REDIS_URL: Redis has no database of this number; set a lower one, as in redis://host:6379/1\n',
+      );
+      expect(started.stdout).not.toContain('password-of-the-test');
+    },
+  );
+
   it('names a port in use in one sentence, and exits with 1', async () => {
     const port = await freePort();
     const server = createServer().listen(port);

@@ -96,6 +96,10 @@ async function checkPath(
 
 function noConfiguration(issuer: URL, { failure, status }: HttpResponse, target?: URL): Finding {
   const { host } = issuer;
+  if (failure?.startsWith('HTTPS_PROXY:')) {
+    const change = `HTTPS_PROXY: set the proxy of this network, or NO_PROXY=${host} if it needs none`;
+    return problem('issuer', `${host}: ${failure}`, change);
+  }
   if (failure !== undefined) {
     const start = isLoopbackHttp(issuer) ? 'npm run authkit, or ' : '';
     const change = `${start}AUTHKIT_ISSUER=https://<subdomain>.authkit.app, as shown in the dashboard`;

@@ -5,6 +5,7 @@ import { createClient, ErrorReply } from 'redis';
 import type { Config } from '../../config/config.ts';
 import { StoreError } from '../../store/errors.ts';
 import { openSqlite } from '../../store/embedded/sqlite.ts';
+import { isNoDatabase } from '../../store/redis/client.ts';
 import { redisStore } from '../../store/redis/store.ts';
 import { describeFailure } from './http.ts';
 import { checkPostgres } from './postgres-checks.ts';
@@ -40,6 +41,10 @@ async function checkRedis(url: string): Promise<Finding> {
     await redisStore(client).ping();
     return ok('Redis', found);
   } catch (cause) {
+    if (isNoDatabase(cause)) {
+      const found = `${host} has no database of this number`;
+      return problem('Redis', found, 'REDIS_URL: set a lower one, as in redis://host:6379/1');
+    }
     const reply = replyIn(cause);
     if (reply !== undefined) {
       const found = `${host} responds, but refuses what sign-in needs (${reply})`;

@@ -11,7 +11,8 @@ const FIRST_CONNECT_MS = 2_000;
  * Connects to `redis://` or `rediss://` (TLS). Resolves once connected, or when the first attempt
  * has failed or taken two seconds; connecting then continues in the background.
  *
- * @throws StoreError `store_failed` when `url` is not a Redis URL
+ * @throws StoreError `store_failed` when `url` is not a Redis URL, or names a database that this
+ * Redis does not have
  */
 export async function connectRedis(
   url: string,
@@ -19,7 +20,7 @@ export async function connectRedis(
 ): Promise<RedisClient> {
   const client = newClient(url);
   let isReachable: boolean | undefined;
-  const firstAttempt = new Promise<void>((resolve) => {
+  const firstAttempt = new Promise<void>((resolve, reject) => {
     const report = (isNow: boolean, event: StoreEvent, cause?: unknown) => {
       if (isReachable !== isNow) onEvent(event, cause);
       isReachable = isNow;
@@ -30,14 +31,25 @@ export async function connectRedis(
     // An error reply to a ping is an outage without a new connection at its end.
     client.on('ping-interval', () => report(true, { event: 'store_reachable' }));
     // Without this listener, a connection error would end the process.
-    client.on('error', (cause: unknown) =>
-      report(false, { event: 'store_unreachable', code: codeOf(cause) }, cause),
-    );
+    client.on('error', (cause: unknown) => {
+      if (isNoDatabase(cause)) reject(new StoreError('store_failed', NO_DATABASE, { cause }));
+      report(false, { event: 'store_unreachable', code: codeOf(cause) }, cause);
+    });
   });
   client.connect().catch(() => undefined);
-  await firstAttempt;
+  await firstAttempt.catch((error: unknown) => {
+    client.destroy();
+    throw error;
+  });
   return client;
 }
+
+const NO_DATABASE =
+  'Redis has no database of this number; set a lower one, as in redis://host:6379/1';
+
+/** Unlike a Redis that is down, this needs the operator. */
+export const isNoDatabase = (error: unknown) =>
+  error instanceof ErrorReply && error.message.includes('DB index is out of range');
 
 function newClient(url: string): RedisClient {
   try {

@@ -56,6 +56,10 @@ describe('at the local AuthKit the doctor', () => {
       OAUTH_APP_CLIENT_ID: app.authKit.environmentClientId,
     });
     expect(problems).toEqual(['client id']);
+    expect(findings.find(({ check }) => check === 'client id')).toMatchObject({
+      found: expect.stringMatching(/API_AUDIENCE has it too, so it is the environment’s$/),
+      change: expect.stringMatching(/^OAUTH_APP_CLIENT_ID=.*, not of the environment>$/),
+    });
     // API_AUDIENCE is right: no warning may point to it.
     const warnings = findings.filter(({ status }) => status === 'warning');
     expect(warnings.filter(({ check }) => check !== 'app')).toEqual([]);

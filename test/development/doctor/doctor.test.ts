@@ -1,6 +1,6 @@
 // `npm run doctor` as a whole: its report, --json, exit codes, settings, and API_AUDIENCE against a
 // real token. It finds each planted fault and names the line to change.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import {
   warning,
 } from '../../../src/development/doctor/report.ts';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { diagnose, runAsJson, runDoctor } from '../../support/app/doctor.ts';
+import { diagnose, runAsJson, runDoctor, runDoctorAs } from '../../support/app/doctor.ts';
 import { EVERY_SCOPE, LocalClient } from '../../support/authkit/local-client.ts';
 
 let app: TestApp;
@@ -124,6 +124,13 @@ describe('the settings', () => {
       throw new ConfigError(['.env: is UTF-16; save it as UTF-8']);
     });
     expect(findings).toEqual([problem('settings', '.env is UTF-16', '.env: save it as UTF-8')]);
+  });
+
+  it('are reported when .env is a folder', async () => {
+    await mkdir(join(folder, '.env'), { recursive: true });
+    const { code, out } = await runDoctorAs({ cwd: folder }, app.env);
+    expect(out).toContain('.env cannot be read (EISDIR)');
+    expect(code).toBe(1);
   });
 
   it('may lack an AuthKit in development', async () => {

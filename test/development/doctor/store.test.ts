@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
-import { diagnose } from '../../support/app/doctor.ts';
+import { diagnose, runDoctorAs } from '../../support/app/doctor.ts';
+import { openEmbeddedStore } from '../../../src/store/embedded/store.ts';
 import { startRedis, type TestRedis } from '../../support/store/redis.ts';
 import { withParts } from '../../support/machine/with-parts.ts';
 
@@ -49,6 +50,22 @@ describe('the session file', () => {
     expect(problems).toEqual([]);
   });
 
+  it.runIf(process.getuid?.() === 0).each(['-wal', '-shm'])(
+    'is a problem when its %s belongs to another user',
+    async (suffix) => {
+      const shared = await mkdtemp(join(tmpdir(), 'doctor-shared-'));
+      onTestFinished(() => rm(shared, { recursive: true, force: true }));
+      const file = join(shared, 'sessions.db');
+      await (await openEmbeddedStore({ file })).close();
+      for (const place of [shared, file]) await chmod(place, 0o777);
+      await writeFile(`${file}${suffix}`, '', { mode: 0o600 });
+      const { code, out } = await runDoctorAs({ uid: 65_534 }, { ...app.env, SESSION_DB: file });
+      expect(out).toMatch(/^problem {2}session file .*look at .*$/m);
+      expect(out).toContain(`look at ${file}${suffix}\n`);
+      expect(code).toBe(1);
+    },
+  );
+
   it.runIf(process.getuid?.() !== 0)(
     'is a problem when it is read-only for this user',
     async () => {
@@ -91,6 +108,12 @@ withParts('redis-server').describe('Redis', () => {
       () => ({ REDIS_URL: 'redis://nowhere.invalid' }),
       /host name is unknown/,
       /host/,
+    ],
+    [
+      'a database that it does not have',
+      () => ({ REDIS_URL: `${at(':right-password-of-redis@').REDIS_URL}/99` }),
+      /has no database of this number/,
+      /lower/,
     ],
     [
       'TLS that it does not support',

@@ -1,5 +1,6 @@
 // AuthKit does not document how it reports an unknown client id or redirect URI: the doctor
-// distinguishes the two at stand-ins that report them in different ways, or says that it cannot.
+// distinguishes the two at stand-ins that report them in different ways, as at AuthKit's error page,
+// or says that it cannot.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
@@ -44,6 +45,16 @@ const signIn = (id: string) => ({ status: 302, location: `https://x.example/?ses
 const ELSEWHERE: Manner = {
   unknownClient: away('client-id-invalid'),
   unknownRedirect: away('redirect-uri-invalid'),
+  signIn,
+};
+/** As AuthKit was seen to do: the page has the status 200. */
+const errorPage = (error: string) => (id: string) => ({
+  status: 302,
+  location: `/oauth2/error?error=${error}&request_id=${id}`,
+});
+const ERROR_PAGE: Manner = {
+  unknownClient: errorPage('application_not_found'),
+  unknownRedirect: errorPage('invalid_redirect_uri'),
   signIn,
 };
 const OWN_PAGES: Manner = {
@@ -93,6 +104,7 @@ async function standIn({ unknownClient, unknownRedirect, signIn: goOn }: Manner)
 }
 
 describe.each([
+  ['with an error page that names the fault', ERROR_PAGE],
   ['with error pages elsewhere', ELSEWHERE],
   ['with a page for each fault', OWN_PAGES],
   ['with the same page for both', ONE_PAGE],
@@ -111,6 +123,22 @@ describe.each([
 
 const find = async (manner: Manner, changed: Env = {}) =>
   diagnose({ ...(await standIn(manner)), ...changed });
+
+describe('at an AuthKit whose error page names another fault the doctor', () => {
+  it.each([
+    ['unsupported_connection', 'AuthKit refuses the request: unsupported_connection'],
+    ['constructor', 'AuthKit refuses the request: constructor'],
+  ])('names it: %s', async (error, said) => {
+    const { found, problems } = await find({ ...ERROR_PAGE, signIn: errorPage(error) });
+    expect(problems).toEqual(['request']);
+    expect(found('request')?.found).toBe(said);
+  });
+
+  it('does not repeat what is no error code', async () => {
+    const { findings } = await find({ ...ERROR_PAGE, signIn: errorPage('%1b[2J-and-more') });
+    expect(JSON.stringify(findings)).not.toContain('and-more');
+  });
+});
 
 describe('at an AuthKit that does not name the fault the doctor', () => {
   it('names both settings rather than the wrong one alone', async () => {

@@ -32,8 +32,16 @@ function expectNoSecret(output: string, env: Env, accessToken?: string) {
 }
 
 /** Runs `npm run doctor` with exactly these settings. */
-export async function runDoctor(env: Env, ...args: string[]) {
+export const runDoctor = (env: Env, ...args: string[]) => runDoctorAs({}, env, ...args);
+
+/** Like `runDoctor`, in another folder or as another user. */
+export async function runDoctorAs(
+  who: { cwd?: string; uid?: number },
+  env: Env,
+  ...args: string[]
+) {
   const child = spawn(process.execPath, [compiled('src/development/doctor/main.ts'), ...args], {
+    ...who,
     env: { PATH: process.env['PATH'] ?? '', ...env },
   });
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
@@ -58,6 +66,8 @@ export function createServers() {
       await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
       return `http://localhost:${(server.address() as AddressInfo).port}`;
     },
+    /** Closes this server with the others. */
+    own: (server: Server) => void servers.push(server),
     close() {
       for (const server of servers) server.close().closeAllConnections();
     },
