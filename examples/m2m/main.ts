@@ -9,8 +9,8 @@ setGlobalDispatcher(new EnvHttpProxyAgent({ httpProxy: '' }));
 install();
 
 const { env } = process;
-const issuer = new URL(env['AUTHKIT_ISSUER'] ?? 'http://localhost:4000');
-const api = new URL(env['API_URL'] ?? 'http://localhost:3000');
+const issuer = new URL(env['AUTHKIT_ISSUER'] || 'http://localhost:4000');
+const api = new URL(env['API_URL'] || 'http://localhost:3000');
 
 const config = await oauth.discovery(
   issuer,
@@ -24,4 +24,5 @@ const config = await oauth.discovery(
 const tokens = await oauth.clientCredentialsGrant(config);
 const url = new URL('/api/me', api);
 const response = await oauth.fetchProtectedResource(config, tokens.access_token, url, 'GET');
+if (!response.ok) throw new Error(`The API responded with status ${response.status}.`);
 process.stdout.write(`${JSON.stringify(await response.json(), null, 2)}\n`);

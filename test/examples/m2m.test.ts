@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newApp, serve } from '../support/app/bearer-app.ts';
 import { runExample, startWorld } from '../support/app/examples.ts';
 import type { World } from '../support/app/examples.ts';
 
@@ -30,4 +31,14 @@ test('a wrong secret gives an error that does not contain the secret', async () 
   expect(code).not.toBe(0);
   expect(stderr).toContain('invalid_client');
   expect(stdout + stderr).not.toContain('planted-secret');
+});
+
+test('an API that is out of order gives an error and no output', async () => {
+  const { clientId, clientSecret } = world.authkit.applications.machine;
+  const api = await serve(newApp().use((_req, res) => void res.status(503).json({ error: 'x' })));
+  const ids = { M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: clientSecret, API_URL: api.url };
+  const { code, stdout, stderr } = await runExample('m2m', [], { ...world.env, ...ids }).ended;
+  await api.close();
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain('The API responded with status 503.');
 });
