@@ -1,13 +1,14 @@
 // A command-line tool as a Public application of AuthKit. Reading order: settings.ts (help),
-// main.ts, proxy.ts, sign-in.ts, loopback.ts, session.ts, token-file.ts.
+// main.ts, proxy.ts, sign-in.ts (browser.ts, loopback.ts, poll.ts), session.ts, token-file.ts, lock.ts.
 
+import { z } from 'zod';
 import { CliError, describeFailure } from './errors.ts';
 import { useProxy } from './proxy.ts';
 import { connect, endSession, freshTokens, storeTokens } from './session.ts';
 import { help, readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { signInWithBrowser, signInWithDevice } from './sign-in.ts';
-import type { Scope } from './sign-in.ts';
+import type { Scope, Tokens } from './sign-in.ts';
 import { TokenFile } from './token-file.ts';
 import type { StoredTokens } from './token-file.ts';
 
@@ -33,13 +34,15 @@ async function login(settings: Settings, file: TokenFile): Promise<void> {
   const { resource, device } = settings;
   const scope: Scope = { scope: 'openid profile email offline_access' };
   if (resource !== undefined) scope.resource = resource;
-  const tokens = device
-    ? await signInWithDevice(config, scope, say)
-    : await signInWithBrowser(config, scope, process.env['BROWSER'], say);
-  const claims = tokens.claims();
-  const name = [claims?.['name'], claims?.['email'], claims?.sub].find((one) => Boolean(one));
-  await storeTokens(file, tokens, printable(name));
-  say(`Signed in as ${printable(name)}.`);
+  await file.locked(() => file.checkWritable()); // before the user takes the trouble to sign in
+  const keep = async (tokens: Tokens) => {
+    const claims = tokens.claims();
+    const name = printable(claims?.['name'] || claims?.['email'] || claims?.sub || 'unknown');
+    await storeTokens(settings, file, tokens, name);
+    say(`Signed in as ${name}.`);
+  };
+  if (device) await signInWithDevice(config, scope, say, keep);
+  else await signInWithBrowser(config, scope, process.env['BROWSER'], say, keep);
 }
 
 async function whoami(settings: Settings, file: TokenFile): Promise<void> {
@@ -55,7 +58,8 @@ async function whoami(settings: Settings, file: TokenFile): Promise<void> {
   }
   if (!response.ok)
     throw new CliError('failed', `The API responded with status ${response.status}.`);
-  const me = readCaller(await response.json());
+  const { data: me } = caller.safeParse(await response.json().catch(() => undefined));
+  if (me === undefined) throw new CliError('failed', 'The API sent an unexpected response.');
   if (settings.json) {
     say(JSON.stringify(me, null, 2));
     return;
@@ -79,18 +83,12 @@ async function callApi({ api }: Settings, { accessToken }: StoredTokens): Promis
   }
 }
 
-interface Caller {
-  sub: string;
-  org_id: string | null;
-  client_id: string;
-  scopes: string[];
-}
-
-function readCaller(body: unknown): Caller {
-  const isCaller = typeof body === 'object' && body !== null && 'sub' in body && 'scopes' in body;
-  if (!isCaller) throw new CliError('failed', 'The API sent an unexpected response.');
-  return body as Caller;
-}
+const caller = z.looseObject({
+  sub: z.string(),
+  org_id: z.string().nullable(),
+  client_id: z.string(),
+  scopes: z.array(z.string()),
+});
 
 /** Removes control characters, which could rewrite the terminal. */
 function printable(text: unknown): string {

@@ -1,8 +1,8 @@
 // Flags override the environment, which overrides the defaults; the defaults are for `npm start`
 // with its local AuthKit.
 
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CliError } from './errors.ts';
 
@@ -23,7 +23,8 @@ Options
   --json             whoami: print the API's response as JSON
   --help             Show this help
 
-Set BROWSER to open pages with another command, and HTTPS_PROXY and NO_PROXY as for curl.
+Set BROWSER to open pages with another command, in which %s stands for the URL, and HTTPS_PROXY and
+NO_PROXY as for curl.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not signed in, 4 sign-in not completed.
 `;
 
@@ -49,6 +50,8 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+type TextFlag = 'issuer' | 'client-id' | 'api' | 'resource' | 'tokens';
+
 /** Takes the arguments after the program's name; returns undefined if help is wanted. */
 export function readSettings(args: string[], env: NodeJS.ProcessEnv): Settings | undefined {
   const { values, positionals } = parse(args);
@@ -57,22 +60,44 @@ export function readSettings(args: string[], env: NodeJS.ProcessEnv): Settings |
   if (!['login', 'whoami', 'logout'].includes(command) || others.length > 0) {
     throw new CliError('usage', `Unknown command: ${positionals.join(' ')}. Try --help.`);
   }
-  const clientId = values['client-id'] ?? env['CLI_CLIENT_ID'];
-  if (!clientId) {
+  const setting = (flag: TextFlag, variable: string) => {
+    if (values[flag] !== '') return values[flag] ?? (env[variable] || undefined);
+    throw new CliError('usage', `--${flag} is empty. Leave it out to use ${variable}.`);
+  };
+  const clientId = setting('client-id', 'CLI_CLIENT_ID');
+  if (clientId === undefined) {
     const message = 'Set CLI_CLIENT_ID or --client-id to the id of your Public application.';
     throw new CliError('usage', message);
   }
-  const config = env['XDG_CONFIG_HOME'] ?? env['APPDATA'] ?? join(homedir(), '.config');
   return {
     command,
     device: values.device ?? false,
     json: values.json ?? false,
-    issuer: safeUrl(values.issuer ?? env['AUTHKIT_ISSUER'] ?? 'http://localhost:4000', 'issuer'),
+    issuer: safeUrl(setting('issuer', 'AUTHKIT_ISSUER') ?? 'http://localhost:4000', 'issuer'),
     clientId,
-    api: safeUrl(values.api ?? env['API_URL'] ?? 'http://localhost:3000', 'api'),
-    resource: values.resource ?? env['OAUTH_RESOURCE'],
-    tokenFile: values.tokens ?? env['CLI_TOKEN_FILE'] ?? join(config, 'authkit-cli', 'tokens.json'),
+    api: safeUrl(setting('api', 'API_URL') ?? 'http://localhost:3000', 'api'),
+    resource: setting('resource', 'OAUTH_RESOURCE'),
+    tokenFile:
+      setting('tokens', 'CLI_TOKEN_FILE') ?? join(configFolder(env), 'authkit-cli', 'tokens.json'),
   };
+}
+
+/**
+ * The XDG Base Directory Specification: an empty variable counts as unset, and a relative path is
+ * ignored, because it would put the tokens into whatever folder the user is in.
+ */
+function configFolder(env: NodeJS.ProcessEnv): string {
+  const folder = [env['XDG_CONFIG_HOME'], env['APPDATA']].find((path) => path && isAbsolute(path));
+  if (folder) return folder;
+  // homedir() repeats HOME, whatever it says, and both throw for a user id without an account.
+  for (const home of [homedir, () => userInfo().homedir]) {
+    try {
+      const path = home();
+      if (isAbsolute(path) && path !== '/') return join(path, '.config');
+    } catch {}
+  }
+  const message = 'You have no home folder for the tokens: set CLI_TOKEN_FILE or --tokens.';
+  throw new CliError('usage', message);
 }
 
 function parse(args: string[]) {

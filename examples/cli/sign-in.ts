@@ -1,13 +1,15 @@
 // The two ways to sign in from a terminal. There is no client secret, because anyone can extract it
 // from a distributed program (RFC 8252 section 8.5); PKCE and the redirect URI protect the code.
 
-import { spawn } from 'node:child_process';
 import * as oauth from 'openid-client';
-import { CliError } from './errors.ts';
+import { openBrowser } from './browser.ts';
 import { listenForCallback } from './loopback.ts';
+import { pollForTokens } from './poll.ts';
 
 export type Tokens = oauth.TokenEndpointResponse & oauth.TokenEndpointResponseHelpers;
 type Say = (line: string) => void;
+/** Stores the tokens; the browser must not report a sign-in that was lost. */
+type Keep = (tokens: Tokens) => Promise<void>;
 
 /** `resource`, if set, must be sent on each refresh too, or AuthKit uses its default `aud`. */
 export type Scope = { scope: string; resource?: string };
@@ -18,7 +20,8 @@ export async function signInWithBrowser(
   scope: Scope,
   browser: string | undefined,
   say: Say,
-): Promise<Tokens> {
+  keep: Keep,
+): Promise<void> {
   const pkceCodeVerifier = oauth.randomPKCECodeVerifier();
   const expectedState = oauth.randomState();
   const expectedNonce = oauth.randomNonce();
@@ -34,17 +37,16 @@ export async function signInWithBrowser(
     });
     say(`Sign in with your browser. If it does not open, visit:\n\n  ${url.href}\n`);
     const pendingCallback = loopback.callback();
-    openBrowser(url, browser);
-    const { url: callback, respond } = await pendingCallback;
+    openBrowser(url, browser, say);
+    const callback = await pendingCallback;
     const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true };
-    const tokens = await oauth
-      .authorizationCodeGrant(config, callback, checks)
-      .catch(async (error: unknown) => {
-        await respond('Sign-in failed. Go back to the terminal.');
-        throw toCliError(error);
-      });
-    await respond('You are signed in. You can close this page and go back to the terminal.');
-    return tokens;
+    try {
+      await keep(await oauth.authorizationCodeGrant(config, callback, checks));
+    } catch (error) {
+      loopback.respond('Sign-in failed. Go back to the terminal.');
+      throw error;
+    }
+    loopback.respond('You are signed in. You can close this page and go back to the terminal.');
   } finally {
     loopback.close();
   }
@@ -55,7 +57,8 @@ export async function signInWithDevice(
   config: oauth.Configuration,
   scope: Scope,
   say: Say,
-): Promise<Tokens> {
+  keep: Keep,
+): Promise<void> {
   const device = await oauth.initiateDeviceAuthorization(config, scope);
   const minutes = Math.ceil(device.expires_in / 60);
   say(`On any device, open   ${device.verification_uri}`);
@@ -64,36 +67,5 @@ export async function signInWithDevice(
     say(`or open directly      ${device.verification_uri_complete}`);
   }
   say(`\nWaiting for you, at most ${minutes} minutes. Press Ctrl+C to cancel.`);
-  const signal = AbortSignal.timeout(device.expires_in * 1000);
-  try {
-    return await oauth.pollDeviceAuthorizationGrant(config, device, undefined, { signal });
-  } catch (error) {
-    throw signal.aborted ? expired(error) : toCliError(error);
-  }
+  await keep(await pollForTokens(config, device));
 }
-
-function toCliError(error: unknown): unknown {
-  const code = error instanceof Error && 'error' in error ? error.error : undefined;
-  if (code === 'expired_token') return expired(error);
-  if (code !== 'access_denied') return error;
-  return new CliError('not_completed', 'You denied access; you are not signed in.', {
-    cause: error,
-  });
-}
-
-function expired(cause: unknown): CliError {
-  return new CliError('not_completed', 'The code has expired. Start again.', { cause });
-}
-
-// Not through a shell: an & in the URL would start a command.
-function openBrowser(url: URL, browser: string | undefined): void {
-  const [command, ...args] = browser ? [browser] : (openers[process.platform] ?? ['xdg-open']);
-  const child = spawn(command ?? '', [...args, url.href], { stdio: 'ignore', detached: true });
-  child.once('error', () => {}); // the terminal shows the URL
-  child.unref();
-}
-
-const openers: Partial<Record<NodeJS.Platform, string[]>> = {
-  darwin: ['open'],
-  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
-};

@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { help, readSettings } from '../../examples/cli/settings.ts';
 
 const env = { CLI_CLIENT_ID: 'client_cli', HOME: '/home/ada' };
@@ -36,6 +38,52 @@ test('flags override the environment, and the environment overrides defaults', (
   const flags = ['whoami', '--issuer', 'https://b.example', '--client-id', 'client_b'];
   expect(readSettings(flags, set)?.issuer.href).toBe('https://b.example/');
   expect(readSettings(flags, set)?.clientId).toBe('client_b');
+});
+
+test.each(['issuer', 'api', 'resource', 'tokens', 'client-id'])(
+  'an empty --%s is refused as wrong usage',
+  (flag) => {
+    const message = new RegExp(`--${flag} is empty`);
+    expect(() => readSettings(['whoami', `--${flag}`, ''], env)).toThrow(message);
+  },
+);
+
+test('an empty variable counts as unset', () => {
+  const names = [
+    'AUTHKIT_ISSUER',
+    'API_URL',
+    'OAUTH_RESOURCE',
+    'CLI_TOKEN_FILE',
+    'XDG_CONFIG_HOME',
+  ];
+  const empty = Object.fromEntries(names.map((name) => [name, '']));
+  expect(readSettings(['whoami'], { ...env, ...empty })).toEqual(readSettings(['whoami'], env));
+});
+
+const fileWith = (more: NodeJS.ProcessEnv) =>
+  readSettings(['whoami'], { ...env, ...more })?.tokenFile;
+const below = (folder: string) => join(folder, 'authkit-cli', 'tokens.json');
+describe('the file for the tokens', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test('is in XDG_CONFIG_HOME, unless that is relative', () => {
+    expect(fileWith({ XDG_CONFIG_HOME: '/etc/ada' })).toBe(below('/etc/ada'));
+    for (const XDG_CONFIG_HOME of ['.', 'config', '~/.config', '']) {
+      expect(fileWith({ XDG_CONFIG_HOME })).toBe(below(join(homedir(), '.config')));
+    }
+  });
+
+  test.each(['', '.', 'home', '/', undefined])(
+    'is in the home folder of the account if HOME is %j',
+    (home) => {
+      vi.stubEnv('HOME', home);
+      const file = fileWith({});
+      expect(file).toBe(below(join(userInfo().homedir, '.config')));
+      expect(isAbsolute(file ?? '')).toBe(true);
+    },
+  );
 });
 
 test('the help names every option', () => {

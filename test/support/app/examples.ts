@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Issuer } from '../../../src/bearer/index.ts';
@@ -62,23 +63,41 @@ export async function startWorld(options: Partial<LocalAuthKitOptions> = {}): Pr
 }
 
 export interface Run {
+  kill(signal: NodeJS.Signals): void;
   /** The output so far. */
   output(): string;
   /** Resolves once the output matches; rejects when the program ends without it. */
   saw(pattern: RegExp): Promise<RegExpExecArray>;
-  ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+  /** `code` is the signal's name if one ended the program. */
+  ended: Promise<{ code: number | string; stdout: string; stderr: string }>;
+}
+
+/** Absolute, for runs in another working directory. */
+const tsx = createRequire(import.meta.url).resolve('tsx');
+
+export interface RunOptions {
+  cwd?: string;
+  uid?: number;
+  /** A shell command that runs first, such as `ulimit -f 0`. */
+  shell?: string;
 }
 
 /** Runs `examples/<name>/main.ts`. */
-export function runExample(name: string, args: string[], env: NodeJS.ProcessEnv): Run {
-  const main = compiled(`examples/${name}/main.ts`);
-  const child = spawn(process.execPath, [main, ...args], { env });
+export function runExample(
+  name: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  { shell = ':', ...options }: RunOptions = {},
+): Run {
+  const command = [process.execPath, compiled(`examples/${name}/main.ts`), ...args];
+  const child = spawn('sh', ['-c', `${shell}; exec "$@"`, 'sh', ...command], { env, ...options });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const closed = once(child, 'close');
   return {
+    kill: (signal) => void child.kill(signal),
     output: () => stdout + stderr,
     async saw(pattern) {
       for (;;) {
@@ -91,6 +110,6 @@ export function runExample(name: string, args: string[], env: NodeJS.ProcessEnv)
         }
       }
     },
-    ended: closed.then(([code]) => ({ code: Number(code), stdout, stderr })),
+    ended: closed.then(([code, signal]) => ({ code: signal ?? Number(code), stdout, stderr })),
   };
 }
