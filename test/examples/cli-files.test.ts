@@ -133,7 +133,9 @@ describe('the lock', () => {
     const [second] = await owners(world);
     expect(second).not.toBe(first);
     requests[0]?.socket.destroy();
-    expect((await early.ended).stderr).toBe('AuthKit could not be reached.\n');
+    expect((await early.ended).stderr).toBe(
+      'AuthKit could not be reached. If HTTPS_PROXY is set, check that proxy.\n',
+    );
     expect(await owners(world)).toEqual([second]);
     requests[1]?.socket.destroy();
     await late.ended;

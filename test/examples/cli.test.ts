@@ -241,5 +241,9 @@ test('help goes to stdout, an error to stderr in one line, each with its exit co
   expect(help).toMatchObject({ code: 0, stderr: '' });
   expect(help.stdout).toContain('login --device');
   expect(wrong).toEqual({ code: 2, stdout: '', stderr: 'Unknown command: dance. Try --help.\n' });
-  expect(away).toEqual({ code: 1, stdout: '', stderr: 'AuthKit could not be reached.\n' });
+  expect(away).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'AuthKit could not be reached. If HTTPS_PROXY is set, check that proxy.\n',
+  });
 });

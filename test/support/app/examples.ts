@@ -4,7 +4,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Issuer } from '../../../src/bearer/index.ts';
@@ -73,7 +72,6 @@ export interface Run {
 }
 
 /** Absolute, for runs in another working directory. */
-const tsx = createRequire(import.meta.url).resolve('tsx');
 
 export interface RunOptions {
   cwd?: string;
