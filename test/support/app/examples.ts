@@ -71,8 +71,6 @@ export interface Run {
   ended: Promise<{ code: number | string; stdout: string; stderr: string }>;
 }
 
-/** Absolute, for runs in another working directory. */
-
 export interface RunOptions {
   cwd?: string;
   uid?: number;
