@@ -13,8 +13,8 @@
 // One refresh: guards.ts, tokens/refresh.ts, tokens/lease.ts, tokens/token-set.ts,
 // session/sealed-store.ts.
 // One sign-out: forms.ts, sign-out.ts, session/session.ts.
-// Used by all: context.ts, request.ts, errors.ts, events.ts; AuthKit: issuer.ts, issuer-keys.ts;
-// storage: session/records.ts, session/cookie.ts, session/seal.ts.
+// Used by all: context.ts, request.ts, errors.ts, events.ts; AuthKit: issuer.ts, secure-urls.ts,
+// issuer-keys.ts; storage: session/records.ts, session/cookie.ts, session/seal.ts.
 import { Router, type Request } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
@@ -29,7 +29,7 @@ import { Refresher } from './tokens/refresh.ts';
 export type { AuthOptions, Paths } from './context.ts';
 export { SignInError, SIGN_IN_ERROR_CODES, type SignInErrorCode } from './errors.ts';
 export type { SignInEvent, SignInEventListener } from './events.ts';
-export { isLoopbackHttp } from './issuer.ts';
+export { isLoopbackHttp } from './secure-urls.ts';
 export { isNavigation, isDeclaredNonNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
 export { personIn, rejectForeignOrigin, rejectOtherPerson } from './forms.ts';

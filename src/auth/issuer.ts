@@ -8,6 +8,7 @@ import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import { discoveryFailure, toSignInError } from './openid-errors.ts';
+import { insecureMember, isLoopbackHttp } from './secure-urls.ts';
 
 export interface ClientOptions {
   issuer: URL;
@@ -190,32 +191,10 @@ export async function discover(
     };
     return observed;
   };
-  const insecure = URLS.find(
-    (name) => server[name] !== undefined && !isSecure(server[name], issuer),
-  );
+  const insecure = insecureMember(server, issuer);
   if (insecure !== undefined) failed(new TypeError(`${insecure} is not https`));
   if (server.jwks_uri === undefined) return failed(new TypeError('jwks_uri is missing'));
   return { config, keys: new IssuerKeys(new URL(server.jwks_uri), fetch), observedBy };
-}
-
-/** The members of the metadata that are URLs we use (RFC 8414 §2). */
-const URLS = [
-  'authorization_endpoint',
-  'token_endpoint',
-  'jwks_uri',
-  'userinfo_endpoint',
-  'introspection_endpoint',
-  'revocation_endpoint',
-  'end_session_endpoint',
-] as const;
-
-/**
- * https, or http on loopback if the issuer is there too; else anyone on the network could swap the
- * keys, or read the client secret and tokens (RFC 9700 §2.6).
- */
-function isSecure(address: unknown, issuer: URL): boolean {
-  const url = typeof address === 'string' ? URL.parse(address) : null;
-  return url?.protocol === 'https:' || (!!url && isLoopbackHttp(url) && isLoopbackHttp(issuer));
 }
 
 /**
@@ -255,7 +234,3 @@ function boundedFetch(
     });
   };
 }
-
-/** Whether this URL is plain http to this machine. */
-export const isLoopbackHttp = ({ protocol, hostname }: URL) =>
-  protocol === 'http:' && /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/.test(hostname);

@@ -17,14 +17,17 @@ export interface RedirectMismatch {
  * or link to it: an attacker may have chosen it.
  */
 export function redirectMismatch(
-  { findApplication, redirectUris }: Environment,
+  environment: Environment,
   error: string,
   parameters: URLSearchParams,
 ): RedirectMismatch | undefined {
-  const application = findApplication(parameters.get('client_id') ?? '');
+  const application = environment.findApplication(parameters.get('client_id') ?? '');
   const sent = parameters.get('redirect_uri');
   if (error !== 'invalid_redirect_uri' || !application || sent === null) return undefined;
-  const { redirect_uris: registered = [] } = toClientMetadata(application, redirectUris);
+  const { redirect_uris: registered = [] } = toClientMetadata(
+    application,
+    environment.redirectUris,
+  );
   return {
     sent: showCodePoints(sent),
     registered: registered.map((uri) => showCodePoints(uri)),

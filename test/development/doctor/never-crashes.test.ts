@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { settings } from '../../../src/config/config.ts';
 import { describe as report } from '../../../src/development/doctor/report.ts';
@@ -34,6 +34,8 @@ async function expectFindings(env: Record<string, string>, token?: string) {
   for (const { found } of findings)
     expect(found).not.toMatch(/undefined|\[object|cannot be checked \(/);
 }
+
+const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
 
 const odd = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -77,7 +79,7 @@ describe('for metadata, keys, tokens and redirects of any kind', () => {
 
   const value = fc.oneof(
     fc.jsonValue(),
-    fc.constantFrom(null, { toString: 1 }, [{ kty: 7 }], '', 'x'.repeat(3_000), 1e400),
+    fc.constantFrom(null, { toString: 1 }, [{ kty: 7 }], '', 'x'.repeat(3_000)),
   );
   const members = fc.dictionary(
     fc.constantFrom(
@@ -99,7 +101,6 @@ describe('for metadata, keys, tokens and redirects of any kind', () => {
     members,
   });
 
-  const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const tokens = fc
     .dictionary(fc.constantFrom('iss', 'aud', 'scope', 'nonce'), value)
     .map((claims) => `${encode({ alg: 'RS256' })}.${encode(claims)}.c2ln`);
@@ -146,7 +147,7 @@ describe.each(Object.entries({ ...BROKEN, ...ENDLESS }))('for %s', (_, listener)
     async (path) => {
       const issuer: string = await servers.serve((req, res) => {
         const { pathname } = new URL(req.url ?? '/', 'http://localhost');
-        if (pathname === path) return void listener(req, res);
+        if (pathname === path) return listener(req, res);
         const endpoints = {
           authorization_endpoint: `${issuer}/authorize`,
           token_endpoint: `${issuer}/token`,

@@ -57,8 +57,9 @@ describe('the session file', () => {
       onTestFinished(() => rm(shared, { recursive: true, force: true }));
       const file = join(shared, 'sessions.db');
       await (await openEmbeddedStore({ file })).close();
-      for (const place of [shared, file]) await chmod(place, 0o777);
-      await writeFile(`${file}${suffix}`, '', { mode: 0o600 });
+      for (const log of [`${file}-wal`, `${file}-shm`]) await writeFile(log, '');
+      for (const place of [shared, file, `${file}-wal`, `${file}-shm`]) await chmod(place, 0o777);
+      await chmod(`${file}${suffix}`, 0o600);
       const { code, out } = await runDoctorAs({ uid: 65_534 }, { ...app.env, SESSION_DB: file });
       expect(out).toMatch(/^problem {2}session file .*look at .*$/m);
       expect(out).toContain(`look at ${file}${suffix}\n`);
