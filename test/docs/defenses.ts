@@ -336,6 +336,26 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
   ],
 
+  'Metadata that leads the client secret, tokens or keys over plain http': [
+    {
+      name: 'https, at sign-in',
+      file: 'src/auth/secure-urls.ts',
+      find: "return url.protocol === 'https:' ||",
+      replace: "return url.protocol !== 'ftp:' ||",
+      test: { file: 'test/auth/discovery.test.ts', title: 'is refused when its %s is %j' },
+    },
+    {
+      name: 'what the app refuses, in the doctor',
+      file: 'src/development/doctor/issuer-checks.ts',
+      find: 'const discovered = await discoverAsApp(issuer, http);',
+      replace: 'const discovered: Metadata | SignInError = metadata;',
+      test: {
+        file: 'test/development/doctor/secret.test.ts',
+        title: 'no secret is sent if %s has no TLS',
+      },
+    },
+  ],
+
   'Open redirect': [
     {
       name: 'the rule',
