@@ -1,5 +1,6 @@
 // Sessions in Redis, for several machines. Each session is one hash, read in one round trip; sorted
 // sets index the sessions (indexes.ts). Redis itself deletes expired keys.
+import { once } from 'node:events';
 import { createProbe } from '../probe.ts';
 import type { Store } from '../types.ts';
 import type { RedisClient } from './client.ts';
@@ -22,6 +23,8 @@ export function redisStore(client: RedisClient): Store {
       await probe();
     },
     async close() {
+      // Destroyed while it connects, node-redis would still finish connecting, and then never close.
+      if (client.isOpen && !client.isReady) await once(client, 'ready').catch(() => undefined);
       if (client.isOpen) client.destroy();
     },
   };

@@ -174,6 +174,16 @@ describe('the Redis store', () => {
     await redis.start();
   });
 
+  test('leaves no connection and reports nothing when closed while it connects anew', async () => {
+    const { redis, store } = await startStore();
+    await redis.command('REPLICAOF 127.0.0.1 1');
+    expect(await codeOf(store.insert('a', session('ada')))).toBe('store_readonly');
+    await store.close();
+    const clients = async () => (await redis.command('CLIENT LIST')).match(/^(?:\$.*\n)?id=/gm);
+    await vi.waitFor(async () => expect(await clients()).toHaveLength(1), 2_000);
+    expect(events.map(({ event }) => event)).toEqual(['store_reachable']);
+  });
+
   test('leaves a server that is no longer the primary, and works with the new one in seconds', async () => {
     const [first, second] = await Promise.all([startRedis(), startRedis()]);
     let target = first.port;
