@@ -1,5 +1,6 @@
 // Settings: environment variables -> one frozen Config; all problems are reported at once. Pure:
 // process/main.ts and the doctor read the environment and .env.
+import { parseRedisUrl } from '../store/redis/address.ts';
 import { isLoopbackHttp } from '../auth/index.ts';
 import { contradictions } from './rules.ts';
 import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
@@ -104,11 +105,7 @@ function toConfig(s: Settings): Config {
       'BASE_URL: http on loopback, so cookies are not Secure. Fine for a trial, not for real users.',
     );
   }
-  if (production && s.REDIS_URL?.protocol === 'redis:' && !isLoopbackHost(s.REDIS_URL)) {
-    warnings.push(
-      'REDIS_URL: redis:// to another host has no TLS. Set rediss://, unless the network is private.',
-    );
-  }
+  if (production && s.REDIS_URL !== undefined) warnings.push(...tlsWarnings(s.REDIS_URL));
   if (production && s.DATABASE_URL && isPlain(s.DATABASE_URL)) {
     warnings.push(
       'DATABASE_URL: to another host, without TLS. Set sslmode=verify-full, unless the network is private.',
@@ -138,7 +135,7 @@ function toConfig(s: Settings): Config {
     // In development nothing is in front, and Ctrl-C must not wait.
     shutdownGraceSeconds: s.SHUTDOWN_GRACE_SECONDS ?? (production ? 5 : 0),
     rateLimit: s.RATE_LIMIT ?? 120,
-    ...(s.REDIS_URL && { redisUrl: s.REDIS_URL.href }),
+    ...(s.REDIS_URL && { redisUrl: s.REDIS_URL }),
     ...(s.HTTPS_PROXY && { proxy: { url: s.HTTPS_PROXY.href, noProxy: s.NO_PROXY ?? '' } }),
     ...(s.DATABASE_URL && { databaseUrl: s.DATABASE_URL.href }),
     ...(s.TRUST_PROXY !== undefined && { trustProxy: trustProxyValue(s.TRUST_PROXY) }),
@@ -146,6 +143,18 @@ function toConfig(s: Settings): Config {
     warnings,
   };
 }
+
+function tlsWarnings(redisUrl: string): string[] {
+  const { tls, hosts } = parseRedisUrl(redisUrl);
+  if (tls || hosts.every(({ host }) => LOOPBACK.test(host))) return [];
+  const [scheme = ''] = redisUrl.toLowerCase().split(':');
+  const secure = scheme.replace('redis', 'rediss');
+  return [
+    `REDIS_URL: ${scheme}:// to another host has no TLS. Set ${secure}://, unless the network is private.`,
+  ];
+}
+
+const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/i;
 
 const isLoopbackHost = ({ host }: URL) => isLoopbackHttp(new URL(`http://${host}`));
 

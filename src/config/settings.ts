@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopbackHttp } from '../auth/index.ts';
+import { parseRedisUrl } from '../store/redis/address.ts';
 
 const wholeNumber = (min: number, max: number, message: string) =>
   z
@@ -113,16 +114,14 @@ export const settings = z.object({
     'is not a number of seconds; set a whole number from 0 to 300',
   ),
   RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
-  REDIS_URL: url('is not a URL; set redis://host:6379 or rediss://host:6379')
-    .refine((redis) => !redis || /^rediss?:$/.test(redis.protocol), {
-      error: 'is not a Redis URL; set redis:// or rediss://',
+  // No URL: its list of hosts is none to `new URL()`.
+  REDIS_URL: z
+    .string()
+    .superRefine((text, context) => {
+      const message = redisUrlProblem(text);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
     })
-    .refine((redis) => !redis || canDecode(redis.username + redis.password), {
-      error: 'has a % in its user name or password that encodes nothing; set %25 for it',
-    })
-    .refine((redis) => !redis || /^\/?$|^\/\d{1,5}$/.test(redis.pathname), {
-      error: 'names a database that is not a number; set one, such as redis://host:6379/1',
-    }),
+    .optional(),
   HTTPS_PROXY: url('is not a URL; set http://host:port, with %23 for # in a password')
     .refine((proxy) => !proxy || isHttp(proxy), {
       error: 'is not an http or https URL; set http://host:port',
@@ -172,6 +171,15 @@ export const settings = z.object({
 });
 
 export type Settings = z.infer<typeof settings>;
+
+function redisUrlProblem(text: string): string | undefined {
+  try {
+    parseRedisUrl(text);
+    return undefined;
+  } catch (error) {
+    return (error as TypeError).message;
+  }
+}
 
 function canDecode(text: string): boolean {
   try {

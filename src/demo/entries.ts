@@ -2,7 +2,7 @@
 // file or of PostgreSQL, or in Redis.
 import { openSqlite, type Sqlite } from '../store/embedded/sqlite.ts';
 import type { Postgres } from '../store/postgres/client.ts';
-import type { RedisClient } from '../store/redis/client.ts';
+import type { RedisLink } from '../store/redis/link.ts';
 import { demoTable } from './postgres-table.ts';
 
 export interface Entries {
@@ -22,7 +22,7 @@ const TABLE = `
 /** @throws StoreError if the file cannot be used */
 export async function openEntries(
   file: string,
-  redis?: RedisClient,
+  redis?: RedisLink,
   postgres?: Postgres,
 ): Promise<Entries> {
   if (redis) return redisEntries(redis);
@@ -47,19 +47,27 @@ function sqliteEntries(sqlite: Sqlite): Entries {
   };
 }
 
-function redisEntries(redis: RedisClient): Entries {
+const keyFor = (key: string) => `entry:{${key}}`;
+
+function redisEntries(redis: RedisLink): Entries {
   return {
     async read(key) {
-      const entry = await redis.get(`entry:{${key}}`);
+      const entry = await redis.send<string | null>(keyFor(key), ['GET', keyFor(key)]);
       const [expiresAt = '', value] = entry?.split(/ (.*)/s) ?? [];
       // Redis expires keys by its own clock, but ours decides, as for sessions.
       return Number(expiresAt) > Date.now() ? value : undefined;
     },
     async write(key, value, expiresAt) {
-      const PX = Math.max(1, expiresAt - Date.now());
-      await redis.set(`entry:{${key}}`, `${expiresAt} ${value}`, { PX });
+      const ttl = Math.max(1, expiresAt - Date.now());
+      await redis.send(keyFor(key), [
+        'SET',
+        keyFor(key),
+        `${expiresAt} ${value}`,
+        'PX',
+        String(ttl),
+      ]);
     },
-    // The store closes its client.
+    // The store closes the connection.
     close: () => Promise.resolve(),
   };
 }

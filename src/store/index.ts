@@ -3,7 +3,7 @@
 // session/records.ts defines what a session store must do. This file is for apps with a choice.
 // License: MIT, or 0BSD for what you copy, as you like.
 import type { Postgres } from './postgres/client.ts';
-import type { RedisClient } from './redis/client.ts';
+import type { RedisLink } from './redis/link.ts';
 import type { Store, StoreEventListener } from './types.ts';
 
 export { StoreError, type StoreErrorCode } from './errors.ts';
@@ -11,8 +11,8 @@ export type { Store, StoreEvent, StoreEventListener } from './types.ts';
 
 export interface StoreOptions {
   /**
-   * `redis://` or `rediss://`. Applications that share a Redis server each need their own database,
-   * such as `redis://host:6379/1`.
+   * `redis://`, `redis+sentinel://` or `redis+cluster://`, or their TLS forms `rediss…`. Applications
+   * that share a Redis server each need their own database, such as `redis://host:6379/1`.
    */
   redisUrl?: string | undefined;
   /**
@@ -27,14 +27,14 @@ export interface StoreOptions {
 
 /**
  * Opens the store that the options name; only the engine in use is loaded. The server may be down:
- * the connection is then made in the background. `redis` is the client, for your own keys, and
- * `postgres` the connections, for your own tables.
+ * the connection is then made in the background. `redis` sends commands for your own keys, and
+ * `postgres` has the connections, for your own tables.
  *
  * @throws StoreError when the file cannot be used, or a URL is not one of its engine
  */
 export async function openStore(
   options: StoreOptions,
-): Promise<{ store: Store; redis?: RedisClient; postgres?: Postgres }> {
+): Promise<{ store: Store; redis?: RedisLink; postgres?: Postgres }> {
   if (options.databaseUrl !== undefined) {
     const { connectPostgres } = await import('./postgres/client.ts');
     const { postgresStore } = await import('./postgres/store.ts');
@@ -45,7 +45,7 @@ export async function openStore(
     const { openEmbeddedStore } = await import('./embedded/store.ts');
     return { store: await openEmbeddedStore({ file: options.file }) };
   }
-  const { connectRedis } = await import('./redis/client.ts');
+  const { connectRedis } = await import('./redis/connection.ts');
   const { redisStore } = await import('./redis/store.ts');
   const redis = await connectRedis(options.redisUrl, options.onEvent);
   return { store: redisStore(redis), redis };

@@ -173,6 +173,8 @@ describe('an invalid setting', () => {
     ['DATABASE_URL', 'postgres://db/app?target_session_attrs=read-write'],
     ['DATABASE_URL', 'postgres://db/app?sslmode=prefer'],
     ['DATABASE_URL', 'postgres://db/app?sslmode='],
+    ['REDIS_URL', 'redis+sentinel://one:26379,two:26379'],
+    ['REDIS_URL', 'redis+cluster://one:6379,two:6379/1'],
     ['SESSION_DB', ':memory:'],
     ['SESSION_DB', 'file:sessions.db'],
     ['SESSION_DB', 'libsql://host.example'],
@@ -321,6 +323,9 @@ it.each([
   ['redis://127.0.0.1:6379', false],
   ['redis://localhost', false],
   ['redis://[::1]:6379', false],
+  ['redis+sentinel://localhost,sentinel.example.com/mymaster', true],
+  ['rediss+sentinel://sentinel.example.com/mymaster', false],
+  ['redis+cluster://127.0.0.1:7000,[::1]:7001', false],
 ])('parseConfig in production warns of REDIS_URL=%s without TLS: %s', (url, isWarned) => {
   const { warnings } = parseConfig({
     ...production,

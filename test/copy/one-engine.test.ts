@@ -80,6 +80,8 @@ describe.each(['Redis', 'PostgreSQL'] as const)('a copy with %s alone', (engine)
       expect(await readdir(join(app, 'src/store'))).toHaveLength(4);
       expect(await compileHost(host, app)).toBe('');
       if (canStart) await expectSignIn();
+      const [ownClient = ''] = codeBlocks(advice, 'ts');
+      if (engine === 'Redis') expect(await compileHost(ownClient, app, { noEmit: true })).toBe('');
     } finally {
       await server?.close();
     }

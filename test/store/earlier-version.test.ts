@@ -11,7 +11,6 @@ import { SessionIndex } from '../../src/auth/session/seal.ts';
 import { SealedSessionStore } from '../../src/auth/session/sealed-store.ts';
 import { migrate } from '../../src/store/embedded/schema.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { connectRedis } from '../../src/store/redis/client.ts';
 import { startTestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { plainText } from '../support/browser/forms.ts';
@@ -77,9 +76,7 @@ describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
     file = newFile();
     if (!server) return writeOldFile(file, sessions);
     await server.flush();
-    const client = await connectRedis(server.url);
-    await writeOldKeys(client, sessions);
-    client.destroy();
+    await writeOldKeys(server.url, sessions);
   }
 
   const open = async () => (await openStore({ redisUrl: server?.url, file })).store;

@@ -7,7 +7,7 @@ import { migrate } from '../../src/store/embedded/schema.ts';
 import { openSqlite } from '../../src/store/embedded/sqlite.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { connectRedis } from '../../src/store/redis/client.ts';
+import { connectRedis } from '../../src/store/redis/connection.ts';
 import { createCommands } from '../../src/store/redis/commands.ts';
 import { nameInIndexes, redisIndexes } from '../../src/store/redis/indexes.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
@@ -149,8 +149,8 @@ withParts('redis-server').describe('the Redis keys', () => {
 
   test('of an index keep an entry that a reader sees before its session is written', async () => {
     await redis.flush();
-    const client = await connectRedis(redis.url);
-    const commands = createCommands(client);
+    const link = await connectRedis(redis.url);
+    const commands = createCommands(link);
     const [seen, goOn] = [gate(), gate()];
     const slow = redisIndexes({
       ...commands,
@@ -169,7 +169,7 @@ withParts('redis-server').describe('the Redis keys', () => {
     goOn.open();
     expect(await looking).toEqual([]);
     expect(await redis.command('ZCARD user:{ada}')).toBe(':1\r\n');
-    client.destroy();
+    link.close();
   });
 
   test('of an index are limited to 50 sessions of a person, ended ones included', async () => {

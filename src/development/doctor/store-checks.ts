@@ -1,17 +1,17 @@
 // Checks the session store: PostgreSQL, Redis, or the file of the embedded store.
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createClient, ErrorReply } from 'redis';
+import { ErrorReply } from 'redis';
 import type { Config } from '../../config/config.ts';
 import { StoreError } from '../../store/errors.ts';
 import { openSqlite } from '../../store/embedded/sqlite.ts';
-import { isNoDatabase } from '../../store/redis/client.ts';
+import { parseRedisUrl } from '../../store/redis/address.ts';
+import { isNoDatabase } from '../../store/redis/failures.ts';
+import { openLink } from '../../store/redis/open-link.ts';
 import { redisStore } from '../../store/redis/store.ts';
 import { describeFailure } from './http.ts';
 import { checkPostgres } from './postgres-checks.ts';
 import { ok, problem, type Finding } from './report.ts';
-
-const REDIS_TIMEOUT_MS = 3_000;
 
 /** Takes the settings; returns whether the configured store can be used. Writes to a server what
  * it deletes at once, and nothing to a file. */
@@ -21,61 +21,64 @@ export function checkStore({ databaseUrl, redisUrl, sessionDb }: Config): Promis
 }
 
 async function checkRedis(url: string): Promise<Finding> {
-  const { host } = new URL(url);
-  const client = createClient({
-    url,
-    disableOfflineQueue: true,
-    // socketTimeout is for a server that accepts the connection and never responds.
-    socket: {
-      connectTimeout: REDIS_TIMEOUT_MS,
-      socketTimeout: REDIS_TIMEOUT_MS,
-      reconnectStrategy: false,
-    },
-  });
-  client.on('error', () => undefined);
+  const address = parseRedisUrl(url);
+  const at = address.hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
+  const needed = await openLink(address, () => undefined)
+    .then((link) => ({ link }))
+    .catch((cause: unknown) => ({ cause }));
+  if ('cause' in needed) return redisProblem(at, needed.cause);
+  const { link } = needed;
   try {
-    await client.connect();
     const startedAt = performance.now();
-    await client.ping();
-    const found = `${host} responds in ${(performance.now() - startedAt).toFixed(1)} ms`;
-    await redisStore(client).ping();
+    await link.ping();
+    const found = `${at} responds in ${(performance.now() - startedAt).toFixed(1)} ms`;
+    await redisStore(link).ping();
     return ok('Redis', found);
-  } catch (cause) {
-    if (isNoDatabase(cause)) {
-      const found = `${host} has no database of this number`;
-      return problem('Redis', found, 'REDIS_URL: set a lower one, as in redis://host:6379/1');
-    }
-    const reply = replyIn(cause);
-    if (reply !== undefined) {
-      const found = `${host} responds, but refuses what sign-in needs (${reply})`;
-      return problem('Redis', found, CHANGES[reply] ?? 'Redis: look up this error reply');
-    }
-    const change = 'REDIS_URL: set the right user and password';
-    if (/WRONGPASS|NOAUTH/.test(String(cause))) {
-      return problem('Redis', `${host} refuses the user or password`, change);
-    }
-    const start = 'start it, or REDIS_URL: set its host and port, with rediss:// if it uses TLS';
-    return problem('Redis', `${host}: ${describeFailure(cause)}`, start);
+  } catch (error) {
+    return redisProblem(at, error instanceof StoreError ? error.cause : error);
   } finally {
-    if (client.isOpen) client.destroy();
+    link.close();
   }
 }
 
-/** What to change for the first word of an error reply. */
-const CHANGES: Record<string, string> = {
-  READONLY: 'REDIS_URL: set the primary; this is a replica',
-  OOM: 'Redis: raise maxmemory, and set maxmemory-policy noeviction',
-  NOPERM: 'Redis: allow this user scripts and all keys, as in ACL SETUSER <user> ~* +@all',
-  CLUSTERDOWN: 'Redis: assign every hash slot of the cluster',
-  MISCONF: 'Redis: it cannot save its data; look at its log',
-  NOREPLICAS: 'Redis: start its replicas, or lower min-replicas-to-write',
-};
-
-/** The first word of the error reply to a write, which quotes neither keys nor values. */
-function replyIn(error: unknown): string | undefined {
-  if (!(error instanceof StoreError) || !(error.cause instanceof ErrorReply)) return undefined;
-  return /^[A-Z]+/.exec(error.cause.message)?.[0];
+function redisProblem(at: string, cause: unknown): Finding {
+  const message = cause instanceof Error ? cause.message : '';
+  const change = CHANGES.find(([text]) => text.test(message))?.[1];
+  if (/WRONGPASS|NOAUTH/.test(message)) {
+    return problem('Redis', `${at} refuses the user or password`, CREDENTIALS);
+  }
+  if (isNoDatabase(cause)) {
+    const found = `${at} has no database of this number`;
+    return problem('Redis', found, 'REDIS_URL: set a lower one, as in redis://host:6379/1');
+  }
+  if (cause instanceof ErrorReply) {
+    // The first word of an error reply quotes neither keys nor values.
+    const [reply = ''] = message.split(' ');
+    const found = `${at} responds, but refuses what sign-in needs (${reply})`;
+    return problem('Redis', found, change ?? 'Redis: look up this error reply');
+  }
+  const start = 'start it, or REDIS_URL: set its host and port, with rediss:// if it uses TLS';
+  const failure = change === undefined ? describeFailure(cause) : message;
+  return problem('Redis', `${at}: ${failure}`, change ?? start);
 }
+
+const CREDENTIALS = 'REDIS_URL: set the right user and password';
+
+/** What to change for an error message. */
+const CHANGES: [message: RegExp, change: string][] = [
+  [/monitors no primary/, 'REDIS_URL: set the name that the Sentinels monitor'],
+  [/is not a primary/, 'Sentinel: wait for the failover to end, or look at its log'],
+  [/cluster support disabled/, 'REDIS_URL: set redis://; this server is not part of a cluster'],
+  [/^MOVED/, 'REDIS_URL: set redis+cluster://; this server is part of a cluster'],
+  [/unknown command.*SENTINEL/i, 'REDIS_URL: set the Sentinels, which mostly listen on port 26379'],
+  [/unknown command/i, 'REDIS_URL: set redis+sentinel://; this is a Sentinel'],
+  [/^READONLY/, 'REDIS_URL: set the primary; this is a replica'],
+  [/^OOM/, 'Redis: raise maxmemory, and set maxmemory-policy noeviction'],
+  [/^NOPERM/, 'Redis: allow this user scripts and all keys, as in ACL SETUSER <user> ~* +@all'],
+  [/^CLUSTERDOWN/, 'Redis: assign every hash slot of the cluster'],
+  [/^MISCONF/, 'Redis: it cannot save its data; look at its log'],
+  [/^NOREPLICAS/, 'Redis: start its replicas, or lower min-replicas-to-write'],
+];
 
 async function checkFile(file: string): Promise<Finding> {
   const isFile = await stat(file).then(

@@ -43,9 +43,8 @@ export async function nameInIndexes<T>(
 
 /** Ends a user's sessions beyond MOST_SESSIONS_PER_PERSON, the ones that end soonest first. */
 export async function endOldest(commands: Commands, person: string): Promise<void> {
-  const { client, within, keyFor } = commands;
-  const set = keyFor(KINDS.person, person);
-  const keys = await within(() => client.zRange(set, 0, -1 - MOST_SESSIONS_PER_PERSON));
+  const last = -1 - MOST_SESSIONS_PER_PERSON;
+  const keys = await commands.send<string[]>('ZRANGE', KINDS.person, person, 0, last);
   await Promise.all(keys.map((key) => endSession(commands, key)));
   await removeFromIndex(commands, 'person', person, keys);
 }
@@ -60,24 +59,27 @@ export async function endSession(commands: Commands, key: string): Promise<boole
 }
 
 async function removeFromIndex(
-  { client, within, keyFor }: Commands,
+  { send }: Commands,
   index: Index,
   indexKey: string | undefined,
   keys: string[],
 ): Promise<void> {
   if (!indexKey || keys.length === 0) return;
-  await within(() => client.zRem(keyFor(KINDS[index], indexKey), keys));
+  await send('ZREM', KINDS[index], indexKey, ...keys);
 }
 
 /** Finds sessions, and removes index entries whose session no longer exists. */
 export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
-  const { client, within, keyFor, read } = commands;
+  const { send, read } = commands;
 
   /** The sessions that this index lists and that still have this index key. */
   async function find(index: Index, indexKey: string) {
-    const set = await within(() => client.zRangeWithScores(keyFor(KINDS[index], indexKey), 0, -1));
+    const set = await send<string[]>('ZRANGE', KINDS[index], indexKey, 0, -1, 'WITHSCORES');
+    const entries = set.flatMap((key, at) =>
+      at % 2 === 0 ? [[key, Number(set[at + 1])] as const] : [],
+    );
     const stale: string[] = [];
-    const readEntry = async ({ value: key, score }: (typeof set)[number]) => {
+    const readEntry = async ([key, score]: (typeof entries)[number]) => {
       const session = await read(key);
       // IMPORTANT: keep the entry of a session that exists, even if its index key differs or it has
       // expired by our clock: another request may be moving it here, or extending it by `touch`.
@@ -85,8 +87,8 @@ export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'ke
       return session?.isAlive && session.keys[index] === indexKey ? [{ key, ...session }] : [];
     };
     const found = [];
-    for (let start = 0; start < set.length; start += BATCH_SIZE)
-      found.push(...(await Promise.all(set.slice(start, start + BATCH_SIZE).map(readEntry))));
+    for (let start = 0; start < entries.length; start += BATCH_SIZE)
+      found.push(...(await Promise.all(entries.slice(start, start + BATCH_SIZE).map(readEntry))));
     await removeFromIndex(commands, index, indexKey, stale);
     return found.flat();
   }

@@ -1,17 +1,21 @@
 // Sessions in Redis, for several machines. Each session is one hash, read in one round trip; sorted
 // sets index the sessions (indexes.ts). Redis itself deletes expired keys.
-import { once } from 'node:events';
 import { createProbe } from '../probe.ts';
 import type { Store } from '../types.ts';
-import type { RedisClient } from './client.ts';
 import { createCommands, type Commands } from './commands.ts';
 import { endOldest, endSession, nameInIndexes, redisIndexes } from './indexes.ts';
+import { linkTo, type RedisClient, type RedisLink } from './link.ts';
 import { writeMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
 
-/** Takes a client of `connectRedis`, which `close` closes. Methods reject with StoreError only. */
-export function redisStore(client: RedisClient): Store {
-  const commands = createCommands(client);
+/**
+ * Takes a connection of `connectRedis`, or your own client of `createClient`, `createCluster` or
+ * `createSentinel`, which then reconnects as it can. `close` closes it. Methods reject with
+ * StoreError only.
+ */
+export function redisStore(redis: RedisLink | RedisClient): Store {
+  const link = linkTo(redis);
+  const commands = createCommands(link);
   const written = { ...writes(commands), ...leases(commands) };
   const probe = createProbe(written);
   return {
@@ -19,13 +23,11 @@ export function redisStore(client: RedisClient): Store {
     ...written,
     ...redisIndexes(commands),
     async ping() {
-      await commands.within(() => client.ping());
+      await commands.ping();
       await probe();
     },
     async close() {
-      // Destroyed while it connects, node-redis would still finish connecting, and then never close.
-      if (client.isOpen && !client.isReady) await once(client, 'ready').catch(() => undefined);
-      if (client.isOpen) client.destroy();
+      link.close();
     },
   };
 }

@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
 import { openStore, StoreError, type StoreEvent } from '../../../src/store/index.ts';
-import { connectRedis } from '../../../src/store/redis/client.ts';
+import { connectRedis } from '../../../src/store/redis/connection.ts';
 import { redisStore } from '../../../src/store/redis/store.ts';
 import { codeOf, run } from '../../support/store/jobs.ts';
 import { startRedis } from '../../support/store/redis.ts';
@@ -104,7 +104,7 @@ describe('the Redis store', () => {
     expect(await store.read('a')).toBeDefined();
   });
 
-  test('recovers after Redis is frozen for longer than a connection may be silent', async () => {
+  test('recovers after Redis is frozen for so long that the outage is reported', async () => {
     const { redis, store } = await startStore();
     redis.pause();
     await took(store.ping());

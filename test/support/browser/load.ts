@@ -1,4 +1,5 @@
 // Load by browsers that each request their page again as soon as they have a response.
+import { machineNow } from '../clock/clock.ts';
 import type { Browser } from './browser.ts';
 
 export interface TimedResponse {
@@ -19,10 +20,10 @@ export async function underLoad(
   const over = new AbortController();
   const clicking = browsers.map(async (browser) => {
     while (!over.signal.aborted) {
-      const startedAt = performance.now();
+      const startedAt = machineNow();
       // A request without a response counts as status 0.
       const page = await browser.get(url).catch(() => undefined);
-      const ms = performance.now() - startedAt;
+      const ms = machineNow() - startedAt;
       responses.push({ status: page?.status ?? 0, ms, location: page?.location?.pathname });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

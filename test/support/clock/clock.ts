@@ -36,6 +36,9 @@ if (initial !== undefined) {
   process.channel?.unref();
 }
 
+/** Milliseconds on the machine's own monotonic clock, which no test moves. */
+export const machineNow = monotonicNow;
+
 /** By how many milliseconds this process's clock is ahead of the machine's. */
 export const clockOffset = () => offset;
 

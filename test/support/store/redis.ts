@@ -1,7 +1,7 @@
 // A real redis-server for a test, on a free port of 127.0.0.1.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ export interface TestRedis {
   resume(): void;
   /** Ends the server; `start` brings it back on the same port (with its data if `persist`). */
   stop(): Promise<void>;
+  /** Ends the server without warning (SIGKILL). */
+  kill(): Promise<void>;
   start(): Promise<void>;
   /** Sends one inline command, such as `INFO memory`; resolves to the raw reply. */
   command(line: string): Promise<string>;
@@ -23,27 +25,41 @@ export interface TestRedis {
   close(): Promise<void>;
 }
 
-export async function startRedis(
-  options: { port?: number; persist?: boolean; args?: string[]; program?: string } = {},
-): Promise<TestRedis> {
+export interface RedisOptions {
+  port?: number;
+  /** The server's program; default: redis-server. */
+  program?: string;
+  persist?: boolean;
+  args?: string[];
+  /** Lines of a Sentinel's configuration; the server is then a Sentinel. */
+  sentinel?: string[];
+}
+
+export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
   const persistence = options.persist ? ['yes', '--appendfsync', 'always'] : ['no'];
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
   args.push('--appendonly', ...persistence, ...(options.args ?? []));
+  if (options.sentinel) {
+    const file = join(folder, 'sentinel.conf');
+    writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', ...options.sentinel, ''].join('\n'));
+    args.splice(0, Infinity, file, '--sentinel');
+  }
   let server: ChildProcess;
 
   const start = async () => {
     server = spawn(options.program ?? partPath('redis-server'), args, { stdio: 'ignore' });
     await untilReady(server, port);
   };
-  const stop = async () => {
+  const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, 'exit');
     server.kill('SIGCONT');
-    server.kill('SIGTERM');
+    server.kill(signal);
     await exited;
   };
+  const stop = () => end('SIGTERM');
   // An interrupted test run must not leave the server behind.
   const killNow = () => void server.kill('SIGKILL');
   process.once('exit', killNow);
@@ -55,6 +71,7 @@ export async function startRedis(
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
     stop,
+    kill: () => end('SIGKILL'),
     start,
     command: (line) => send(port, line),
     flush: async () => void (await send(port, 'FLUSHALL')),
@@ -77,12 +94,18 @@ async function untilReady(server: ChildProcess, port: number): Promise<void> {
   throw new Error('redis-server did not reply within 10 s');
 }
 
-// The reply to one command; QUIT ends the stream after it.
+// QUIT marks the end of the reply, and closes the connection. A Sentinel does not know it.
+const END = /(?:\+OK|-ERR unknown command 'QUIT'[^\n]*)\r\n$/;
+
+/** The reply to one command. */
 async function send(port: number, line: string): Promise<string> {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8').setTimeout(5_000);
   socket.on('timeout', () => socket.destroy(new Error('redis-server did not reply in 5 s')));
   socket.write(`${line}\r\nQUIT\r\n`);
   let reply = '';
-  for await (const chunk of socket) reply += String(chunk);
-  return reply.replace(/\+OK\r\n$/, '');
+  for await (const chunk of socket) {
+    reply += String(chunk);
+    if (reply.includes("unknown command 'QUIT'") && END.test(reply)) break;
+  }
+  return reply.replace(END, '');
 }

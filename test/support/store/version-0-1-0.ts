@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
-import type { RedisClient } from '../../../src/store/redis/client.ts';
+import { createClient } from 'redis';
 
 export interface OldSession {
   key: string;
@@ -57,7 +57,8 @@ export function writeOldFile(file: string, sessions: OldSession[]): void {
 }
 
 /** Writes the Redis keys of these sessions. */
-export async function writeOldKeys(redis: RedisClient, sessions: OldSession[]): Promise<void> {
+export async function writeOldKeys(url: string, sessions: OldSession[]): Promise<void> {
+  const redis = await createClient({ url }).connect();
   for (const { key, userKey = '', data, grant, tokens, browser = '', ...times } of sessions) {
     const { startedAt, lastSeenAt, expiresAt, endsAt } = times;
     const version = grant ? 1 : 0;
@@ -67,4 +68,5 @@ export async function writeOldKeys(redis: RedisClient, sessions: OldSession[]): 
     await redis.pExpire(`session:{${key}}`, expiresAt - Date.now());
     if (userKey) await redis.zAdd(`user:{${userKey}}`, { score: endsAt, value: key });
   }
+  redis.destroy();
 }

@@ -1,0 +1,80 @@
+// Sends commands to the servers that hold the keys, over a client of node-redis. A link does not
+// repair itself: connection.ts opens another one.
+import { ErrorReply, type createClient, type createCluster, type createSentinel } from 'redis';
+import { createDeadline } from './deadline.ts';
+
+export type Client = ReturnType<typeof createClient>;
+export type Cluster = ReturnType<typeof createCluster>;
+type Sentinel = ReturnType<typeof createSentinel>;
+
+/** A client of node-redis that is connected, or connects by itself. */
+export type RedisClient = Client | Cluster | Sentinel;
+
+export interface RedisLink {
+  /**
+   * Sends a command to the server that holds `key`; `types` is a type mapping of node-redis.
+   * Rejects with the error of node-redis, or after a second.
+   */
+  send<T>(key: string, args: (string | Buffer)[], types?: Record<number, unknown>): Promise<T>;
+  /** Rejects unless every server that holds keys responds. */
+  ping(): Promise<void>;
+  /** Closes all connections; replies to commands already sent still arrive. */
+  close(): void;
+}
+
+const COMMAND_TIMEOUT_MS = 1_000;
+
+// Their types have an index signature each, so `in` alone does not tell them apart.
+const isLink = (redis: RedisLink | RedisClient): redis is RedisLink => 'send' in redis;
+const isCluster = (client: RedisClient): client is Cluster => 'nodeByAddress' in client;
+const isSentinel = (client: RedisClient): client is Sentinel => 'getMasterNode' in client;
+
+/** Takes a link, or a client of node-redis; `close` closes either. */
+export function linkTo(redis: RedisLink | RedisClient): RedisLink {
+  if (isLink(redis)) return redis;
+  return isCluster(redis) ? linkToCluster(redis) : linkToServer(redis);
+}
+
+function linkToServer(client: Client | Sentinel): RedisLink {
+  const within = createDeadline(COMMAND_TIMEOUT_MS, true);
+  // IMPORTANT: no `withTypeMapping` here: that of a Sentinel client changes every other command too.
+  const send = <T>(args: (string | Buffer)[], typeMapping = {}) =>
+    within(() =>
+      isSentinel(client)
+        ? client.sendCommand<T>(false, args, { typeMapping })
+        : client.sendCommand<T>(args, { typeMapping }),
+    );
+  return {
+    send: (_key, args, types) => send(args, types),
+    ping: async () => void (await send(['PING'])),
+    close: () => closeQuietly(client),
+  };
+}
+
+// A slot that no server serves fails only the keys in it, so a ping has to look at all of them.
+const isWhole = (state: string) =>
+  /^cluster_state:ok\r$/m.test(state) && /^cluster_slots_assigned:16384\r$/m.test(state);
+
+function linkToCluster(cluster: Cluster): RedisLink {
+  const within = createDeadline(COMMAND_TIMEOUT_MS, false);
+  const stateOf = async (primary: Cluster['masters'][number]) =>
+    (await cluster.nodeClient(primary)).sendCommand<string>(['CLUSTER', 'INFO']);
+  return {
+    send: (key, args, typeMapping = {}) =>
+      within(() => cluster.sendCommand(key, false, args, { typeMapping })),
+    async ping() {
+      const states = await within(() => Promise.all(cluster.masters.map(stateOf)));
+      if (states.length > 0 && states.every(isWhole)) return;
+      throw new ErrorReply('CLUSTERDOWN a hash slot is not served');
+    },
+    close() {
+      // Closed while it connects, a client of node-redis would finish connecting, and never close.
+      for (const { connectPromise, client } of cluster.nodeByAddress.values())
+        void Promise.allSettled([connectPromise]).then(() => client && closeQuietly(client));
+    },
+  };
+}
+
+/** Closes a client that may be closed already. */
+export const closeQuietly = (client: Client | Sentinel) =>
+  void client.close().catch(() => undefined);
