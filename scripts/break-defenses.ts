@@ -44,7 +44,11 @@ const firstLine = (messages: string[] = []) => messages[0]?.split('\n')[0] ?? ''
 /** Runs the tests of one file whose full names match. */
 async function runTests(folder: string, file: string, pattern: string): Promise<Outcome> {
   const report = join(folder, 'report.json');
-  const vitest = ['node_modules/vitest/vitest.mjs', 'run', file, '-t', pattern, '--retry=0'];
+  const suite = file.startsWith('test/operations/')
+    ? 'vitest.operations.config.ts'
+    : 'vitest.config.ts';
+  const test = ['--config', suite, file, '-t', pattern, '--retry=0'];
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...test];
   const output = ['--reporter=json', `--outputFile=${report}`];
   const child = spawn(process.execPath, [...vitest, ...output], {
     cwd: folder,

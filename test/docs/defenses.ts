@@ -1394,8 +1394,8 @@ export const DEFENSES: Record<string, Defense[]> = {
       find: 'RUN rm -r dist/development/local-authkit && mkdir .data',
       replace: 'RUN mkdir .data',
       test: {
-        file: 'test/deploy/image.test.ts',
-        title: 'holds what production needs, without tools, sources or the local AuthKit',
+        file: 'test/operations/image.test.ts',
+        title: 'holds what production needs, without tools, sources, settings or the local AuthKit',
       },
     },
   ],

@@ -15,13 +15,6 @@ import {
 
 const readme = readText('README.md');
 const example = readText('.env.example');
-const production = {
-  NODE_ENV: 'production',
-  AUTHKIT_ISSUER: 'https://forum.authkit.app',
-  OAUTH_APP_CLIENT_ID: 'client_01',
-  BASE_URL: 'https://support.example.com',
-  SESSION_SECRET: 'correct-horse-battery-staple-0123456789',
-};
 const bare = (cell = '') => cell.replaceAll('`', '');
 
 describe('settings', () => {
@@ -63,8 +56,14 @@ describe('settings', () => {
       expect(bare(rows.find(([row]) => bare(row) === name)?.[2])).toBe(value);
     }
     expect(baseUrl.origin).toBe('http://localhost:3000');
-    const [inProduction, inDevelopment] = [production, {}].map(
-      (env) => parseConfig(env).shutdownGraceSeconds,
+    const ours = {
+      AUTHKIT_ISSUER: 'https://forum.authkit.app',
+      OAUTH_APP_CLIENT_ID: 'client_01',
+      BASE_URL: 'https://support.example.com',
+      SESSION_SECRET: 'correct-horse-battery-staple-0123456789',
+    };
+    const [inProduction, inDevelopment] = ['production', 'development'].map(
+      (NODE_ENV) => parseConfig({ ...ours, NODE_ENV }).shutdownGraceSeconds,
     );
     expect(exampleLines.get('SHUTDOWN_GRACE_SECONDS')).toBe(String(inProduction));
     expect(bare(rows.find(([row]) => bare(row) === 'SHUTDOWN_GRACE_SECONDS')?.[2])).toBe(

@@ -129,8 +129,9 @@ describe('the pictures', () => {
 });
 
 describe('the names of settings', () => {
-  // What the example of a machine reads, besides the settings of the app.
+  // What the example of a machine and the compose file read, besides the settings of the app.
   const example = readText('examples/m2m/main.ts');
+  const compose = readText('deploy/compose.yaml');
   const known = [
     ...Object.keys(settings.shape),
     // Of Node and of other programs.
@@ -138,6 +139,7 @@ describe('the names of settings', () => {
     'NODE_USE_ENV_PROXY',
     'HTTP_PROXY',
     ...[...example.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
+    ...[...compose.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name),
   ];
 
   test.each(markdownFiles())('in %s are those of the schema', (file) => {

@@ -56,7 +56,7 @@ const statusOf = ({ status }: { status: number }) => status;
 
 /** Restarts both instances while users read and write; returns how many requests were sent and lost. */
 async function restartUnderLoad(isNextReady: (port: number) => Promise<boolean>) {
-  let isOver = false;
+  const restarts = new AbortController();
   const lost: (number | string)[] = [];
   let sent = 0;
   const send = async (request: Promise<{ status: number }>) => {
@@ -70,7 +70,7 @@ async function restartUnderLoad(isNextReady: (port: number) => Promise<boolean>)
     await browser.follow(await browser.press('Bruno'));
   }
   const users = browsers.map(async (browser) => {
-    while (!isOver) {
+    while (!restarts.signal.aborted) {
       await send(browser.get(`${origin}/profile`));
       await send(browser.post(`${origin}/draft`, { draft: `draft ${sent}` }));
     }
@@ -79,7 +79,7 @@ async function restartUnderLoad(isNextReady: (port: number) => Promise<boolean>)
     await fleet.replace(index);
     await until(() => isNextReady(fleet.instances[index]?.port ?? 0), 30_000);
   }
-  isOver = true;
+  restarts.abort();
   await Promise.all(users);
   return { sent, lost };
 }
@@ -94,29 +94,29 @@ async function isReady(port: number): Promise<boolean> {
   return (await new Browser().fetch(`http://localhost:${port}/readyz`)).status === 200;
 }
 
+/** Takes Caddy's retries away, and lets a response name the instance that it came from. */
+const withoutRetries = (text: string) =>
+  text.replace(
+    /lb_try_duration 5s\n\s*fail_duration 2s/,
+    'header_down X-Instance {rp.upstream.hostport}',
+  );
+
+/** Whether Caddy has noticed that the instance is back: a deploy waits for that. */
+async function isServing(port: number): Promise<boolean> {
+  const page = await new Browser({ ca: proxy.ca, lookup }).get(`${origin}/signed-out`);
+  return page.headers['x-instance'] === `127.0.0.1:${port}`;
+}
+
 describe('Caddy, configured with the file of deploy, but without its retries', () => {
-  /** A response names the instance that it came from. */
-  const edit = (text: string) =>
-    text.replace(
-      /lb_try_duration 5s\n\s*fail_duration 2s/,
-      'header_down X-Instance {rp.upstream.hostport}',
-    );
-
-  /** Whether Caddy has noticed that the instance is back: a deploy waits for that. */
-  async function isServing(port: number): Promise<boolean> {
-    const page = await new Browser({ ca: proxy.ca, lookup }).get(`${origin}/signed-out`);
-    return page.headers['x-instance'] === `127.0.0.1:${port}`;
-  }
-
   it('loses no request, since /readyz announces the end', async () => {
-    await start('Caddy', { graceSeconds: GRACE_SECONDS, edit });
+    await start('Caddy', { graceSeconds: GRACE_SECONDS, edit: withoutRetries });
     const { sent, lost } = await restartUnderLoad(isServing);
     expect(sent).toBeGreaterThan(100);
     expect(lost, reports()).toEqual([]);
   });
 
   it('loses requests without a grace period', async () => {
-    await start('Caddy', { graceSeconds: 0, edit });
+    await start('Caddy', { graceSeconds: 0, edit: withoutRetries });
     const { lost } = await restartUnderLoad(isServing);
     expect(lost).toContain(502);
   });

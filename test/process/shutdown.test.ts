@@ -76,6 +76,20 @@ async function open(bytes = ''): Promise<Socket> {
   return socket;
 }
 
+const get = (path: string, headers = '') =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n${headers}\r\n`;
+
+async function responseOn(socket: Socket, request = ''): Promise<string> {
+  if (request !== '') socket.write(request);
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  return bytes.toString();
+}
+
+async function isShuttingDown(): Promise<boolean> {
+  const { status, body } = await new Browser().fetch(`http://localhost:${port}/readyz`);
+  return status === 503 && body === '{"status":"shutting_down"}';
+}
+
 describe('shutdown', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends an idle process with 0 on %s', async (signal) => {
     await run();
@@ -168,20 +182,6 @@ describe('shutdown', () => {
 
 describe('the grace period', () => {
   const LONG = { SHUTDOWN_GRACE_SECONDS: '60' };
-  const get = (path: string, headers = '') =>
-    `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n${headers}\r\n`;
-
-  async function responseOn(socket: Socket, request = ''): Promise<string> {
-    if (request !== '') socket.write(request);
-    const [bytes] = (await once(socket, 'data')) as [Buffer];
-    return bytes.toString();
-  }
-
-  async function isShuttingDown(): Promise<boolean> {
-    const { status, body } = await new Browser().fetch(`http://localhost:${port}/readyz`);
-    return status === 503 && body === '{"status":"shutting_down"}';
-  }
-
   it('takes requests while /readyz returns 503, and tells each client to open its next connection elsewhere', async () => {
     await run(LONG);
     const kept = await open();

@@ -1,194 +1,168 @@
-// Carries out a Dockerfile without Docker, which tests cannot rely on: a folder per stage, the same
-// commands and files, and this Node instead of the base image, which is not tested.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+// The image of deploy/Dockerfile, built by buildah without a daemon. No registry of images is asked:
+// the Node, npm and shell of this machine stand in for the base image.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findExecutable, partPath } from '../machine/parts.ts';
 
 const run = promisify(execFile);
 
-// Prefers the npm cache of this machine, so that nothing is fetched twice.
-const NPM = {
-  npm_config_prefer_offline: 'true',
-  npm_config_audit: 'false',
-  npm_config_fund: 'false',
-};
-
-interface Stage {
-  /** The folder that stands for `/`. */
-  root: string;
-  workdir: string;
-  env: Record<string, string>;
-  /** The paths in the stage that do not belong to root. */
-  owners: [path: string, uid: number, gid: number][];
-  user: string;
-  command: string[];
-  healthCheck: string[];
-}
+const DOCKERFILE = 'deploy/Dockerfile';
+const IMAGE = 'authkit-express';
+/** What the commands of the Dockerfile, and npm's own script, call. */
+const PROGRAMS = ['sh', 'env', 'rm', 'mkdir'];
 
 export interface Image {
+  /** The names that the Dockerfile gives after FROM. */
   bases: string[];
-  /** The folder that stands for `/app`. */
-  app: string;
-  user: string;
+  /** The folder of the image's root. */
+  root: string;
+  config: { User: string; WorkingDir: string; Env: string[]; Cmd: string[] };
   healthCheck: string[];
-  /** Starts a command as the user of the image; default: the image's own command. */
-  start(env: Record<string, string>, command?: string[]): ChildProcess;
+  /** What the image adds to its base. */
+  megabytes: number;
+  /** What enters the build, of everything that is in the project. */
+  context: string[];
+  /** Starts a command as the image's user; default: the image's own command. */
+  start(settings: Record<string, string>, options?: StartOptions): ChildProcess;
   remove(): Promise<void>;
 }
 
-/** Builds the image with this project as context. Throws on an unknown instruction. */
-export async function buildImage(dockerfile: string): Promise<Image> {
+export interface StartOptions {
+  command?: string[];
+  isReadOnly?: boolean;
+}
+
+type Buildah = (...args: string[]) => Promise<string>;
+
+/** Builds the image with this project as context; only root can. */
+export async function buildImage(): Promise<Image> {
   const folder = await fs.mkdtemp(join(tmpdir(), 'image-'));
+  // The user of the image has to reach it.
   await fs.chmod(folder, 0o755);
-  const context = await contextOf(`${dockerfile}.dockerignore`);
-  const stages = new Map<string, Stage>();
-  const bases: string[] = [];
-  let stage: Stage | undefined;
-  for (const [instruction, rest] of instructions(await fs.readFile(dockerfile, 'utf8'))) {
-    if (instruction === 'FROM') {
-      const [base = '', , name = 'image'] = rest.split(' ');
-      bases.push(base);
-      stage = newStage(join(folder, name));
-      stages.set(name, stage);
-    } else if (stage) {
-      await carryOut(instruction, rest, stage, stages, context);
-    }
-  }
-  if (!stage) throw new Error(`${dockerfile} has no stage`);
-  const bin = join(folder, 'bin');
-  await fs.mkdir(bin);
-  await fs.copyFile(process.execPath, join(bin, 'node'));
-  await applyOwners(stage);
-  return describe(stage, { bases, bin, folder });
-}
+  const policy = join(folder, 'policy.json');
+  await fs.writeFile(policy, '{"default":[{"type":"insecureAcceptAnything"}]}');
+  const storage = ['--storage-driver', 'vfs', '--root', join(folder, 'images')];
+  const buildah: Buildah = async (...args) => {
+    const all = [...storage, '--runroot', join(folder, 'run'), ...args];
+    const env = { ...process.env, BUILDAH_ISOLATION: 'chroot' };
+    return (await run(partPath('buildah'), all, { env, maxBuffer: 2 ** 24 })).stdout.trim();
+  };
+  const signatures = ['--signature-policy', policy];
+  const bases = [...(await fs.readFile(DOCKERFILE, 'utf8')).matchAll(/^FROM (\S+)/gm)].map(
+    ([, name = '']) => name,
+  );
+  await commitBase(buildah, folder, [...signatures, ...new Set(bases)]);
+  const build = ['bud', ...signatures, '--pull-never', '--format', 'docker'];
+  const npm = (await npmVolumes(folder)).flatMap((volume) => ['--volume', volume]);
+  await buildah(...build, ...npm, '-f', DOCKERFILE, '-t', IMAGE, '.');
 
-const newStage = (root: string): Stage => ({
-  root,
-  workdir: '/',
-  env: {},
-  owners: [],
-  user: '0:0',
-  command: [],
-  healthCheck: [],
-});
-
-function instructions(text: string): [string, string][] {
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return lines.map((line) => {
-    const [, instruction = '', rest = ''] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
-    return [instruction, rest];
-  });
-}
-
-/** The names that the ignore file allows; it must start by ignoring everything. */
-async function contextOf(ignoreFile: string): Promise<Set<string>> {
-  const lines = (await fs.readFile(ignoreFile, 'utf8'))
-    .split('\n')
-    .filter((line) => /^[^#]/.test(line));
-  const [first, ...others] = lines;
-  if (first !== '*' || others.some((line) => !line.startsWith('!'))) {
-    throw new Error(`${ignoreFile} is not an allowlist`);
-  }
-  return new Set(others.map((line) => line.slice(1)));
-}
-
-async function carryOut(
-  instruction: string,
-  rest: string,
-  stage: Stage,
-  stages: Map<string, Stage>,
-  context: Set<string>,
-): Promise<void> {
-  const cwd = join(stage.root, stage.workdir);
-  switch (instruction) {
-    case 'EXPOSE':
-      return;
-    case 'WORKDIR':
-      stage.workdir = rest;
-      return void (await fs.mkdir(join(stage.root, rest), { recursive: true }));
-    case 'ENV':
-      return void Object.assign(stage.env, Object.fromEntries([rest.split('=', 2)]));
-    case 'USER':
-      return void (stage.user = rest);
-    case 'CMD':
-      return void (stage.command = JSON.parse(rest) as string[]);
-    case 'HEALTHCHECK':
-      return void (stage.healthCheck = JSON.parse(rest.replace(/^.*?CMD /, '')) as string[]);
-    case 'RUN':
-      return void (await run('sh', ['-c', rest], {
-        cwd,
-        env: { ...process.env, NODE_ENV: '', ...NPM },
-      }));
-    case 'COPY':
-      return copy(rest, stage, stages, context);
-    default:
-      throw new Error(`unknown instruction ${instruction}`);
-  }
-}
-
-async function copy(
-  rest: string,
-  stage: Stage,
-  stages: Map<string, Stage>,
-  context: Set<string>,
-): Promise<void> {
-  const words = rest.split(' ');
-  const flags = new Map(words.filter((word) => word.startsWith('--')).map(flagOf));
-  const paths = words.filter((word) => !word.startsWith('--'));
-  const to = paths.pop() ?? '';
-  const from = flags.get('from');
-  for (const path of paths) {
-    if (from === undefined && !context.has(path)) throw new Error(`${path} is not in the context`);
-    const target = to === './' ? join(stage.workdir, basename(path)) : join(stage.workdir, to);
-    if (from === undefined) await fs.cp(path, join(stage.root, target), { recursive: true });
-    // Moved, not copied: it is used once, and packages have thousands of files.
-    else await fs.rename(join(stages.get(from)?.root ?? '', path), join(stage.root, target));
-    const [uid, gid] = (flags.get('chown') ?? '').split(':').map(Number);
-    if (uid && gid) stage.owners.push([target, uid, gid]);
-  }
-}
-
-function flagOf(word: string): [string, string] {
-  const [name = '', value = ''] = word.slice(2).split('=', 2);
-  return [name, value];
-}
-
-const isRoot = process.getuid?.() === 0;
-
-/** Root's files stay root's; if the tests do not run as root, those files become read-only. */
-async function applyOwners({ root, workdir, owners }: Stage): Promise<void> {
-  if (!isRoot) {
-    const given = new Set(owners.map(([path]) => basename(path)));
-    const kept = (await fs.readdir(join(root, workdir))).filter((name) => !given.has(name));
-    await run('chmod', ['-R', 'a-w', ...kept.map((name) => join(root, workdir, name))]);
-    return fs.chmod(join(root, workdir), 0o555);
-  }
-  await Promise.all(owners.map(([path, uid, gid]) => fs.chown(join(root, path), uid, gid)));
-}
-
-function describe(
-  { root, workdir, env, user, command, healthCheck }: Stage,
-  { bases, bin, folder }: { bases: string[]; bin: string; folder: string },
-): Image {
-  const [uid = 0, gid = 0] = user.split(':').map(Number);
+  const inspected = await buildah('inspect', '--type', 'image', IMAGE);
+  const { Docker } = JSON.parse(inspected) as { Docker: { config: Docker } };
+  const root = await buildah('mount', await buildah('from', ...signatures, '--pull-never', IMAGE));
   return {
     bases,
-    app: join(root, workdir),
-    user,
-    healthCheck,
-    start(settings, [file = '', ...args] = command) {
-      return spawn(file, args, {
-        cwd: join(root, workdir),
-        // PATH has node alone: no shell, no npm.
-        env: { PATH: bin, ...env, ...settings },
-        ...(isRoot && { uid, gid }),
-      });
-    },
-    async remove() {
-      if (!isRoot) await run('chmod', ['-R', 'u+w', folder]);
+    root,
+    config: Docker.config,
+    healthCheck: Docker.config.Healthcheck.Test.slice(1),
+    megabytes: (await sizeOf(root)) - (await sizeOf(join(folder, 'base'))),
+    context: await contextOf(buildah, folder, [...build, '--ignorefile']),
+    start: (settings, options) => startIn(root, Docker.config, settings, options),
+    remove: async () => {
+      await buildah('umount', '--all');
       await fs.rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+type Docker = Image['config'] & { Healthcheck: { Test: string[] } };
+
+/** An image of this machine's Node, npm and shell, with the names of the Dockerfile's bases. */
+async function commitBase(buildah: Buildah, folder: string, names: string[]): Promise<void> {
+  const base = join(folder, 'base');
+  const into = async (from: string, to: string) => {
+    await fs.mkdir(dirname(join(base, to)), { recursive: true });
+    await fs.cp(from, join(base, to), { recursive: true, dereference: true });
+  };
+  const programs = PROGRAMS.map((name) => findExecutable(name) ?? name);
+  for (const program of programs) await into(program, join('/usr/bin', basename(program)));
+  await fs.symlink('usr/bin', join(base, 'bin'));
+  await into(process.execPath, '/usr/local/bin/node');
+  const { stdout } = await run('ldd', [process.execPath, ...programs]);
+  const libraries = new Set(stdout.match(/(?<=\s)\/\S+(?= \()/g));
+  // A part of glibc that Node does not load, but libsql does.
+  const c = [...libraries].find((path) => path.endsWith('/libc.so.6')) ?? '';
+  libraries.add(join(dirname(c), 'librt.so.1'));
+  for (const library of libraries) await into(library, library);
+  const modules = (await run('npm', ['root', '--global'])).stdout.trim();
+  await into(join(modules, 'npm'), '/usr/local/lib/node_modules/npm');
+  const npm = '../lib/node_modules/npm/bin/npm-cli.js';
+  await fs.symlink(npm, join(base, 'usr/local/bin/npm'));
+  await fs.mkdir(join(base, 'etc'));
+  await fs.writeFile(join(base, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+  await fs.writeFile(join(base, 'etc/hosts'), '127.0.0.1 localhost\n');
+  await fs.mkdir(join(base, 'tmp'));
+  await fs.chmod(join(base, 'tmp'), 0o1777);
+
+  const [option = '', policy = '', ...bases] = names;
+  const container = await buildah('from', 'scratch');
+  await buildah('copy', '--quiet', container, base, '/');
+  await buildah('config', '--env', 'PATH=/usr/local/bin:/usr/bin:/bin', container);
+  for (const name of bases) await buildah('commit', option, policy, container, name);
+  await buildah('rm', container);
+}
+
+/** Mounted for the build alone: how npm of this machine reaches its registry, and its cache. */
+async function npmVolumes(folder: string): Promise<string[]> {
+  const certificates = await npmSetting('cafile');
+  const file = join(folder, 'npmrc');
+  const lines = [`registry=${await npmSetting('registry')}`, 'prefer-offline=true', 'audit=false'];
+  if (certificates !== '') lines.push('cafile=/run/certificates.pem');
+  await fs.writeFile(file, `${lines.join('\n')}\n`);
+  return [
+    `${file}:/root/.npmrc:ro`,
+    `${await npmSetting('cache')}:/root/.npm`,
+    ...(certificates === '' ? [] : [`${certificates}:/run/certificates.pem:ro`]),
+  ];
+}
+
+async function npmSetting(name: string): Promise<string> {
+  const value = (await run('npm', ['config', 'get', name])).stdout.trim();
+  return value === 'null' || value === 'undefined' ? '' : value;
+}
+
+/** Copies the whole context into an image of its own, and lists it. */
+async function contextOf(buildah: Buildah, folder: string, build: string[]): Promise<string[]> {
+  const file = join(folder, 'Context');
+  await fs.writeFile(file, 'FROM scratch\nCOPY . /\n');
+  await buildah(...build, `${DOCKERFILE}.dockerignore`, '-f', file, '-t', 'context', '.');
+  const container = await buildah('from', ...build.slice(1, 4), 'context');
+  const names = await fs.readdir(await buildah('mount', container));
+  return names.toSorted();
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const { stdout } = await run('du', ['--summarize', '--block-size=1M', folder]);
+  return parseInt(stdout, 10);
+}
+
+// A mount namespace of its own makes the root read-only, as `read_only` does in deploy/compose.yaml.
+// Each step replaces the process before it, so a signal reaches the app.
+const READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+
+function startIn(
+  root: string,
+  { User, WorkingDir, Env, Cmd }: Docker,
+  settings: Record<string, string>,
+  { command = Cmd, isReadOnly = false }: StartOptions = {},
+): ChildProcess {
+  const inside = ['sh', '-c', 'cd "$0" && exec "$@"', WorkingDir, ...command];
+  const user = ['setpriv', '--no-new-privs', 'chroot', `--userspec=${User}`, '--groups=', root];
+  const readOnly = ['unshare', '--mount', 'sh', '-c', READ_ONLY, root];
+  const [file = '', ...args] = [...(isReadOnly ? readOnly : []), ...user, ...inside];
+  const env = Object.fromEntries(Env.map((line) => line.split(/=(.*)/s, 2)));
+  const path = `${env['PATH']}:/usr/sbin:/sbin`;
+  return spawn(file, args, { env: { ...env, PATH: path, ...settings } });
 }
