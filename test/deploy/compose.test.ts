@@ -74,7 +74,7 @@ describe('the file', () => {
 
 describe('the app', () => {
   /** What the image or this file decides: a value from .env would not fit the containers. */
-  const FIXED = ['NODE_ENV', 'PORT', 'SESSION_DB'];
+  const FIXED = ['DATABASE_URL', 'NODE_ENV', 'PORT', 'SESSION_DB'];
 
   it('gets every setting that there is, except those that the image decides', () => {
     const expected = Object.keys(settings.shape).filter((name) => !FIXED.includes(name));
