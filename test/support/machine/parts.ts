@@ -4,13 +4,15 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+const HEADLESS_SHELL = 'chromium-headless-shell';
 const MAC_CHROME = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 
 /** Each part: the names it goes by, its Debian package, and how to install it elsewhere. */
 export const PARTS = {
   Chromium: {
-    commands: ['chromium', 'chromium-browser', 'google-chrome', MAC_CHROME],
-    debian: 'chromium',
+    // Chromium without its windows first: it takes half of the processor time.
+    commands: [HEADLESS_SHELL, 'chromium', 'chromium-browser', 'google-chrome', MAC_CHROME],
+    debian: HEADLESS_SHELL,
     install: 'npx playwright-core install chromium',
   },
   'redis-server': {
