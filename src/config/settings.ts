@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isLoopbackHttp } from '../auth/index.ts';
-import { parseRedisUrl } from '../store/redis/address.ts';
+import { databaseUrl, isHttp, proxyUrl, redisUrl, url } from './urls.ts';
 
 const wholeNumber = (min: number, max: number, message: string) =>
   z
@@ -24,15 +24,6 @@ const list = z
   .refine((items) => items.length > 0, 'contains no value; set at least one, or leave it out')
   .optional();
 
-const url = (message: string) =>
-  z
-    .string()
-    .refine((text) => URL.canParse(text), message)
-    .transform((text) => new URL(text))
-    .optional();
-
-const isHttp = ({ protocol }: URL) => /^https?:$/.test(protocol);
-
 const ORIGIN_ONLY =
   'is not an origin; set scheme, host and port only, such as https://app.example.com';
 
@@ -40,9 +31,6 @@ const ORIGIN_ONLY =
 export const DEFAULT_MAX_SECONDS = 604_800;
 /** A shorter secret could be guessed; src/auth does not accept one. */
 const MIN_SECRET_LENGTH = 16;
-
-const TARGET = 'target_session_attrs';
-const SSL_MODE = /^(disable|require|verify-ca|verify-full|no-verify)$/;
 
 /** One entry per variable; docs/configuration.md and .env.example list the same ones. */
 export const settings = z.object({
@@ -114,43 +102,10 @@ export const settings = z.object({
     'is not a number of seconds; set a whole number from 0 to 300',
   ),
   RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
-  // No URL: its list of hosts is none to `new URL()`.
-  REDIS_URL: z
-    .string()
-    .superRefine((text, context) => {
-      const message = redisUrlProblem(text);
-      if (message !== undefined) context.addIssue({ code: 'custom', message });
-    })
-    .optional(),
-  HTTPS_PROXY: url('is not a URL; set http://host:port, with %23 for # in a password')
-    .refine((proxy) => !proxy || isHttp(proxy), {
-      error: 'is not an http or https URL; set http://host:port',
-    })
-    // Part of a password is taken for a path if it contains a slash.
-    .refine((proxy) => !proxy || !isHttp(proxy) || proxy.href.endsWith(`${proxy.host}/`), {
-      error: 'has a path; set http://host:port, with %2F for / in a password',
-    })
-    .refine((proxy) => !proxy || canDecode(proxy.username + proxy.password), {
-      error: 'has a % in its user name or password that encodes nothing; set %25 for it',
-    }),
+  REDIS_URL: redisUrl,
+  HTTPS_PROXY: proxyUrl,
   NO_PROXY: z.string().optional(),
-  DATABASE_URL: url('is not a URL; set postgres://user@host:5432/database')
-    .refine((db) => !db || /^postgres(ql)?:$/.test(db.protocol), {
-      error: 'is not a PostgreSQL URL; set postgres:// or postgresql://',
-    })
-    .refine((db) => !db || canDecode(db.username + db.password + db.pathname), {
-      error: 'has a % that encodes nothing; set %25 for it',
-    })
-    .refine((db) => !db || /^\/./.test(db.pathname), {
-      error: 'names no database; set one, such as postgres://user@host:5432/database',
-    })
-    // node-postgres knows neither; it would take the list for one name, and ignore the parameter.
-    .refine((db) => !db || !(db.host.includes(',') || db.searchParams.has(TARGET)), {
-      error: 'leaves the choice of a server to the client; set one host that leads to the primary',
-    })
-    .refine((db) => !db || SSL_MODE.test(db.searchParams.get('sslmode') ?? 'disable'), {
-      error: 'has an sslmode that is unknown; set verify-full, disable or no-verify',
-    }),
+  DATABASE_URL: databaseUrl,
   TRUST_PROXY: z
     .string()
     .refine(
@@ -171,23 +126,6 @@ export const settings = z.object({
 });
 
 export type Settings = z.infer<typeof settings>;
-
-function redisUrlProblem(text: string): string | undefined {
-  try {
-    parseRedisUrl(text);
-    return undefined;
-  } catch (error) {
-    return (error as TypeError).message;
-  }
-}
-
-function canDecode(text: string): boolean {
-  try {
-    return decodeURIComponent(text) !== undefined;
-  } catch {
-    return false;
-  }
-}
 
 /** Whether Express accepts it: true or false, a number of hops, or addresses and subnets. */
 function isTrustProxy(text: string): boolean {

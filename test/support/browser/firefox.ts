@@ -32,7 +32,7 @@ export async function launchFirefox(): Promise<DrivenBrowser> {
   const child = spawn(partPath('Firefox'), options, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = once(child, 'exit');
   const connection = await connect(`${await addressIn(child.stderr)}/session`);
-  const { send } = connection;
+  const send: Connection['send'] = (...command) => connection.send(...command);
   await send('session.new', { capabilities: {} });
   await send('session.subscribe', { events: ['log.entryAdded'] });
   const { contexts } = await send<{ contexts: { context: string }[] }>(
@@ -103,9 +103,9 @@ async function connect(url: string): Promise<Connection> {
   };
 }
 
-async function click({ send }: Connection, context: string, xpath: string): Promise<void> {
+async function click(connection: Connection, context: string, xpath: string): Promise<void> {
   const locator = { type: 'xpath', value: xpath };
-  const { nodes } = await send<{ nodes: object[] }>('browsingContext.locateNodes', {
+  const { nodes } = await connection.send<{ nodes: object[] }>('browsingContext.locateNodes', {
     context,
     locator,
   });
@@ -115,7 +115,7 @@ async function click({ send }: Connection, context: string, xpath: string): Prom
     { type: 'pointerDown', button: 0 },
     { type: 'pointerUp', button: 0 },
   ];
-  await send('input.performActions', {
+  await connection.send('input.performActions', {
     context,
     actions: [{ type: 'pointer', id: 'mouse', actions }],
   });
