@@ -1,5 +1,7 @@
 // A browser other than Chromium, by what its protocol and the other one can both do. Elements are found by
 // XPath; the protocols click them as a user does, with a pointer.
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { once } from 'node:events';
 import { vi } from 'vitest';
 
 export interface BrowserCookie {
@@ -16,9 +18,27 @@ export interface DrivenBrowser {
   evaluate(expression: string): Promise<string>;
   /** The cookies that this page's site has. */
   cookies(): Promise<BrowserCookie[]>;
-  /** What this page broke of its Content Security Policy, or reported as an error. */
-  complaints(): Promise<string[]>;
+  /** The errors in its console so far, blocked content included; undefined: its protocol has none. */
+  errors?: string[];
   close(): Promise<void>;
+}
+
+/** Starts a program; the second function ends it. An interrupted test run leaves none behind. */
+export function start(
+  program: string,
+  args: string[],
+  options: SpawnOptions,
+): [child: ChildProcess, stop: () => Promise<void>] {
+  const child = spawn(program, args, options);
+  const exited = once(child, 'exit');
+  const killNow = () => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  const stop = async () => {
+    child.kill();
+    await exited;
+    process.off('exit', killNow);
+  };
+  return [child, stop];
 }
 
 /** Resolves once the page shows this as its heading. */

@@ -1,13 +1,13 @@
 // Real headless Firefox, over the WebDriver BiDi that it speaks itself: https://w3c.github.io/webdriver-bidi/
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { WebSocket } from 'ws';
 import { partPath } from '../machine/parts.ts';
-import type { BrowserCookie, DrivenBrowser } from './driven-browser.ts';
+import { start, type BrowserCookie, type DrivenBrowser } from './driven-browser.ts';
 
 interface Message {
   id?: number;
@@ -20,7 +20,7 @@ interface Message {
 
 interface Connection {
   /** Sends a command; resolves to its result. */
-  send<T>(method: string, params: object): Promise<T>;
+  send: <T>(method: string, params: object) => Promise<T>;
   /** The error lines of the console so far. */
   errors: string[];
   close(): void;
@@ -29,9 +29,10 @@ interface Connection {
 export async function launchFirefox(): Promise<DrivenBrowser> {
   const profile = await mkdtemp(join(tmpdir(), 'firefox-'));
   const options = ['--headless', '--remote-debugging-port=0', '--profile', profile];
-  const child = spawn(partPath('Firefox'), options, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const exited = once(child, 'exit');
-  const connection = await connect(`${await addressIn(child.stderr)}/session`);
+  const [firefox, stop] = start(partPath('Firefox'), options, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const connection = await connect(`${await addressIn(firefox.stderr)}/session`);
   const send: Connection['send'] = (...command) => connection.send(...command);
   await send('session.new', { capabilities: {} });
   await send('session.subscribe', { events: ['log.entryAdded'] });
@@ -59,20 +60,23 @@ export async function launchFirefox(): Promise<DrivenBrowser> {
       });
       return cookies;
     },
-    complaints: async () => connection.errors,
+    errors: connection.errors,
     async close() {
       connection.close();
-      child.kill();
-      await exited;
+      await stop();
       await rm(profile, { recursive: true });
     },
   };
 }
 
-async function addressIn(stderr: NodeJS.ReadableStream): Promise<string> {
+async function addressIn(stderr: Readable | null): Promise<string> {
+  if (stderr === null) throw new Error('the output of Firefox is not piped');
   for await (const line of createInterface({ input: stderr })) {
     const [, address] = /^WebDriver BiDi listening on (\S+)$/.exec(line) ?? [];
-    if (address !== undefined) return address;
+    if (address === undefined) continue;
+    // A full pipe would stop Firefox.
+    stderr.resume();
+    return address;
   }
   throw new Error('Firefox ended before it listened');
 }

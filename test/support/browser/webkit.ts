@@ -1,29 +1,22 @@
 // Real WebKit, the engine of Safari: WebKitGTK's MiniBrowser on a screen that nobody sees, over WebDriver:
 // https://www.w3.org/TR/webdriver2/
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { vi } from 'vitest';
 import { freePort } from '../machine/free-port.ts';
 import { partPath } from '../machine/parts.ts';
-import type { BrowserCookie, DrivenBrowser } from './driven-browser.ts';
+import { start, type BrowserCookie, type DrivenBrowser } from './driven-browser.ts';
 
 // The key under which WebDriver names an element.
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
-// Reports of a policy that the page broke while loading come as well.
-const VIOLATIONS = `const done = arguments[0];
-const observer = new ReportingObserver((reports) => done(reports.map(({ body }) =>
-  body.effectiveDirective + ' ' + body.blockedURL)), { types: ['csp-violation'], buffered: true });
-observer.observe();
-setTimeout(() => done([]), 100);`;
-
 export async function launchWebKit(): Promise<DrivenBrowser> {
-  const screen = spawn(partPath('Xvfb'), ['-displayfd', '1', '-nolisten', 'tcp'], {
+  const options = ['-displayfd', '1', '-nolisten', 'tcp'];
+  const [screen, stopScreen] = start(partPath('Xvfb'), options, {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const [display] = (await once(screen.stdout, 'data')) as [Buffer];
+  const [display] = (await once(screen.stdout ?? screen, 'data')) as [Buffer];
   const port = await freePort();
-  const driver = spawn(partPath('WebKit'), [`--port=${port}`], {
+  const [, stopDriver] = start(partPath('WebKit'), [`--port=${port}`], {
     env: { ...process.env, DISPLAY: `:${display.toString().trim()}` },
     stdio: 'ignore',
   });
@@ -43,11 +36,10 @@ export async function launchWebKit(): Promise<DrivenBrowser> {
     },
     evaluate: (expression) => post('execute/sync', { script: `return ${expression}`, args: [] }),
     cookies: () => send<BrowserCookie[]>('GET', `${session}/cookie`),
-    complaints: () => post('execute/async', { script: VIOLATIONS, args: [] }),
     async close() {
       await send('DELETE', session);
-      await end(driver);
-      await end(screen);
+      await stopDriver();
+      await stopScreen();
     },
   };
 }
@@ -57,10 +49,4 @@ async function send<T>(method: string, url: string, body?: object): Promise<T> {
   const { value } = (await response.json()) as { value: T & { error?: string; message?: string } };
   if (!response.ok) throw new Error(`${method} ${url}: ${value.error}: ${value.message}`);
   return value;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  const exited = once(child, 'exit');
-  child.kill();
-  await exited;
 }
