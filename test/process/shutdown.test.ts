@@ -123,9 +123,9 @@ describe('shutdown', () => {
       const response = await browser.get(location ?? '');
       return browser.get(response.location ?? '');
     });
-    await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 5_000 });
+    await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 20_000 });
     const ended = signaled();
-    await vi.waitFor(() => expect(open()).rejects.toThrow(/ECONNREFUSED/), 1_500);
+    await vi.waitFor(() => expect(open()).rejects.toThrow(/ECONNREFUSED/), 10_000);
     const pages = await Promise.all(completing);
     const seen = pages.map(({ status, location }) => `${status} ${location?.pathname}`);
     expect(new Set(seen)).toEqual(new Set(['303 /profile']));

@@ -122,7 +122,7 @@ describe('the start', () => {
     expect(started.stderr.split('\n')).toEqual([
       'The app cannot start:',
       '  PORT: is not a port; set a whole number from 0 to 65535',
-      '  REDIS_URL: is not a URL; set redis://host:6379 or rediss://host:6379',
+      '  REDIS_URL: is not a Redis URL; set redis:// or rediss://',
       '  LOG_LEVEL: is not a log level; set fatal, error, warn, info, debug, trace or silent',
       '',
     ]);
