@@ -39,7 +39,7 @@ test('the start command is the same in README.md and AGENTS.md', () => {
 
 test(
   'npm start builds and starts the app, and sign-in works as the README says',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     const [, opened = '', link = '', who = ''] =
       /^Open (\S+), press "([^"]+)", choose ([^.]+)\./m.exec(start) ?? [];
@@ -55,7 +55,7 @@ test(
     for (const stream of [npmStart.stdout, npmStart.stderr]) {
       stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     }
-    await vi.waitUntil(() => output.includes('Open ') || npmStart?.exitCode !== null, 60_000);
+    await vi.waitUntil(() => output.includes('Open ') || npmStart?.exitCode !== null, 120_000);
     const [, url = ''] = /^Open (\S+)$/m.exec(output) ?? [];
     expect(url, output).toBe(opened.replace('3000', port));
     await vi.waitUntil(async () => (await new Browser().fetch(`${url}/readyz`)).status === 200);
