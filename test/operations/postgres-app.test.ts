@@ -1,14 +1,7 @@
 // Two instances of the app on PostgreSQL: an outage under load, a failover, shared rate limits.
 import { afterEach, expect, it, vi } from 'vitest';
 import { startTestApp } from '../support/app/app.ts';
-import {
-  countByStatus,
-  signInAt,
-  startFleet,
-  times,
-  until,
-  type Fleet,
-} from '../support/app/instances.ts';
+import { signInAt, startFleet, times, until, type Fleet } from '../support/app/instances.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { slowest, underLoad, type TimedResponse } from '../support/browser/load.ts';
 import { withParts } from '../support/machine/with-parts.ts';
@@ -68,8 +61,12 @@ describe('two instances on PostgreSQL', () => {
     });
     expect([200, 503]).toEqual(expect.arrayContaining(statuses(end)));
     const copies = browsers.flatMap((browser) => [browser, browser, browser]);
-    const pages = await Promise.all(copies.map((browser) => browser.get(profile)));
-    expect(countByStatus(pages)).toEqual({ 200: copies.length });
+    // Ready for one write is not yet ready for all at once: the pool is still connecting.
+    await until(async () => {
+      const pages = await Promise.all(copies.map((browser) => browser.get(profile)));
+      expect(pages.every(({ status }) => status === 200 || status === 503)).toBe(true);
+      return pages.every(({ status }) => status === 200);
+    });
     expect(fleet.authKit.control.requests().token).toBe(browsers.length);
     const told = fleet.log.filter(({ event }) => event === 'store_unreachable');
     expect(told).toHaveLength(fleet.instances.length);
