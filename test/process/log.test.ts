@@ -165,6 +165,15 @@ describe('the log', () => {
     expect(met).toEqual(new Set(events().map(({ event }) => event)));
   });
 
+  it('has the listed level in each line', () => {
+    const listed = new Map(events().map(({ event, level }) => [event, level]));
+    // That of a refused request depends on its status.
+    const lines = app.log.filter(({ event }) => event !== 'request_refused');
+    const levels = (named: (event: string, level: string) => string) =>
+      new Set(lines.map(({ event = '', level }) => `${event}: ${named(event, level)}`));
+    expect(levels((_, level) => level)).toEqual(levels((event) => listed.get(event) ?? ''));
+  });
+
   it('has a level, a time, an event and only the listed fields in each line', () => {
     const fieldsOf = new Map(events().map(({ event, fields }) => [event, fields]));
     for (const { level, time, event, ...fields } of app.log) {
@@ -204,12 +213,14 @@ describe('the log', () => {
 interface Listed {
   event: string;
   fields: string[];
+  level: string;
 }
 
 function events(): Listed[] {
-  return tableRows(readText('docs/log-events.md')).map(([event = '', fields = '']) => ({
+  return tableRows(readText('docs/log-events.md')).map(([event = '', fields = '', level = '']) => ({
     event: event.replaceAll('`', ''),
     fields: inlineCode(fields),
+    level: level.trim(),
   }));
 }
 
