@@ -1,6 +1,6 @@
 // Settings: environment variables -> one frozen Config; all problems are reported at once. Pure:
 // process/main.ts and the doctor read the environment and .env.
-import { parseRedisUrl } from '../store/redis/address.ts';
+import { parseRedisUrl } from '../store/redis-connection/address.ts';
 import { isLoopbackHttp } from '../auth/index.ts';
 import { contradictions } from './rules.ts';
 import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';

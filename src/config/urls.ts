@@ -1,6 +1,6 @@
 // The settings that are URLs: their syntax, so that no library refuses one later.
 import { z } from 'zod';
-import { parseRedisUrl } from '../store/redis/address.ts';
+import { parseRedisUrl } from '../store/redis-connection/address.ts';
 
 /** A URL; `message` says what else to set. */
 export const url = (message: string) =>

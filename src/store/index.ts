@@ -1,6 +1,8 @@
 // Where sessions are kept: one SQLite file, or Redis or PostgreSQL for several machines. COPY THE
-// FOLDER OF ONE ENGINE with errors.ts, probe.ts and types.ts, together with src/auth, whose
-// session/records.ts defines what a session store must do. This file is for apps with a choice.
+// FOLDER OF ONE ENGINE and the files beside this one, together with src/auth, whose
+// session/records.ts defines what a session store must do. redis-connection connects to one server,
+// to Sentinels or to a cluster; a client of your own needs redis alone. This file is for apps with a
+// choice of engines.
 // License: MIT, or 0BSD for what you copy, as you like.
 import type { Postgres } from './postgres/client.ts';
 import type { RedisLink } from './redis/link.ts';
@@ -45,7 +47,7 @@ export async function openStore(
     const { openEmbeddedStore } = await import('./embedded/store.ts');
     return { store: await openEmbeddedStore({ file: options.file }) };
   }
-  const { connectRedis } = await import('./redis/connection.ts');
+  const { connectRedis } = await import('./redis-connection/connection.ts');
   const { redisStore } = await import('./redis/store.ts');
   const redis = await connectRedis(options.redisUrl, options.onEvent);
   return { store: redisStore(redis), redis };

@@ -7,6 +7,11 @@ export interface Store extends SessionRecords {
   close(): Promise<void>;
 }
 
+export type Reads = Pick<Store, 'read' | 'readTokens'>;
+export type Writes = Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'>;
+export type Indexes = Pick<Store, 'sessionsOf' | 'keysBy'>;
+export type Leases = Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'>;
+
 export type StoreEvent =
   | { event: 'store_reachable' }
   | { event: 'store_unreachable'; code: StoreErrorCode };

@@ -3,7 +3,7 @@ import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, vi } from 'vitest';
 import { openEntries } from '../../src/demo/entries.ts';
 import { openStore, type Store, type StoreEvent } from '../../src/store/index.ts';
-import { parseRedisUrl } from '../../src/store/redis/address.ts';
+import { parseRedisUrl } from '../../src/store/redis-connection/address.ts';
 import { redisStore } from '../../src/store/redis/store.ts';
 import { startTestApp } from '../support/app/app.ts';
 import { diagnose } from '../support/app/doctor.ts';

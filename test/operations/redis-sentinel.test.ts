@@ -2,8 +2,8 @@
 import { createSentinel } from 'redis';
 import { afterEach, beforeEach, expect, onTestFinished, vi } from 'vitest';
 import type { Store, StoreEvent } from '../../src/store/index.ts';
-import { parseRedisUrl } from '../../src/store/redis/address.ts';
-import { connectRedis } from '../../src/store/redis/connection.ts';
+import { parseRedisUrl } from '../../src/store/redis-connection/address.ts';
+import { connectRedis } from '../../src/store/redis-connection/connection.ts';
 import { redisStore } from '../../src/store/redis/store.ts';
 import { startTestApp } from '../support/app/app.ts';
 import { diagnose } from '../support/app/doctor.ts';

@@ -159,7 +159,7 @@ describe('the log', () => {
   beforeAll(causeEveryEvent);
 
   it('has exactly the events that docs/log-events.md lists', () => {
-    // store/redis/redis-outages.test.ts covers the events of an unreachable store.
+    // store/redis-connection/outages.test.ts covers the events of an unreachable store.
     const elsewhere = ['store_reachable', 'store_unreachable'];
     const met = new Set([...eventsOf(), ...elsewhere]);
     expect(met).toEqual(new Set(events().map(({ event }) => event)));

@@ -7,7 +7,7 @@ import { migrate } from '../../src/store/embedded/schema.ts';
 import { openSqlite } from '../../src/store/embedded/sqlite.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { connectRedis } from '../../src/store/redis/connection.ts';
+import { connectRedis } from '../../src/store/redis-connection/connection.ts';
 import { createCommands } from '../../src/store/redis/commands.ts';
 import { nameInIndexes, redisIndexes } from '../../src/store/redis/indexes.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';

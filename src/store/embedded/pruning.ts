@@ -1,11 +1,8 @@
-// Keeps the file bounded: expired rows are deleted in the background in small batches. Above the
-// cap, the sessions that expire soonest are deleted as well. The cap is checked once a round, so
-// between rounds the file grows only by new sign-ins.
-import { setTimeout as delay } from 'node:timers/promises';
+// Keeps the file bounded: expired rows are deleted. Above the cap, the sessions that expire soonest
+// are deleted as well. The cap is checked once a round, so between rounds the file grows only by new
+// sign-ins.
+import { BATCH_SIZE, pruneEvery } from '../pruning.ts';
 import type { Sqlite } from './sqlite.ts';
-
-// A batch holds the write lock, and blocks this process, for a few milliseconds.
-const BATCH_SIZE = 100;
 
 /** Starts pruning. The returned function stops it and resolves once no statement is running. */
 export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: number) {
@@ -24,11 +21,7 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
     `DELETE FROM sessions WHERE rowid IN
      (SELECT rowid FROM sessions ORDER BY expires_at LIMIT ?)`,
   );
-  const stopped = new AbortController();
-  const pause = () => delay(5, undefined, { signal: stopped.signal, ref: false });
-  let round: Promise<void> | undefined;
-
-  async function prune(): Promise<void> {
+  return pruneEvery(everyMs, async (pause) => {
     for (const deleteExpired of expired) {
       while ((await deleteExpired(Date.now())) === BATCH_SIZE) await pause();
     }
@@ -37,17 +30,5 @@ export function startPruning(sqlite: Sqlite, maxSessions: number, everyMs: numbe
       await deleteSoonestToExpire(Math.min(excess, BATCH_SIZE));
       await pause();
     }
-  }
-
-  const timer = setInterval(() => {
-    // Errors are ignored here: the next write meets the same error and reports it.
-    round ??= prune()
-      .catch(() => undefined)
-      .finally(() => (round = undefined));
-  }, everyMs).unref();
-  return async () => {
-    stopped.abort();
-    clearInterval(timer);
-    await round;
-  };
+  });
 }

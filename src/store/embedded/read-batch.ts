@@ -3,11 +3,7 @@
 // page's time was spent there. Nothing is cached: every read sees the file as it is after the call.
 import type Database from 'libsql';
 
-interface PendingRead<Values, Row> {
-  values: Values;
-  resolve: (row: Row) => void;
-  reject: (error: unknown) => void;
-}
+type PendingRead<Values, Row> = [Values, (row: Row) => void, reject: (error: unknown) => void];
 
 /**
  * Returns a function that queues a call of `read`; the queue runs at the end of the turn, in one
@@ -27,10 +23,10 @@ export function readTogether<Values, Row>(
     const isShared = batch.length > 1 && db.open;
     try {
       if (isShared) db.exec('BEGIN');
-      for (const { values, resolve } of batch) resolve(read(values));
+      for (const [values, resolve] of batch) resolve(read(values));
     } catch (error) {
       // Calls that already resolved are unaffected.
-      for (const { reject } of batch) reject(error);
+      for (const [, , reject] of batch) reject(error);
     } finally {
       // An open transaction would swallow the next write. Nothing was written, and unlike a commit
       // a rollback cannot fail.
@@ -41,6 +37,6 @@ export function readTogether<Values, Row>(
   return (values) =>
     new Promise((resolve, reject) => {
       if (queue.length === 0) setImmediate(runQueue);
-      queue.push({ values, resolve, reject });
+      queue.push([values, resolve, reject]);
     });
 }

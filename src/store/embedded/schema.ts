@@ -35,7 +35,7 @@ export function migrate(db: Database.Database): void {
   try {
     const version = versionOf(db);
     if (version > MIGRATIONS.length)
-      throw new Database.SqliteError(`user_version is ${version}`, 'SQLITE_ERROR');
+      throw new Database.SqliteError(`user_version is ${version}`, 'SQLITE_ERROR', 1);
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     db.exec('COMMIT');

@@ -1,14 +1,6 @@
 // The SQLite file of the embedded store. Several processes can share it; waiting for another
 // process's lock does not block this one.
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  statSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
@@ -24,19 +16,8 @@ type Run<T> = (statement: Database.Statement, values: Value[]) => T;
 /** Runs a prepared statement with these values. */
 type Query<T> = (...values: Value[]) => Promise<T>;
 
-export interface Sqlite {
-  /**
-   * The first row as an array of columns. Not for writes: libsql reports their failure only after
-   * the last row.
-   */
-  row(sql: string): Query<unknown[] | undefined>;
-  /** Like `row`, batched (read-batch.ts): for the read that every request makes. */
-  rowTogether(sql: string): Query<unknown[] | undefined>;
-  rows(sql: string): Query<unknown[][]>;
-  /** Resolves to the number of rows written. */
-  write(sql: string): Query<number>;
-  close(): Promise<void>;
-}
+/** Each method prepares one statement. */
+export type Sqlite = Awaited<ReturnType<typeof openSqlite>>;
 
 // SQLite's own wait for a lock blocks the process, so it is short and retried from the event loop.
 const BUSY_TIMEOUT_MS = 20;
@@ -48,22 +29,28 @@ const LOCK_TIMEOUT_MS = 2_000;
  *
  * @throws StoreError `store_damaged`, `store_readonly`, `store_full`, `store_unreachable`
  */
-export async function openSqlite(file: string, createTables: CreateTables): Promise<Sqlite> {
+export async function openSqlite(file: string, createTables: CreateTables) {
   const db = await retry(file, () => open(file, createTables));
   const query = <T>(sql: string, run: Run<T>): Query<T> => {
     const statement = prepare(file, db, sql);
     return (...values) => retry(file, () => run(statement, values));
   };
   return {
-    row: (sql) => query(sql, firstRow),
-    rowTogether(sql) {
+    /**
+     * The first row as an array of columns. Not for writes: libsql reports their failure only after
+     * the last row.
+     */
+    row: (sql: string) => query(sql, firstRow),
+    /** Like `row`, batched (read-batch.ts): for the read that every request makes. */
+    rowTogether(sql: string): Query<unknown[] | undefined> {
       const statement = prepare(file, db, sql);
       const together = readTogether(db, (values: Value[]) => firstRow(statement, values));
       const alone = query(sql, firstRow);
       return (...values) => together(values).catch(() => alone(...values));
     },
-    rows: (sql) => query(sql, (statement, values) => statement.all(values) as unknown[][]),
-    write: (sql) => query(sql, (statement, values) => statement.run(values).changes),
+    rows: (sql: string) => query(sql, (statement, values) => statement.all(values) as unknown[][]),
+    /** Resolves to the number of rows written. */
+    write: (sql: string) => query(sql, (statement, values) => statement.run(values).changes),
     async close() {
       // Moves the write-ahead log into the file, so that a backup of the closed file is complete.
       await retry(file, () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')).catch(() => undefined);
@@ -73,15 +60,15 @@ export async function openSqlite(file: string, createTables: CreateTables): Prom
 }
 
 function open(file: string, createTables: CreateTables): Database.Database {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Created before SQLite opens it, since its -wal and -shm files inherit the mode.
   // IMPORTANT: never open and close an existing file. Closing it releases all locks of this process
   // on it (fcntl(2)), those of an open database included: another process would then delete the log
   // that this one writes to.
-  const found = statSync(file, { throwIfNoEntry: false });
+  const found = fs.statSync(file, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw Object.assign(new Error(`${file} is a folder`), IS_FOLDER);
-  if (found) accessSync(file, constants.W_OK);
-  else closeSync(openSync(file, 'a', 0o600));
+  if (found) fs.accessSync(file, fs.constants.W_OK);
+  else fs.closeSync(fs.openSync(file, 'a', 0o600));
   const db = new Database(file);
   try {
     db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -116,7 +103,7 @@ async function retry<T>(file: string, run: () => T): Promise<T> {
     try {
       return run();
     } catch (error) {
-      const isLocked = codeOf(error).startsWith('SQLITE_BUSY');
+      const isLocked = hasCode(error, SQLITE_BUSY);
       if (!isLocked || performance.now() > deadline) throw storeError(file, error);
     }
     await delay(5 + Math.random() * 20);
@@ -128,44 +115,37 @@ const firstRow: Run<unknown[] | undefined> = (statement, values) =>
 
 const IS_FOLDER = { code: 'EISDIR' };
 
-/** Primary result codes (https://sqlite.org/rescode.html). */
-const PRIMARY_CODES: Record<number, string> = {
-  1: 'SQLITE_ERROR',
-  5: 'SQLITE_BUSY',
-  8: 'SQLITE_READONLY',
-  10: 'SQLITE_IOERR',
-  11: 'SQLITE_CORRUPT',
-  13: 'SQLITE_FULL',
-  14: 'SQLITE_CANTOPEN',
-  26: 'SQLITE_NOTADB',
-};
+// https://sqlite.org/rescode.html: the lower eight bits of an extended result code are the primary one.
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_CANTOPEN = 14;
 
-/** The name of a libsql or file system error; that of its primary code if libsql names none. */
-function codeOf(error: unknown): string {
-  const { code = '', rawCode } = Object(error) as { code?: string; rawCode?: number };
-  const isNamed = /^SQLITE_[A-Z]|^E[A-Z]/.test(code);
-  return isNamed || rawCode === undefined ? code : (PRIMARY_CODES[rawCode & 0xff] ?? code);
-}
+type Code = number | string;
 
-type Reason = [start: RegExp, code: StoreErrorCode, reason: string];
-
-const UNKNOWN: Reason = [/^/, 'store_failed', 'failed'];
-const REASONS: Reason[] = [
-  [/^SQLITE_BUSY/, 'store_unreachable', 'is locked by another process'],
-  [/^SQLITE_CANTOPEN/, 'store_unreachable', 'cannot be opened'],
-  [/^SQLITE_ERROR/, 'store_damaged', 'was written by another version'],
-  [/^SQLITE_NOTADB/, 'store_damaged', 'is not a database'],
-  [/^SQLITE_CORRUPT/, 'store_damaged', 'is damaged'],
-  [/^(SQLITE_FULL|ENOSPC)/, 'store_full', 'has no room to grow'],
-  [/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk is failing'],
-  [/^SQLITE_IOERR/, 'store_failed', 'cannot be read or written: the disk is failing'],
-  [/^(SQLITE_READONLY|EACCES|EPERM|EROFS)/, 'store_readonly', 'cannot be written'],
-  [/^EISDIR/, 'store_unreachable', 'is a folder'],
-  [/^(EEXIST|ENOTDIR)/, 'store_unreachable', 'has a file where its folder should be'],
+/** The first row that has the extended, the primary, or the file system's code of an error. */
+const REASONS: [codes: Code[], code: StoreErrorCode, reason: string][] = [
+  [[SQLITE_BUSY], 'store_unreachable', 'is locked by another process'],
+  [[SQLITE_CANTOPEN], 'store_unreachable', 'cannot be opened'],
+  [[1], 'store_damaged', 'was written by another version'],
+  [[26], 'store_damaged', 'is not a database'],
+  [[11], 'store_damaged', 'is damaged'],
+  [[13, 'ENOSPC'], 'store_full', 'has no room to grow'],
+  // SQLITE_IOERR_WRITE, and all other input and output errors.
+  [[778], 'store_full', 'has no room to grow, or the disk is failing'],
+  [[10], 'store_failed', 'cannot be read or written: the disk is failing'],
+  [[SQLITE_READONLY, 'EACCES', 'EPERM', 'EROFS'], 'store_readonly', 'cannot be written'],
+  [['EISDIR'], 'store_unreachable', 'is a folder'],
+  [['EEXIST', 'ENOTDIR'], 'store_unreachable', 'has a file where its folder should be'],
 ];
 
+function hasCode(error: unknown, ...codes: Code[]): boolean {
+  const { code = '', rawCode = 0 } = Object(error) as { code?: string; rawCode?: number };
+  return [rawCode, rawCode & 0xff, code].some((of) => codes.includes(of));
+}
+
 function storeError(file: string, cause: unknown): StoreError {
-  const [, code, reason] = REASONS.find(([start]) => start.test(codeOf(cause))) ?? UNKNOWN;
+  const [, code = 'store_failed', reason = 'failed'] =
+    REASONS.find(([codes]) => hasCode(cause, ...codes)) ?? [];
   const advice =
     code === 'store_damaged' ? '; move it aside to start afresh (all users sign in again)' : '';
   const other = fileInTheWay(file, cause);
@@ -177,15 +157,15 @@ function storeError(file: string, cause: unknown): StoreError {
 function fileInTheWay(file: string, cause: unknown): string | undefined {
   const { path } = Object(cause) as { path?: string };
   if (path !== undefined && path !== file) return path;
-  if (path === file) return existsSync(file) ? undefined : dirname(file);
-  if (!/^SQLITE_(CANTOPEN|READONLY)/.test(codeOf(cause))) return undefined;
-  const logs = [`${file}-wal`, `${file}-shm`].filter((log) => existsSync(log));
+  if (path === file) return fs.existsSync(file) ? undefined : dirname(file);
+  if (!hasCode(cause, SQLITE_CANTOPEN, SQLITE_READONLY)) return undefined;
+  const logs = [`${file}-wal`, `${file}-shm`].filter((log) => fs.existsSync(log));
   return [...logs, dirname(file)].find((place) => !isWritable(place));
 }
 
 function isWritable(path: string): boolean {
   try {
-    accessSync(path, constants.R_OK | constants.W_OK);
+    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK);
     return true;
   } catch {
     return false;

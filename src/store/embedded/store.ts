@@ -2,8 +2,9 @@
 // processes may share it, and it needs no server. Each call is one statement; no transaction spans
 // several calls.
 import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
+import { columnsOf } from '../columns.ts';
 import { createProbe } from '../probe.ts';
-import type { Store } from '../types.ts';
+import type { Indexes, Leases, Reads, Store, Writes } from '../types.ts';
 import { startPruning } from './pruning.ts';
 import { migrate } from './schema.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
@@ -22,14 +23,10 @@ const PRUNE_EVERY_MS = 60_000;
 export async function openEmbeddedStore({ file }: { file: string }): Promise<Store> {
   const sqlite = await openSqlite(file, migrate);
   const methods = { ...reads(sqlite), ...writes(sqlite), ...indexes(sqlite), ...leases(sqlite) };
-  const probe = createProbe(methods);
   const stopPruning = startPruning(sqlite, MAX_SESSIONS, PRUNE_EVERY_MS);
   return {
     ...methods,
-    async ping() {
-      await methods.ping();
-      await probe();
-    },
+    ping: createProbe(methods),
     async close() {
       await stopPruning();
       await sqlite.close();
@@ -37,14 +34,13 @@ export async function openEmbeddedStore({ file }: { file: string }): Promise<Sto
   };
 }
 
-function reads(sqlite: Sqlite): Pick<Store, 'read' | 'readTokens' | 'ping'> {
+function reads(sqlite: Sqlite): Reads {
   const read = sqlite.rowTogether(
     'SELECT data, facts, version, last_seen_at FROM sessions WHERE key = ? AND expires_at > ?',
   );
   const readTokens = sqlite.row(
     'SELECT facts, tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
   );
-  const ping = sqlite.row('SELECT 1 FROM sessions LIMIT 1');
   return {
     async read(key) {
       const [data, facts, version, lastSeenAt] = (await read(key, Date.now())) ?? [];
@@ -57,13 +53,10 @@ function reads(sqlite: Sqlite): Pick<Store, 'read' | 'readTokens' | 'ping'> {
       const exists = Buffer.isBuffer(facts) && Buffer.isBuffer(tokens);
       return exists ? { facts, tokens, version: Number(version) } : undefined;
     },
-    ping: async () => void (await ping()),
   };
 }
 
-function writes(
-  sqlite: Sqlite,
-): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
+function writes(sqlite: Sqlite): Writes {
   const insert = sqlite.write(
     `INSERT OR REPLACE INTO sessions (key, data, started_at, last_seen_at, expires_at, ends_at, version,
        person, organization, issuer_session, facts, tokens, label)
@@ -84,13 +77,10 @@ function writes(
   // Deletes an expired row too: a `touch` under way could otherwise revive it.
   const remove = sqlite.rows('DELETE FROM sessions WHERE key = ? RETURNING expires_at');
   return {
-    async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
-      const { keys, facts = null, tokens = null, label = null } = signIn ?? {};
-      const { person = null, organization = null, issuerSession = null } = keys ?? {};
-      const times = [startedAt, startedAt, Math.min(expiresAt, endsAt), endsAt];
-      const signedIn = [signIn ? 1 : 0, person, organization, issuerSession, facts, tokens, label];
-      await insert(key, data, ...times, ...signedIn);
-      if (person !== null) await endOldest(person, MOST_SESSIONS_PER_PERSON);
+    async insert(key, session) {
+      await insert(key, ...columnsOf(session));
+      const { signIn } = session;
+      if (signIn) await endOldest(signIn.keys.person, MOST_SESSIONS_PER_PERSON);
     },
     update: async (key, data, lastSeenAt, expiresAt) =>
       (await update(data, lastSeenAt, expiresAt, key, Date.now())) === 1,
@@ -106,7 +96,7 @@ function writes(
   };
 }
 
-function indexes(sqlite: Sqlite): Pick<Store, 'sessionsOf' | 'keysBy'> {
+function indexes(sqlite: Sqlite): Indexes {
   const findBy = (column: string) =>
     sqlite.rows(
       `SELECT key, started_at, last_seen_at, label FROM sessions
@@ -132,7 +122,7 @@ function indexes(sqlite: Sqlite): Pick<Store, 'sessionsOf' | 'keysBy'> {
   };
 }
 
-function leases(sqlite: Sqlite): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
+function leases(sqlite: Sqlite): Leases {
   const acquire = sqlite.write(
     `INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT (name)
      DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at

@@ -1,6 +1,7 @@
 // The connections to PostgreSQL. They are made again as needed; while it is down, every command fails
 // at once.
 import { Client, DatabaseError, Pool, type QueryResult, type QueryResultRow } from 'pg';
+import { within } from '../deadline.ts';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
 import type { StoreEventListener } from '../types.ts';
 import { CREATE_TABLE, IS_READ_ONLY } from './sql.ts';
@@ -59,7 +60,7 @@ export async function connectPostgres(
 
   async function checkNow(): Promise<void> {
     try {
-      const isReadOnly = await within(CONNECT_TIMEOUT_MS, async () => {
+      const isReadOnly = await inTime(CONNECT_TIMEOUT_MS, async () => {
         if (!isReachable) await pool.query(CREATE_TABLE);
         const { rows } = await pool.query<{ is_read_only: boolean }>(IS_READ_ONLY);
         return rows[0]?.is_read_only;
@@ -90,7 +91,7 @@ export async function connectPostgres(
     async query<Row extends QueryResultRow>(name: string, text: string, values: Value[]) {
       if (failure) throw failure;
       try {
-        return await within(COMMAND_TIMEOUT_MS, () => pool.query<Row>({ name, text, values }));
+        return await inTime(COMMAND_TIMEOUT_MS, () => pool.query<Row>({ name, text, values }));
       } catch (cause) {
         const error = toStoreError(cause);
         // Until the check is over, further commands would wait for as long as this one.
@@ -145,16 +146,11 @@ function openPool(connectionString: string, onError: () => void): Pool {
   return pool.on('error', onError);
 }
 
-/** Runs `command` and waits at most `ms` milliseconds, for a connection as well as for the reply. */
-const within = <T>(ms: number, command: () => Promise<T>): Promise<T> =>
-  new Promise((resolve, reject) => {
+/** Waits at most `ms` milliseconds, for a connection as well as for the reply. */
+const inTime = <T>(ms: number, command: () => Promise<T>): Promise<T> =>
+  within(ms, command, () => {
     const message = `PostgreSQL did not respond within ${ms} ms`;
-    const giveUp = () => reject(new StoreError('store_unreachable', message));
-    // If this process was busy, the reply may have arrived: setImmediate lets it be read first.
-    const timer = setTimeout(() => setImmediate(giveUp), ms);
-    command()
-      .finally(() => clearTimeout(timer))
-      .then(resolve, reject);
+    return new StoreError('store_unreachable', message);
   });
 
 function toStoreError(cause: unknown): StoreError {

@@ -1,7 +1,8 @@
 // Sessions in PostgreSQL, for several machines. Each call is one statement on one table (sql.ts).
 import { MOST_SESSIONS_PER_PERSON } from '../../auth/session/records.ts';
+import { columnsOf } from '../columns.ts';
 import { createProbe } from '../probe.ts';
-import type { Store } from '../types.ts';
+import type { Indexes, Leases, Reads, Store, Writes } from '../types.ts';
 import type { Postgres, Value } from './client.ts';
 import { startPruning } from './pruning.ts';
 import { STATEMENTS } from './sql.ts';
@@ -55,7 +56,7 @@ export function postgresStore(postgres: Postgres): Store {
   };
 }
 
-function reads(run: Run): Pick<Store, 'read' | 'readTokens'> {
+function reads(run: Run): Reads {
   return {
     async read(key) {
       const { row } = await run('read', key, Date.now());
@@ -71,15 +72,12 @@ function reads(run: Run): Pick<Store, 'read' | 'readTokens'> {
   };
 }
 
-function writes(run: Run): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
+function writes(run: Run): Writes {
   return {
-    async insert(key, { data, signIn, startedAt, expiresAt, endsAt }) {
-      const { keys, facts = null, tokens = null, label = null } = signIn ?? {};
-      const { person = null, organization = null, issuerSession = null } = keys ?? {};
-      const times = [startedAt, startedAt, Math.min(expiresAt, endsAt), endsAt];
-      const signedIn = [signIn ? 1 : 0, person, organization, issuerSession, facts, tokens, label];
-      await run('insert', key, data, ...times, ...signedIn);
-      if (person !== null) await run('end_oldest', person, MOST_SESSIONS_PER_PERSON);
+    async insert(key, session) {
+      await run('insert', key, ...columnsOf(session));
+      const { signIn } = session;
+      if (signIn) await run('end_oldest', signIn.keys.person, MOST_SESSIONS_PER_PERSON);
     },
     update: async (key, data, lastSeenAt, expiresAt) =>
       (await run('update', key, Date.now(), lastSeenAt, data, expiresAt)).isApplied,
@@ -96,7 +94,7 @@ function writes(run: Run): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceT
   };
 }
 
-function indexes(run: Run): Pick<Store, 'sessionsOf' | 'keysBy'> {
+function indexes(run: Run): Indexes {
   const by = {
     person: 'by_person',
     organization: 'by_organization',
@@ -120,7 +118,7 @@ function indexes(run: Run): Pick<Store, 'sessionsOf' | 'keysBy'> {
 // A lease is a row of the same table; no key of a session, which is a hash, has a colon.
 const leaseKey = (name: string) => `lease:${name}`;
 
-function leases(run: Run): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
+function leases(run: Run): Leases {
   return {
     acquireLease: async (name, owner, ms) =>
       (await run('acquire_lease', leaseKey(name), owner, ms)).isApplied,

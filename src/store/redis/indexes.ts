@@ -2,7 +2,7 @@
 // session keys scored by `endsAt`. An index may be in another Cluster slot than its sessions, so no
 // transaction covers both: it may list a session that does not exist, but it never misses one.
 import { MOST_SESSIONS_PER_PERSON, type IndexKeys } from '../../auth/session/records.ts';
-import type { Store } from '../types.ts';
+import type { Indexes } from '../types.ts';
 import type { Commands } from './commands.ts';
 import { readMetadata } from './metadata.ts';
 import * as scripts from './scripts.ts';
@@ -69,7 +69,7 @@ async function removeFromIndex(
 }
 
 /** Finds sessions, and removes index entries whose session no longer exists. */
-export function redisIndexes(commands: Commands): Pick<Store, 'sessionsOf' | 'keysBy'> {
+export function redisIndexes(commands: Commands): Indexes {
   const { send, read } = commands;
 
   /** The sessions that this index lists and that still have this index key. */

@@ -1,7 +1,7 @@
 // Sends commands to the servers that hold the keys, over a client of node-redis. A link does not
 // repair itself: connection.ts opens another one.
 import { ErrorReply, type createClient, type createCluster, type createSentinel } from 'redis';
-import { createDeadline } from './deadline.ts';
+import { within } from '../deadline.ts';
 
 export type Client = ReturnType<typeof createClient>;
 export type Cluster = ReturnType<typeof createCluster>;
@@ -24,6 +24,27 @@ export interface RedisLink {
 
 const COMMAND_TIMEOUT_MS = 1_000;
 
+/**
+ * Returns a function that runs a command and waits for its reply. `isInOrder` is for one connection,
+ * where replies come in order: after a timeout, commands fail at once until the late reply arrives.
+ */
+function createDeadline(isInOrder: boolean) {
+  let isSilent = false;
+  return async <T>(command: () => Promise<T>): Promise<T> => {
+    if (isSilent) throw new Error('Redis does not respond');
+    let hasReplied = false;
+    const run = () =>
+      command().finally(() => {
+        hasReplied = true;
+        isSilent = false;
+      });
+    return within(COMMAND_TIMEOUT_MS, run, () => {
+      isSilent = isInOrder && !hasReplied;
+      return new Error(`Redis did not respond within ${COMMAND_TIMEOUT_MS} ms`);
+    });
+  };
+}
+
 // Their types have an index signature each, so `in` alone does not tell them apart.
 const isLink = (redis: RedisLink | RedisClient): redis is RedisLink => 'send' in redis;
 const isCluster = (client: RedisClient): client is Cluster => 'nodeByAddress' in client;
@@ -36,10 +57,10 @@ export function linkTo(redis: RedisLink | RedisClient): RedisLink {
 }
 
 function linkToServer(client: Client | Sentinel): RedisLink {
-  const within = createDeadline(COMMAND_TIMEOUT_MS, true);
+  const inTime = createDeadline(true);
   // IMPORTANT: no `withTypeMapping` here: that of a Sentinel client changes every other command too.
   const send = <T>(args: (string | Buffer)[], typeMapping = {}) =>
-    within(() =>
+    inTime(() =>
       isSentinel(client)
         ? client.sendCommand<T>(false, args, { typeMapping })
         : client.sendCommand<T>(args, { typeMapping }),
@@ -56,14 +77,14 @@ const isWhole = (state: string) =>
   /^cluster_state:ok\r$/m.test(state) && /^cluster_slots_assigned:16384\r$/m.test(state);
 
 function linkToCluster(cluster: Cluster): RedisLink {
-  const within = createDeadline(COMMAND_TIMEOUT_MS, false);
+  const inTime = createDeadline(false);
   const stateOf = async (primary: Cluster['masters'][number]) =>
     (await cluster.nodeClient(primary)).sendCommand<string>(['CLUSTER', 'INFO']);
   return {
     send: (key, args, typeMapping = {}) =>
-      within(() => cluster.sendCommand(key, false, args, { typeMapping })),
+      inTime(() => cluster.sendCommand(key, false, args, { typeMapping })),
     async ping() {
-      const states = await within(() => Promise.all(cluster.masters.map(stateOf)));
+      const states = await inTime(() => Promise.all(cluster.masters.map(stateOf)));
       if (states.length > 0 && states.every(isWhole)) return;
       throw new ErrorReply('CLUSTERDOWN a hash slot is not served');
     },

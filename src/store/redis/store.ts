@@ -1,7 +1,7 @@
 // Sessions in Redis, for several machines. Each session is one hash, read in one round trip; sorted
 // sets index the sessions (indexes.ts). Redis itself deletes expired keys.
 import { createProbe } from '../probe.ts';
-import type { Store } from '../types.ts';
+import type { Leases, Reads, Store, Writes } from '../types.ts';
 import { createCommands, type Commands } from './commands.ts';
 import { endOldest, endSession, nameInIndexes, redisIndexes } from './indexes.ts';
 import { linkTo, type RedisClient, type RedisLink } from './link.ts';
@@ -33,7 +33,7 @@ export function redisStore(redis: RedisLink | RedisClient): Store {
 }
 
 // The facts are stored in the field `grant`, as version 0.1.0 called them.
-function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
+function reads({ read }: Commands): Reads {
   return {
     async read(key) {
       const row = await read(key, 'data', 'grant');
@@ -51,9 +51,7 @@ function reads({ read }: Commands): Pick<Store, 'read' | 'readTokens'> {
   };
 }
 
-function writes(
-  commands: Commands,
-): Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'> {
+function writes(commands: Commands): Writes {
   const { read, run, applied } = commands;
   return {
     async insert(key, { data, signIn, startedAt, endsAt, ...session }) {
@@ -84,10 +82,7 @@ function writes(
   };
 }
 
-function leases({
-  run,
-  applied,
-}: Commands): Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'> {
+function leases({ run, applied }: Commands): Leases {
   return {
     acquireLease: (name, owner, ms) => applied(scripts.ACQUIRE_LEASE, 'lease', name, owner, ms),
     renewLease: (name, owner, ms) => applied(scripts.RENEW_LEASE, 'lease', name, owner, ms),

@@ -3,7 +3,7 @@
 // of createCluster keeps to a primary that is dead until it is connected anew.
 import { createClient, createCluster } from 'redis';
 import type { RedisAddress, RedisHost, RedisLogin } from './address.ts';
-import { closeQuietly, linkTo, type Client, type Cluster, type RedisLink } from './link.ts';
+import { closeQuietly, linkTo, type Client, type Cluster, type RedisLink } from '../redis/link.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A server that vanished without closing the connection; a ping each second has a reply. */

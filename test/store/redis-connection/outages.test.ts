@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
 import { openStore, StoreError, type StoreEvent } from '../../../src/store/index.ts';
-import { connectRedis } from '../../../src/store/redis/connection.ts';
+import { connectRedis } from '../../../src/store/redis-connection/connection.ts';
 import { redisStore } from '../../../src/store/redis/store.ts';
 import { codeOf, run } from '../../support/store/jobs.ts';
 import { startRedis } from '../../support/store/redis.ts';

@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import type { StoreEvent, StoreEventListener } from '../types.ts';
 import { parseRedisUrl } from './address.ts';
-import { codeOf, isNoDatabase, leadsElsewhere } from './failures.ts';
-import type { RedisLink } from './link.ts';
+import { codeOf } from '../redis/failures.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { isNoDatabase, leadsElsewhere } from './failures.ts';
 import { openLink } from './open-link.ts';
 
 const FIRST_CONNECT_MS = 2_000;

@@ -1,6 +1,6 @@
 // REDIS_URL: one server, Sentinels, or a cluster.
 import { describe, expect, test } from 'vitest';
-import { parseRedisUrl } from '../../../src/store/redis/address.ts';
+import { parseRedisUrl } from '../../../src/store/redis-connection/address.ts';
 
 describe('a Redis URL', () => {
   test.each([
