@@ -152,11 +152,10 @@ const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
  * @throws SignInError `issuer_unreachable`, `issuer_timeout` or `issuer_mismatch`
  */
 export async function discover(
-  { issuer, clientId, clientSecret, fetch: send }: ClientOptions,
+  { issuer, clientId, clientSecret: client_secret, fetch: send }: ClientOptions,
   noteClockSkew: (seconds: number) => void = () => undefined,
 ): Promise<Discovered> {
   const fetch = boundedFetch(send, noteClockSkew);
-  const client_secret = clientSecret;
   const metadata = {
     // OpenID Connect Core §3.1.3.7 number 7: we choose the algorithm, not the token.
     id_token_signed_response_alg: 'RS256',

@@ -28,8 +28,7 @@ function withoutBodies(error: unknown): unknown {
 
 function codeOf(cause: unknown): SignInErrorCode {
   if (cause instanceof client.AuthorizationResponseError) return redirectErrorCode(cause.error);
-  if (cause instanceof client.WWWAuthenticateChallengeError)
-    return codeOfStatus(cause.status, undefined);
+  if (cause instanceof client.WWWAuthenticateChallengeError) return codeOfStatus(cause.status);
   if (cause instanceof client.ResponseBodyError) return codeOfStatus(cause.status, cause.error);
   if (cause instanceof client.ClientError) return clientErrorCode(cause);
   // fetch reports a refused connection, failed lookup or cut response as a TypeError with a cause.
@@ -46,7 +45,7 @@ function redirectErrorCode(error: string): SignInErrorCode {
 }
 
 /** RFC 6749 §5.2: errors of the token endpoint. 408, 429 and 5xx say nothing about the grant. */
-function codeOfStatus(status: number, error: string | undefined): SignInErrorCode {
+function codeOfStatus(status: number, error?: string): SignInErrorCode {
   if (status >= 500 || status === 429 || status === 408) return 'issuer_unreachable';
   if (error === 'invalid_grant') return 'code_refused';
   if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
@@ -69,7 +68,7 @@ function clientErrorCode(error: client.ClientError): SignInErrorCode {
   const { code, cause } = error;
   if (code === undefined) return codeOf(cause);
   // The status says more than the error: a proxy responds 408 or 429 with plain text.
-  if (cause instanceof Response) return codeOfStatus(cause.status, undefined);
+  if (cause instanceof Response) return codeOfStatus(cause.status);
   const isAmbiguous = code === 'OAUTH_UNSUPPORTED_OPERATION' || code === 'OAUTH_INVALID_RESPONSE';
   return isAmbiguous ? invalidResponseCode(error) : (CLIENT_CODES[code] ?? 'response_invalid');
 }
@@ -88,10 +87,7 @@ function invalidResponseCode(error: client.ClientError): SignInErrorCode {
 /** Whether there was no response: a refused or broken connection, a failed lookup, a timeout. */
 export function isConnectionFailure(cause: unknown): boolean {
   if (cause instanceof TypeError) return cause.cause !== undefined;
-  const { code } = (cause ?? {}) as { code?: unknown };
-  return (
-    cause instanceof client.ClientError && (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT')
-  );
+  return cause instanceof client.ClientError && codeOf(cause) === 'issuer_timeout';
 }
 
 /**

@@ -2,19 +2,12 @@
 import type { ServerMetadata } from 'openid-client';
 
 /** The members of the metadata that are URLs we use (RFC 8414 §2). */
-const URLS = [
-  'authorization_endpoint',
-  'token_endpoint',
-  'jwks_uri',
-  'userinfo_endpoint',
-  'introspection_endpoint',
-  'revocation_endpoint',
-  'end_session_endpoint',
-] as const;
+const URLS =
+  /^(?:jwks_uri|(?:authorization|token|userinfo|introspection|revocation|end_session)_endpoint)$/;
 
 /** The first of them in this metadata that must not be used; undefined if there is none. */
 export const insecureMember = (metadata: Readonly<ServerMetadata>, issuer: URL) =>
-  URLS.find((name) => metadata[name] !== undefined && !isSecure(metadata[name], issuer));
+  Object.keys(metadata).find((name) => URLS.test(name) && !isSecure(metadata[name], issuer));
 
 /**
  * https, or http on loopback if the issuer is there too; else anyone on the network could swap the

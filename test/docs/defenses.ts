@@ -1311,12 +1311,12 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'a full disk by name',
       file: 'src/store/embedded/sqlite.ts',
-      find: "[/^(SQLITE_FULL|ENOSPC)/, 'store_full', 'has no room to grow'],",
+      find: "[[13, 'ENOSPC'], 'store_full', 'has no room to grow'],",
       replace: '',
       also: [
         {
           file: 'src/store/embedded/sqlite.ts',
-          find: "[/^SQLITE_IOERR_WRITE/, 'store_full', 'has no room to grow, or the disk is failing'],",
+          find: "[[778], 'store_full', 'has no room to grow, or the disk is failing'],",
           replace: '',
         },
       ],
@@ -1328,7 +1328,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'a damaged file by name, and kept',
       file: 'src/store/embedded/sqlite.ts',
-      find: "[/^SQLITE_NOTADB/, 'store_damaged', 'is not a database'],",
+      find: "[[26], 'store_damaged', 'is not a database'],",
       replace: '',
       test: {
         file: 'test/store/processes.test.ts',

@@ -80,9 +80,7 @@ export class SealedSessionStore extends session.Store {
   readonly index: SessionIndex;
   // Every request still reads its row, so an ended session is never served from this cache. It only
   // saves decrypting and parsing bytes that have not changed.
-  readonly #opened = new LRUCache<string, { row: Sealed; opened: OpenedRow }>({
-    max: MAX_CACHED,
-  });
+  readonly #opened = new LRUCache<string, { row: Sealed; opened: OpenedRow }>({ max: MAX_CACHED });
 
   constructor(
     records: SessionRecords,

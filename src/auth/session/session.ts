@@ -141,11 +141,10 @@ export async function beginSession(
   const request = await withNewSession(context, req, res);
   const signedIn = newSignedIn(context, user, claims);
   const newSignIn = { signedIn, tokens, facts, label };
-  const { session } = request;
-  Object.assign(session, hostData, { signedIn, [NEW_SIGN_IN]: newSignIn });
-  session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
+  Object.assign(request.session, hostData, { signedIn, [NEW_SIGN_IN]: newSignIn });
+  request.session.cookie.maxAge = Math.min(context.idleMs, context.maxMs);
   try {
-    await fromCallback((done) => session.save(done));
+    await fromCallback((done) => request.session.save(done));
   } catch (error) {
     // Without a session on its request, express-session sends no cookie.
     Object.assign(request, { session: undefined });
@@ -200,11 +199,9 @@ function newSignedIn(
 function hostDataFor({ store }: Context, req: Request, { issuer, sub }: User): object {
   const { stored } = req.authSession ?? {};
   const previous = stored?.signedIn?.user;
-  const isOtherUser = previous && (previous.issuer !== issuer || previous.sub !== sub);
-  if (isOtherUser) return {};
-  const data: object = hasOurSession(store, req)
-    ? req.session
-    : JSON.parse(stored?.hostData ?? '{}');
+  if (previous && (previous.issuer !== issuer || previous.sub !== sub)) return {};
+  const kept: object = JSON.parse(stored?.hostData ?? '{}');
+  const data = hasOurSession(store, req) ? req.session : kept;
   const ours = new Set(['cookie', 'signedIn']);
   return Object.fromEntries(Object.entries(data).filter(([name]) => !ours.has(name)));
 }

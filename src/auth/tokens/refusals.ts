@@ -15,14 +15,8 @@ export class GrantRefusal extends SignInError {
 }
 
 // RFC 6749 §5.2, RFC 8707 §2: wrong settings, which signing in again would not fix.
-const CONFIG_ERRORS = new Set([
-  'invalid_client',
-  'unauthorized_client',
-  'invalid_request',
-  'invalid_scope',
-  'invalid_target',
-  'unsupported_grant_type',
-]);
+const CONFIG_ERROR =
+  /^(?:invalid_(?:client|request|scope|target)|unauthorized_client|unsupported_grant_type)$/;
 // Request timeout, too early, too many requests: RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
 const TEMPORARY_STATUSES = new Set([408, 425, 429]);
 
@@ -42,12 +36,12 @@ export function toRefusal(status: number, body: unknown, cause: unknown): GrantR
   const error = oauthErrorOf(body);
   if (error === 'invalid_grant') return new GrantRefusal(true, cause);
   const isRefusal = status >= 400 && status < 500 && !TEMPORARY_STATUSES.has(status);
-  const isAboutGrant = isRefusal && error !== undefined && !CONFIG_ERRORS.has(error);
+  const isAboutGrant = isRefusal && error !== undefined && !CONFIG_ERROR.test(error);
   return isAboutGrant ? new GrantRefusal(false, cause) : undefined;
 }
 
 /** Whether the response says that this application is misconfigured: an alarm for the operator. */
-export const isConfigError = (body: unknown) => CONFIG_ERRORS.has(oauthErrorOf(body) ?? '');
+export const isConfigError = (body: unknown) => CONFIG_ERROR.test(oauthErrorOf(body) ?? '');
 
 /** A session ends after this many refusals, or this long after the first one. */
 const MAX_REFUSALS = 3;
