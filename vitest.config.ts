@@ -6,6 +6,9 @@ export default defineConfig({
     // Needs servers, container tools or root: vitest.operations.config.ts.
     exclude: ['test/operations/**'],
     globalSetup: ['test/support/machine/provision.ts', 'test/support/machine/compile.ts'],
+    // A process for each file would spend a third of the time on loading the same modules.
+    isolate: false,
+    setupFiles: ['test/support/machine/restore.ts'],
     // Ends what hangs. A test that measures a time states its own limit: on a busy machine everything
     // else may take this long.
     testTimeout: 90_000,

@@ -16,6 +16,8 @@ export default defineConfig({
       'test/support/machine/provision-operations.ts',
       'test/support/machine/compile.ts',
     ],
+    isolate: false,
+    setupFiles: ['test/support/machine/restore.ts'],
     testTimeout: 120_000,
     hookTimeout: 300_000,
     maxWorkers: 2,

@@ -6,8 +6,15 @@ import { parseRedisUrl } from '../store/redis-connection/address.ts';
 export const url = (message: string) =>
   z
     .string()
-    .refine((text) => URL.canParse(text), message)
-    .transform((text) => new URL(text))
+    .transform((text, context) => {
+      // Not URL.canParse: on Node 20 and 22, after some thousand calls, it refuses é and the like.
+      try {
+        return new URL(text);
+      } catch {
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      }
+    })
     .optional();
 
 export const isHttp = ({ protocol }: URL) => /^https?:$/.test(protocol);

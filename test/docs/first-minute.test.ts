@@ -58,7 +58,10 @@ test(
     await vi.waitUntil(() => output.includes('Open ') || npmStart?.exitCode !== null, 120_000);
     const [, url = ''] = /^Open (\S+)$/m.exec(output) ?? [];
     expect(url, output).toBe(opened.replace('3000', port));
-    await vi.waitUntil(async () => (await new Browser().fetch(`${url}/readyz`)).status === 200);
+    await vi.waitUntil(
+      async () => (await new Browser().fetch(`${url}/readyz`)).status === 200,
+      60_000,
+    );
 
     const names = who.split(/, | or /);
     expect(names.length).toBe(3);

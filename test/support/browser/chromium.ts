@@ -19,25 +19,45 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A page with its own cookies; `narrow` is a small phone, `dark` the user's color scheme. */
-export async function newPage(
-  browser: Browser,
-  options: { dark?: boolean; narrow?: boolean } = {},
-): Promise<Page> {
+/** `narrow` is a small phone, `dark` the user's color scheme. */
+export interface Look {
+  dark?: boolean;
+  narrow?: boolean;
+}
+
+const schemeOf = ({ dark = false }: Look) => (dark ? 'dark' : 'light');
+const viewportOf = ({ narrow = false }: Look) =>
+  narrow ? { width: 320, height: 640 } : { width: 1280, height: 800 };
+
+/** A page with its own cookies. */
+export async function newPage(browser: Browser, look: Look = {}): Promise<Page> {
   const context = await browser.newContext({
-    colorScheme: options.dark ? 'dark' : 'light',
-    viewport: options.narrow ? { width: 320, height: 640 } : { width: 1280, height: 800 },
+    colorScheme: schemeOf(look),
+    viewport: viewportOf(look),
   });
-  context.setDefaultTimeout(10_000);
+  // The limit of the test ends what hangs; on a busy machine a click alone may take ten seconds.
+  context.setDefaultTimeout(0);
   return context.newPage();
 }
+
+/** Shows the current page in another window, without loading it again. */
+export async function show(page: Page, look: Look): Promise<void> {
+  await page.setViewportSize(viewportOf(look));
+  await page.emulateMedia({ colorScheme: schemeOf(look) });
+}
+
+/** By how many pixels the current page is wider than its window. */
+export const overflow = (page: Page) =>
+  page.evaluate<number>(
+    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+  );
 
 /**
  * The axe violations of the current page, each as `rule: elements`. The debugger injects axe, so
  * that the page's CSP stays in force.
  */
 export async function axeViolations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe.source);
   // Only the violations leave the page: the other results are many times their size.
   const violations = await page.evaluate<AxeResults['violations']>(
     `axe.run({ preload: false, resultTypes: ['violations'] }).then(({ violations }) => violations)`,

@@ -53,6 +53,12 @@ export function passTime(ms: number): void {
   passed += ms;
 }
 
+/** Back to the machine's own time, for the next file of tests. */
+export function resetClock(): void {
+  offset = 0;
+  passed = 0;
+}
+
 const timeout = AbortSignal.timeout.bind(AbortSignal);
 
 /** Shortens every deadline to a twentieth, for tests in which no response will come. */
