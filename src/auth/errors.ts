@@ -26,6 +26,7 @@ const ERRORS = {
   on_sign_in_failed: [503, 'You signed in, but your account could not be set up here.'],
   organization_required: [403, 'This page needs an organization, and you signed in without one.'],
   other_person: [409, 'A different user has signed in since this page was opened.'],
+  permission_required: [403, 'This page needs a permission that you do not have.'],
   refresh_refused: [503, 'AuthKit refused to refresh the access token.'],
   response_invalid: [502, 'AuthKit sent an invalid response.'],
   sign_in_loop: [400, 'You signed in several times, but none of the sessions lasted.'],

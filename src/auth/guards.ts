@@ -1,7 +1,7 @@
 // Route guards: the user is signed in, has a fresh access token, has an organization, has an active
 // grant. A grant is what the user allowed this app at AuthKit: it begins with a sign-in, its refresh
 // token stands for it, and AuthKit can end it. Guards trust only what `auth.session` has read.
-import type { Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
@@ -15,7 +15,7 @@ import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
 import { isExpired } from './tokens/token-set.ts';
 
-const MAX_STALE_ORGANIZATION_MS = 300_000;
+const MAX_STALE_AUTHORITY_MS = 300_000;
 
 /**
  * Returns the signed-in session, with its token set refreshed if due and AuthKit can be reached. If
@@ -78,11 +78,32 @@ const freshTokenUnavailable = ({ refreshFailed: cause }: SignedInSession) =>
  */
 export function requireOrganization(context: Context): RequestHandler {
   return (req, res, next) => {
-    const { user, facts } = currentSession(req);
-    if (user.orgId === undefined) throw new SignInError('organization_required');
-    if (Date.now() <= facts.expiresAt + MAX_STALE_ORGANIZATION_MS) return next();
-    if (!facts.renewable) return askToSignIn(context, req, res);
-    throw freshTokenUnavailable(currentSession(req));
+    if (currentSession(req).user.orgId === undefined)
+      throw new SignInError('organization_required');
+    return letThroughIfRecent(context, req, res, next);
+  };
+}
+
+function letThroughIfRecent(context: Context, req: Request, res: Response, next: NextFunction) {
+  const { facts } = currentSession(req);
+  if (Date.now() <= facts.expiresAt + MAX_STALE_AUTHORITY_MS) return next();
+  if (!facts.renewable) return askToSignIn(context, req, res);
+  throw freshTokenUnavailable(currentSession(req));
+}
+
+/**
+ * Mount after requireLogin: requires a permission, which AuthKit lists among the scopes of the access
+ * token or, by a JWT template, in its `permissions`. Each refresh brings the current ones, so it must
+ * have expired at most five minutes ago, as for requireOrganization.
+ * @throws SignInError `permission_required`; `fresh_token_unavailable` while AuthKit cannot
+ * refresh it
+ */
+export function requirePermission(context: Context, permission: string): RequestHandler {
+  return (req, res, next) => {
+    const { facts } = currentSession(req);
+    if (![...facts.scope, ...(facts.permissions ?? [])].includes(permission))
+      throw new SignInError('permission_required');
+    return letThroughIfRecent(context, req, res, next);
   };
 }
 
@@ -109,7 +130,9 @@ export function requireActiveSession(context: Context, cacheSeconds: number): Re
     const isExpiredForGood = current && !current.facts.renewable && isExpired(current.facts);
     if (!stored || !current || isExpiredForGood) return askToSignIn(context, req, res);
     const { user } = current;
-    if (!(await active.fetch(stored.key, { context: { stored, user } }))) {
+    // News about the user ends what was cached.
+    const cacheKey = `${stored.key} ${stored.recheckAt}`;
+    if (!(await active.fetch(cacheKey, { context: { stored, user } }))) {
       await endSession(context, req, res);
       context.onEvent({ event: 'session_ended', sub: user.sub, reason: 'grant_ended' });
       return askToSignIn(context, req, res);

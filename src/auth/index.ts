@@ -21,6 +21,7 @@ import { SignInError } from './errors.ts';
 import * as guards from './guards.ts';
 import { hostSession } from './session/host-session.ts';
 import { readSession, sessionOf } from './session/session.ts';
+import { endSessions, recheckSessions } from './session/elsewhere.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
 import { signOut, signOutRoutes } from './sign-out.ts';
@@ -33,6 +34,7 @@ export { isLoopbackHttp } from './secure-urls.ts';
 export { isNavigation, isDeclaredNonNavigation, isPrefetch } from './fetch-metadata.ts';
 export type { SignedInSession } from './request.ts';
 export { personIn, rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
+export type { SessionMatch } from './session/elsewhere.ts';
 export type { OwnSession } from './session/list.ts';
 export type { SessionRecords } from './session/records.ts';
 export { createSealer } from './session/seal.ts';
@@ -80,6 +82,11 @@ export function createAuth(options: AuthOptions) {
      */
     requireOrganization: guards.requireOrganization(context),
     /**
+     * Mount after requireLogin: requires a permission of the access token, such as `posts:moderate`.
+     * @throws SignInError `permission_required`; `fresh_token_unavailable` as requireOrganization
+     */
+    requirePermission: (permission: string) => guards.requirePermission(context, permission),
+    /**
      * Mount after requireLogin: asks AuthKit whether the grant is active, and reuses a positive
      * response for `cacheSeconds`; 0 asks for each request.
      */
@@ -89,6 +96,10 @@ export function createAuth(options: AuthOptions) {
     signOut: signOut(context),
     /** Like `signOut`, and ends all other sessions of the user, at once on every instance. */
     signOutEverywhere: signOut(context, true),
+    /** Ends sessions on news from AuthKit, at once on every instance. */
+    endSessions: endSessions(context),
+    /** On news from AuthKit: has sessions ask AuthKit at their next request. */
+    recheckSessions: recheckSessions(context),
     /** The signed-in user's sessions. */
     sessions: ownSessions(context),
     /**
@@ -105,6 +116,8 @@ export function createAuth(options: AuthOptions) {
     advertisesRevocation: () => issuer.advertises('revocation_endpoint'),
     /** Whether a sign-out also asks AuthKit to end its session; false until it was reached once. */
     advertisesEndSession: () => issuer.advertises('end_session_endpoint'),
+    /** Whether AuthKit sends logout tokens; false until it was reached once. */
+    advertisesBackchannelLogout: () => issuer.advertises('backchannel_logout_supported'),
     /** For a readiness check. Never rejects. */
     state: () => issuer.state(),
     /** Stops discovery. Resolves once no refresh is in progress; close the store after that. */

@@ -73,9 +73,11 @@ export class Issuer {
     throw this.#failure ?? new SignInError('issuer_unreachable');
   }
 
-  /** Whether its metadata lists this endpoint (RFC 8414 §2); false until it was reached once. */
-  advertises(endpoint: 'revocation_endpoint' | 'end_session_endpoint'): boolean {
-    return this.discovered?.config.serverMetadata()[endpoint] !== undefined;
+  /** Whether its metadata offers this (RFC 8414 §2); false until it was reached once. */
+  advertises(
+    name: 'revocation_endpoint' | 'end_session_endpoint' | 'backchannel_logout_supported',
+  ): boolean {
+    return Boolean(this.discovered?.config.serverMetadata()[name]);
   }
 
   /** Asks the issuer again if its last response is older than a few seconds. Never rejects. */

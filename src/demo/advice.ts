@@ -37,6 +37,8 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
   other_person:
     'Nothing was changed. Go back, reload the page, and check who is signed in before you press the button.',
   organization_required: 'Choose an organization, or ask to be invited to one.',
+  permission_required:
+    'Ask the administrator of your organization. For the developer: request the permission in OAUTH_SCOPE, or add permissions to the JWT template.',
   refresh_refused:
     'Sign in again. If the error persists, ask the administrator of your organization.',
   response_invalid:

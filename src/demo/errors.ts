@@ -138,6 +138,7 @@ function signInErrorPage(error: SignInError, req: Request): ErrorPage {
     case 'organization_required':
       return { ...base, action: { ...again, label: 'Choose an organization' } };
     case 'introspection_unavailable':
+    case 'permission_required':
     case 'cross_site_request':
     case 'other_person':
       return { ...base, action: HOME };

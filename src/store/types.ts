@@ -8,7 +8,10 @@ export interface Store extends SessionRecords {
 }
 
 export type Reads = Pick<Store, 'read' | 'readTokens'>;
-export type Writes = Pick<Store, 'insert' | 'update' | 'touch' | 'replaceTokens' | 'remove'>;
+export type Writes = Pick<
+  Store,
+  'insert' | 'update' | 'touch' | 'replaceTokens' | 'recheck' | 'remove'
+>;
 export type Indexes = Pick<Store, 'sessionsOf' | 'keysBy'>;
 export type Leases = Pick<Store, 'acquireLease' | 'renewLease' | 'releaseLease'>;
 

@@ -156,6 +156,16 @@ describe('the PostgreSQL store in an outage', () => {
     expect(await store.read('a')).toBeDefined();
   });
 
+  test('adds what the table of an earlier version lacks, by several instances at once', async () => {
+    const { store } = await connect(postgres.url);
+    await store.insert('a', session('ada'));
+    await postgres.sql('ALTER TABLE authkit_sessions DROP COLUMN recheck_at');
+    const opened = await Promise.all([1, 2, 3, 4].map(() => connect(postgres.url)));
+    expect(await opened[0]?.store.read('a')).toMatchObject({ data: bytes('data 1'), recheckAt: 0 });
+    await opened[1]?.store.recheck('a', 5);
+    expect(await opened[2]?.store.read('a')).toMatchObject({ recheckAt: 5 });
+  });
+
   test('creates its table again if somebody drops it and restarts the server', async () => {
     const { store } = await connect(postgres.url);
     await postgres.sql('DROP TABLE authkit_sessions');

@@ -93,10 +93,16 @@ describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
 
     test('returns its sessions unchanged', async () => {
       const row = { data: bytes('data 1'), facts: bytes('grant 1'), version: 1 };
-      expect(await store.read('a')).toEqual({ ...row, lastSeenAt: now - 2 });
+      expect(await store.read('a')).toEqual({ ...row, lastSeenAt: now - 2, recheckAt: 0 });
       const tokens = { facts: bytes('grant 1'), tokens: bytes('tokens 1'), version: 1 };
       expect(await store.readTokens('a')).toEqual(tokens);
-      const basket = { data: bytes('basket'), facts: undefined, version: 0, lastSeenAt: now };
+      const basket = {
+        data: bytes('basket'),
+        facts: undefined,
+        version: 0,
+        lastSeenAt: now,
+        recheckAt: 0,
+      };
       expect(await store.read('visitor')).toEqual(basket);
       expect(await store.readTokens('visitor')).toBeUndefined();
     });
@@ -254,6 +260,23 @@ describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
       issuer.exchanges.length = 0;
       await app.close();
     }
+  });
+});
+
+describe('a session file of the previous version', () => {
+  test('keeps its sessions, which nothing is known about that needs a check', async () => {
+    const file = newFile();
+    const { store: before } = await openStore({ file });
+    await before.insert('a', session('ada'));
+    await before.close();
+    const db = new Database(file);
+    db.exec('ALTER TABLE sessions DROP COLUMN recheck_at; PRAGMA user_version = 2');
+    db.close();
+    const { store } = await openStore({ file });
+    expect(await store.read('a')).toMatchObject({ data: bytes('data 1'), recheckAt: 0 });
+    await store.recheck('a', 5);
+    expect(await store.read('a')).toMatchObject({ recheckAt: 5 });
+    await store.close();
   });
 });
 

@@ -34,7 +34,13 @@ eachEngine((on) => {
     const lastSeenAt = Date.now();
     expect(await on.other.touch('a', lastSeenAt, lastSeenAt + HOUR)).toBe(true);
     pass(HOUR - 1);
-    const row = { data: bytes('data 1'), facts: bytes('facts 1'), version: 1, lastSeenAt };
+    const row = {
+      data: bytes('data 1'),
+      facts: bytes('facts 1'),
+      version: 1,
+      lastSeenAt,
+      recheckAt: 0,
+    };
     expect(await on.store.read('a')).toEqual(row);
     expect((await on.store.readTokens('a'))?.tokens).toEqual(bytes('tokens 1'));
     const [listed] = await on.store.sessionsOf('ada');

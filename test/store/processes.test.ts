@@ -23,6 +23,7 @@ const WRITTEN = {
   facts: bytes('g'),
   version: 2,
   lastSeenAt: expect.any(Number) as number,
+  recheckAt: 0,
 };
 
 describe('several processes on one session file', () => {

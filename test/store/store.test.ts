@@ -10,6 +10,7 @@ eachEngine((on) => {
       facts: bytes('facts 1'),
       version: 1,
       lastSeenAt: Date.now(),
+      recheckAt: 0,
     });
     expect(await on.other.readTokens('a')).toEqual({
       facts: bytes('facts 1'),
@@ -25,6 +26,7 @@ eachEngine((on) => {
       facts: undefined,
       version: 0,
       lastSeenAt: Date.now(),
+      recheckAt: 0,
     });
     expect(await on.store.readTokens('a')).toBeUndefined();
     expect(await on.store.sessionsOf('')).toEqual([]);
@@ -72,6 +74,7 @@ eachEngine((on) => {
       facts: bytes('facts 1'),
       version: 1,
       lastSeenAt,
+      recheckAt: 0,
     });
     expect((await on.store.readTokens('a'))?.tokens).toEqual(bytes('tokens 1'));
     pass(1);
@@ -131,6 +134,7 @@ eachEngine((on) => {
       facts: bytes('g'),
       version: 2,
       lastSeenAt: Date.now(),
+      recheckAt: 0,
     });
     pass(HOUR);
     expect(await on.store.read('a')).toBeUndefined();

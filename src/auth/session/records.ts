@@ -15,6 +15,8 @@ export interface SessionRow {
   version: number;
   /** Milliseconds since the epoch, like all times here. */
   lastSeenAt: number;
+  /** See `recheck`; 0 without such news. */
+  recheckAt: number;
 }
 
 /** The token set of a session, read only where a token is used. */
@@ -90,6 +92,11 @@ export interface SessionRecords {
     fromVersion: number,
     next: { facts: Buffer; tokens: Buffer; organization?: string | undefined },
   ): Promise<boolean>;
+  /**
+   * Records that there was news about the session's user at `at`, so that tokens obtained before
+   * then must be checked with the issuer. Keeps the latest time. Never revives an ended session.
+   */
+  recheck(key: string, at: number): Promise<void>;
   /** Resolves to whether the session existed and had not ended. */
   remove(key: string): Promise<boolean>;
   /** A user's sessions that have not ended, last seen first. */

@@ -32,6 +32,8 @@ export interface StoredSession extends SessionId, OpenedRow {
   /** The version of the token record. */
   version: number;
   lastSeenAt: number;
+  /** Tokens obtained before this time must be checked with AuthKit: there was news of the user. */
+  recheckAt: number;
 }
 
 /** The token record as the store holds it. */
@@ -103,8 +105,9 @@ export class SealedSessionStore extends session.Store {
     const row = await this.#records.read(key);
     const opened = row && this.#open(key, sid, row);
     // The session has ended: keep nothing of it in memory.
-    if (!opened) this.#opened.delete(key);
-    return opened && { sid, key, ...opened, version: row.version, lastSeenAt: row.lastSeenAt };
+    if (!opened) return void this.#opened.delete(key);
+    const { version, lastSeenAt, recheckAt } = row;
+    return { sid, key, ...opened, version, lastSeenAt, recheckAt };
   }
 
   #open(key: string, sid: string, row: SessionRow): OpenedRow | undefined {

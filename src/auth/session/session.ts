@@ -7,7 +7,7 @@ import { SignInError, storeFailure } from '../errors.ts';
 import type { AuthSession, SignedInSession } from '../request.ts';
 import type { SessionId } from './cookie.ts';
 import type { CompletedSignIn, SignedIn, User } from '../sign-in/user.ts';
-import { isExpired, type TokenFacts } from '../tokens/token-set.ts';
+import { isExpired, isOutdated, type TokenFacts } from '../tokens/token-set.ts';
 import { NEW_SIGN_IN, type SealedSessionStore, type StoredSession } from './sealed-store.ts';
 
 /** How often use of a session is recorded: once a minute, more often if the idle time is short. */
@@ -65,7 +65,9 @@ async function acceptSession(context: Context, req: Request, res: Response, stor
   if (now >= signedIn.endsAt || unusedMs > idleMs + touchIntervalMs(idleMs)) return;
   // A refresh token was requested but not granted. Since AuthKit is never asked about it again, the
   // session could outlive its grant. Anyone can remove `offline_access` in the address bar.
-  if (context.requestsOffline && !facts.renewable && isExpired(facts)) {
+  const isLeft = context.requestsOffline && isExpired(facts);
+  // Nor can AuthKit be asked what the news about this user mean for the session.
+  if (!facts.renewable && (isLeft || isOutdated(facts, stored.recheckAt))) {
     await endSession(context, req, res);
     const { sub } = signedIn.user;
     return context.onEvent({ event: 'session_ended', sub, reason: 'not_renewable' });

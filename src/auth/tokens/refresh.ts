@@ -30,6 +30,7 @@ interface Due extends SessionId {
   user: User;
   /** The version of the token record that was found to be due. */
   version: number;
+  recheckAt: number;
 }
 
 /** Tokens of another user, or for another application, end the session. */
@@ -58,7 +59,7 @@ export class Refresher {
    */
   async refreshIfDue(req: Request): Promise<'fresh' | 'ended' | SignInError> {
     const { stored, current } = req.authSession ?? {};
-    if (!stored || !current || !isDue(current.facts)) return 'fresh';
+    if (!stored || !current || !isDue(current.facts, stored.recheckAt)) return 'fresh';
     const retryAfter = this.#backoff.remaining(stored.key);
     if (retryAfter !== undefined) return new SignInError('issuer_unreachable', { retryAfter });
     const outcome = await this.#refreshOnce({ ...stored, user: current.user });
@@ -91,7 +92,8 @@ export class Refresher {
     const record = await this.#context.store.readTokens(due);
     if (!record) return 'ended';
     // The store decides, not this request's copy: an earlier lease holder may have refreshed it.
-    if (record.version > due.version || !isDue(record.facts)) return { facts: record.facts };
+    if (record.version > due.version || !isDue(record.facts, due.recheckAt))
+      return { facts: record.facts };
     let next: Tokens;
     try {
       next = this.#takeUnsaved(due.key, record.version) ?? (await this.#requestTokens(due, record));
@@ -112,6 +114,7 @@ export class Refresher {
     // Without `resource` in this request too, AuthKit uses the default audience (RFC 8707 §2.2).
     const parameters = resource !== undefined ? { resource } : undefined;
     let response: { status: number; body: unknown } | undefined;
+    const requestedAt = Date.now();
     const observed = observedBy((status, body) => (response = { status, body }));
     const { refreshToken = '' } = record.tokens;
     const libraryError: unknown = await refreshTokenGrant(observed, refreshToken, parameters).then(
@@ -129,6 +132,8 @@ export class Refresher {
     this.#backoff.reset(key);
     this.#refusals.delete(key);
     const next = toTokens(body, user.issuer, scope, record);
+    // News that arrives while AuthKit responds is news since these tokens.
+    next.facts.obtainedAt = requestedAt;
     if (!isForSameUser(user, clientId, body, next.tokens.accessToken)) {
       void revokeRefreshToken(this.#context, next.tokens);
       throw new SignInError('user_mismatch');

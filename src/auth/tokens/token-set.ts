@@ -17,6 +17,8 @@ export interface TokenSet {
 /** Facts about the token set, opened on each request. Times are milliseconds since the epoch. */
 export interface TokenFacts {
   scope: string[];
+  /** The user's permissions, from a JWT template; absent without one. */
+  permissions?: string[] | undefined;
   obtainedAt: number;
   /** When the access token expires. */
   expiresAt: number;
@@ -87,6 +89,8 @@ export function toTokens(
   const scope = text(response.scope) ?? text(claims['scope']);
   const granted = scope?.split(' ').filter(Boolean) ?? previous?.facts.scope;
   const lifetime = lifetimeMs(response, claims) ?? ASSUMED_LIFETIME_MS;
+  // A token of another issuer would name an organization and permissions of that issuer.
+  const own = claims.iss === issuer ? claims : {};
   return {
     tokens: { accessToken: accessToken ?? '', refreshToken, ...(keepIdToken && { idToken }) },
     facts: {
@@ -94,8 +98,8 @@ export function toTokens(
       obtainedAt: now,
       expiresAt: isUsable || !previous ? now + lifetime : previous.facts.expiresAt,
       renewable: refreshToken !== undefined,
-      // A token of another issuer would name an organization of that issuer.
-      orgId: claims.iss === issuer ? text(claims['org_id']) : undefined,
+      orgId: text(own['org_id']),
+      permissions: texts(own['permissions']),
     },
   };
 }
@@ -106,6 +110,7 @@ export const isBearer = ({ token_type: type = 'Bearer' }: ResponseBody) =>
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const text = (value: unknown) => (isText(value) ? value : undefined);
+const texts = (value: unknown) => (Array.isArray(value) ? value.filter(isText) : undefined);
 
 /** Undefined if neither the response nor the token states a valid lifetime. */
 function lifetimeMs({ expires_in: raw }: ResponseBody, claims: JWTPayload): number | undefined {
@@ -161,8 +166,13 @@ export function renewsAt({ expiresAt, obtainedAt }: TokenFacts): number {
   return Math.max(expiresAt - before, obtainedAt + MIN_LIFETIME_MS);
 }
 
-/** Whether it is time to refresh the access token, and possible. */
-export const isDue = (facts: TokenFacts) => facts.renewable && Date.now() >= renewsAt(facts);
+/** Whether it is time to refresh the access token, and possible. `recheckAt`: see `isOutdated`. */
+export const isDue = (facts: TokenFacts, recheckAt: number) =>
+  facts.renewable && (Date.now() >= renewsAt(facts) || isOutdated(facts, recheckAt));
+
+/** Whether there was news about the user since these tokens were obtained. */
+export const isOutdated = ({ obtainedAt }: TokenFacts, recheckAt: number) =>
+  recheckAt >= obtainedAt;
 
 /** Whether the access token has expired, by our clock. */
 export const isExpired = (facts: TokenFacts) => Date.now() >= facts.expiresAt;

@@ -23,6 +23,7 @@ const MIGRATIONS = [
    CREATE INDEX sessions_by_issuer_session ON sessions (issuer_session)
      WHERE issuer_session IS NOT NULL;
    DROP TABLE IF EXISTS entries;`,
+  `ALTER TABLE sessions ADD COLUMN recheck_at INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /**

@@ -36,17 +36,19 @@ export async function openEmbeddedStore({ file }: { file: string }): Promise<Sto
 
 function reads(sqlite: Sqlite): Reads {
   const read = sqlite.rowTogether(
-    'SELECT data, facts, version, last_seen_at FROM sessions WHERE key = ? AND expires_at > ?',
+    `SELECT data, facts, version, last_seen_at, recheck_at FROM sessions
+     WHERE key = ? AND expires_at > ?`,
   );
   const readTokens = sqlite.row(
     'SELECT facts, tokens, version FROM sessions WHERE key = ? AND expires_at > ? AND version > 0',
   );
   return {
     async read(key) {
-      const [data, facts, version, lastSeenAt] = (await read(key, Date.now())) ?? [];
+      const [data, facts, ...numbers] = (await read(key, Date.now())) ?? [];
       if (!Buffer.isBuffer(data)) return undefined;
-      const times = { version: Number(version), lastSeenAt: Number(lastSeenAt) };
-      return { data, facts: Buffer.isBuffer(facts) ? facts : undefined, ...times };
+      const [version = 0, lastSeenAt = 0, recheckAt = 0] = numbers.map(Number);
+      const sealed = { data, facts: Buffer.isBuffer(facts) ? facts : undefined };
+      return { ...sealed, version, lastSeenAt, recheckAt };
     },
     async readTokens(key) {
       const [facts, tokens, version] = (await readTokens(key, Date.now())) ?? [];
@@ -74,6 +76,9 @@ function writes(sqlite: Sqlite): Writes {
     `UPDATE sessions SET facts = ?, tokens = ?, organization = ?, version = version + 1
      WHERE key = ? AND version = ? AND expires_at > ?`,
   );
+  const recheck = sqlite.write(
+    'UPDATE sessions SET recheck_at = max(recheck_at, ?) WHERE key = ? AND expires_at > ?',
+  );
   // Deletes an expired row too: a `touch` under way could otherwise revive it.
   const remove = sqlite.rows('DELETE FROM sessions WHERE key = ? RETURNING expires_at');
   return {
@@ -89,6 +94,7 @@ function writes(sqlite: Sqlite): Writes {
     async replaceTokens(key, from, { facts, tokens, organization = null }) {
       return (await replaceTokens(facts, tokens, organization, key, from, Date.now())) === 1;
     },
+    recheck: async (key, at) => void (await recheck(at, key, Date.now())),
     async remove(key) {
       const removed = await remove(key);
       return removed.some(([expiresAt]) => Number(expiresAt) > Date.now());

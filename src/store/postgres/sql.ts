@@ -14,7 +14,8 @@ export const CREATE_TABLE = `
       CREATE TABLE IF NOT EXISTS authkit_sessions (
         key text PRIMARY KEY, data bytea, facts bytea, tokens bytea, version integer,
         person text, organization text, issuer_session text, label text, started_at bigint,
-        last_seen_at bigint, expires_at bigint NOT NULL, ends_at bigint, owner text
+        last_seen_at bigint, expires_at bigint NOT NULL, ends_at bigint, owner text,
+        recheck_at bigint NOT NULL DEFAULT 0
       );
       CREATE INDEX IF NOT EXISTS authkit_sessions_by_person
         ON authkit_sessions (person) WHERE person IS NOT NULL;
@@ -23,6 +24,14 @@ export const CREATE_TABLE = `
       CREATE INDEX IF NOT EXISTS authkit_sessions_by_issuer_session
         ON authkit_sessions (issuer_session) WHERE issuer_session IS NOT NULL;
       CREATE INDEX IF NOT EXISTS authkit_sessions_by_expiry ON authkit_sessions (expires_at);
+    END IF;
+    -- A table of an earlier version.
+    IF NOT EXISTS (
+      SELECT FROM pg_attribute
+      WHERE attrelid = to_regclass('authkit_sessions') AND attname = 'recheck_at'
+    ) THEN
+      ALTER TABLE authkit_sessions
+        ADD COLUMN IF NOT EXISTS recheck_at bigint NOT NULL DEFAULT 0;
     END IF;
   END $$`;
 
@@ -43,7 +52,7 @@ const findBy = (column: string) => `
 export const STATEMENTS = {
   ping: 'SELECT 1 FROM authkit_sessions LIMIT 1',
   read: `
-    SELECT data, facts, version, last_seen_at FROM authkit_sessions
+    SELECT data, facts, version, last_seen_at, recheck_at FROM authkit_sessions
     WHERE key = $1 AND expires_at > $2`,
   read_tokens: `
     SELECT facts, tokens, version FROM authkit_sessions
@@ -69,6 +78,9 @@ export const STATEMENTS = {
   replace_tokens: `
     UPDATE authkit_sessions SET facts = $4, tokens = $5, organization = $6, version = version + 1
     WHERE key = $1 AND expires_at > $2 AND version = $3`,
+  recheck: `
+    UPDATE authkit_sessions SET recheck_at = greatest(recheck_at, $3)
+    WHERE key = $1 AND expires_at > $2`,
   // Deletes an expired row too: a `touch` under way could otherwise revive it.
   remove: 'DELETE FROM authkit_sessions WHERE key = $1 RETURNING expires_at',
   by_person: findBy('person'),

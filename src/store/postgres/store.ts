@@ -19,6 +19,7 @@ interface Row {
   label: string;
   started_at: string;
   last_seen_at: string;
+  recheck_at: string;
   expires_at: string;
 }
 
@@ -61,8 +62,9 @@ function reads(run: Run): Reads {
     async read(key) {
       const { row } = await run('read', key, Date.now());
       if (!row) return undefined;
-      const { data, facts, version, last_seen_at } = row;
-      return { data, facts: facts ?? undefined, version, lastSeenAt: Number(last_seen_at) };
+      const { data, version } = row;
+      const times = { lastSeenAt: Number(row.last_seen_at), recheckAt: Number(row.recheck_at) };
+      return { data, facts: row.facts ?? undefined, version, ...times };
     },
     async readTokens(key) {
       const { row } = await run('read_tokens', key, Date.now());
@@ -87,6 +89,7 @@ function writes(run: Run): Writes {
       const next = [facts, tokens, organization];
       return (await run('replace_tokens', key, Date.now(), from, ...next)).isApplied;
     },
+    recheck: async (key, at) => void (await run('recheck', key, Date.now(), at)),
     async remove(key) {
       const { row } = await run('remove', key);
       return Number(row?.expires_at) > Date.now();

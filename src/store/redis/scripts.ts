@@ -37,6 +37,14 @@ export const REPLACE_TOKENS = `${IF_ALIVE}
   redis.call('HSET', KEYS[1], 'about', newAbout(), 'grant', ARGV[4], 'tokens', ARGV[5])
   return 1`;
 
+/** at. */
+export const RECHECK = `${IF_ALIVE}
+  if not isAlive then return end
+  local last = redis.call('HGET', KEYS[1], 'recheck')
+  if not last or tonumber(last) < tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[1], 'recheck', ARGV[2])
+  end`;
+
 /** Returns the "about" field of the session it ended. */
 export const REMOVE = `${IF_ALIVE}
   redis.call('DEL', KEYS[1])

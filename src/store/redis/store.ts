@@ -36,11 +36,12 @@ export function redisStore(redis: RedisLink | RedisClient): Store {
 function reads({ read }: Commands): Reads {
   return {
     async read(key) {
-      const row = await read(key, 'data', 'grant');
-      const [data, facts] = row?.values ?? [];
+      const row = await read(key, 'data', 'grant', 'recheck');
+      const [data, facts, recheck] = row?.values ?? [];
       if (!row?.isAlive || data == null) return undefined;
       const { version, lastSeenAt } = row;
-      return { data, facts: facts ?? undefined, version, lastSeenAt };
+      const recheckAt = Number(recheck?.toString() ?? 0);
+      return { data, facts: facts ?? undefined, version, lastSeenAt, recheckAt };
     },
     async readTokens(key) {
       const row = await read(key, 'grant', 'tokens');
@@ -78,6 +79,7 @@ function writes(commands: Commands): Writes {
       const keys = organization === session.keys.organization ? {} : { organization };
       return nameInIndexes(commands, keys, key, session.endsAt, replace);
     },
+    recheck: async (key, at) => void (await run(scripts.RECHECK, 'session', key, Date.now(), at)),
     remove: (key) => endSession(commands, key),
   };
 }

@@ -65,6 +65,7 @@ async function plantTokens(name: string): Promise<void> {
   const access = await issuer.sign({
     sub: IDS.sub,
     org_id: IDS.organization,
+    permissions: ['posts:moderate'],
     jti: `planted-${name}-jti`,
   });
   const refresh = `planted-${name}-refresh-token`;
