@@ -21,5 +21,6 @@ export { Issuer, type IssuerOptions } from './issuer.ts';
 export { metadataUrlOf, protectedResourceMetadata } from './metadata.ts';
 export { protectedResourceMetadataUrl } from './metadata.ts';
 export type { ProtectedResource } from './metadata.ts';
+export { verifyJwt } from './verify-token.ts';
 export { currentAccessToken, requireAccessToken } from './require-token.ts';
 export type { AccessTokenOptions, TokenMemory } from './require-token.ts';

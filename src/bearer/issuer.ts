@@ -6,8 +6,7 @@ import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './dis
 import type { Fetch, ServerMetadata } from './discovery.ts';
 import { BearerError } from './errors.ts';
 import type { BearerEvent } from './errors.ts';
-import { readKeys } from './keys.ts';
-import type { KeySet } from './keys.ts';
+import { readKeys, type KeySet } from './keys.ts';
 
 export interface IssuerOptions {
   /** Default: the global fetch. Pass your own for a proxy or for tracing. */
@@ -120,9 +119,7 @@ export class Issuer {
         const reason = cause instanceof UpstreamError ? `${cause.code}: ${cause.message}` : 'other';
         this.#log({ event: 'keys_unreachable', reason });
       })
-      .finally(() => {
-        this.#inFlight = undefined;
-      });
+      .finally(() => (this.#inFlight = undefined));
     return this.#inFlight;
   }
 

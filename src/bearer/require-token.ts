@@ -6,8 +6,7 @@ import { BearerError } from './errors.ts';
 import { Issuer } from './issuer.ts';
 import { readBearerToken } from './read-token.ts';
 import type { AccessToken } from './request.ts';
-import { verifyToken } from './verify-token.ts';
-import type { Expected } from './verify-token.ts';
+import { verifyToken, type Expected } from './verify-token.ts';
 
 /** A cache for verified tokens, such as LRUCache of lru-cache. Give each guard its own. */
 export interface TokenMemory {

@@ -36,23 +36,13 @@ export async function verifyToken(
   expected: Expected,
 ): Promise<AccessToken> {
   checkSyntax(token);
-  if (!isCanonicalJws(token)) throw invalid('malformed');
-  const keys = await issuer.keys();
-  // The token must not choose the algorithm, or it could use `none`, or HMAC keyed with a public
-  // key (RFC 8725 §3.1).
   const options: JWTVerifyOptions = {
-    algorithms: ['RS256'],
-    issuer: issuer.identifier,
     audience: [expected.audience].flat(),
     clockTolerance: expected.clockToleranceSeconds ?? CLOCK_TOLERANCE_S,
     requiredClaims: ['exp', 'sub'],
   };
   try {
-    const verified = await verifyBy(keys, token, options).catch(async (cause: unknown) => {
-      const newer = isKeyUnknown(cause, token) ? await issuer.keysAfter(keys) : undefined;
-      if (newer === undefined) throw cause;
-      return verifyBy(newer, token, options);
-    });
+    const verified = await verifyJwt(token, issuer, options);
     if (!isAccessToken(verified, expected.idTokenAudience)) throw invalid('not_an_access_token');
     return toAccessToken(verified.payload, expected.clientIds);
   } catch (cause) {
@@ -60,6 +50,24 @@ export async function verifyToken(
     // Only jose's error code reaches the log: its message and claims may hold values of the token.
     throw invalid(cause instanceof errors.JOSEError ? cause.code : 'malformed', cause);
   }
+}
+
+/**
+ * Verifies a JWT of the issuer, of whatever type, with its keys: fetched anew for an unknown key, as
+ * rarely as `Issuer` allows.
+ * @throws BearerError `invalid_token` or `keys_unreachable`, and jose's errors
+ */
+export async function verifyJwt(token: string, issuer: Issuer, claims: JWTVerifyOptions) {
+  if (!isCanonicalJws(token)) throw invalid('malformed');
+  const keys = await issuer.keys();
+  // The token must not choose the algorithm, or it could use `none`, or HMAC keyed with a public
+  // key (RFC 8725 §3.1).
+  const options = { ...claims, algorithms: ['RS256'], issuer: issuer.identifier };
+  return verifyBy(keys, token, options).catch(async (cause: unknown) => {
+    const newer = isKeyUnknown(cause, token) ? await issuer.keysAfter(keys) : undefined;
+    if (newer === undefined) throw cause;
+    return verifyBy(newer, token, options);
+  });
 }
 
 // Decoders tolerate other alphabets and ignore the last bits of the last character. One token would
