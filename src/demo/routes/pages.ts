@@ -25,7 +25,9 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   });
 
   // Revoked access must end here within seconds; on other pages it may last up to five minutes.
-  router.get('/moderation', auth.requireLogin, auth.requireActiveSession(3), (_req, res) => {
+  const isActive = auth.requireActiveSession(3);
+  const isModerator = auth.requirePermission('posts:moderate');
+  router.get('/moderation', auth.requireLogin, isActive, isModerator, (_req, res) => {
     // `now` was set before introspection: relative to it, `checkedAt` would be in the future.
     const checkedAt = new Date();
     res.render('moderation', { checkedAt, now: checkedAt });
@@ -50,6 +52,7 @@ function profileData(req: Request, idleSeconds: number) {
     user,
     claims: { iss, ...profile, ...(profile.email && { email_verified }), ...claims },
     scopes: facts.scope,
+    permissions: facts.permissions ?? [],
     session: {
       startedAt: new Date(startedAt),
       idleEndsAt: new Date(Math.min(lastSeenAt + idleSeconds * 1000, endsAt)),

@@ -4,8 +4,9 @@
 
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { AccessToken, ClientCredentials, Configuration } from 'oidc-provider';
-import type { Environment } from './environment.ts';
+import { BUILT_IN_SCOPES, type Environment } from './environment.ts';
 import { ulid } from './identifiers.ts';
+import { roleOf, type Person } from './people.ts';
 import { toPublicJwk } from './signing-keys.ts';
 
 const isOfPerson = (token: AccessToken | ClientCredentials): token is AccessToken =>
@@ -29,11 +30,24 @@ export function accessTokenFormat(environment: Environment): Configuration['form
         const { consentId = '', orgId } = environment.state.authorizations.get(token.grantId) ?? {};
         parts.payload['sid'] = consentId;
         parts.payload['org_id'] = orgId;
+        addPermissions(parts.payload, environment.findPerson(token.accountId), orgId);
         const remembered = { ...issued, sub: token.accountId, consentId };
         environment.state.issuedTokens.set(jti, remembered, token.expiration);
       },
     },
   };
+}
+
+// What a JWT template of the environment would add. A permission that the role has lost is no longer
+// among the scopes of a refreshed token either.
+function addPermissions(payload: JWTPayload, person: Person | undefined, orgId?: string): void {
+  const membership = person?.organizations.find(({ id }) => id === orgId);
+  const permissions = membership?.permissions ?? [];
+  const scopes = typeof payload['scope'] === 'string' ? payload['scope'].split(' ') : [];
+  payload['scope'] = scopes
+    .filter((scope) => Object.hasOwn(BUILT_IN_SCOPES, scope) || permissions.includes(scope))
+    .join(' ');
+  if (membership) Object.assign(payload, { role: roleOf(membership), permissions });
 }
 
 export interface AccessTokenClaims extends JWTPayload {

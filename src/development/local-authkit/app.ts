@@ -12,12 +12,15 @@ import { createFaults } from './faults.ts';
 import { createInteractions } from './interactions.ts';
 import { introspection } from './introspection.ts';
 import { authorizationServer, openidConfiguration } from './metadata.ts';
+import { createPeoplePage } from './people-page.ts';
+import { createPersonChanges } from './person-changes.ts';
 import { createProvider } from './provider.ts';
 import { revocation } from './revocation.ts';
 import { sendError, VIEWS } from './screens.ts';
 import { createSignOut } from './sign-out.ts';
 import { toPublicJwk } from './signing-keys.ts';
 import { userinfo } from './userinfo.ts';
+import { createWebhooks } from './webhooks.ts';
 
 const form = express.urlencoded({ extended: false });
 
@@ -26,13 +29,16 @@ export function createLocalApp(environment: Environment) {
   let provider = createProvider(environment);
   const current = () => provider;
   const faults = createFaults();
-  const control = createControl(environment, faults, () => {
+  const webhooks = createWebhooks(environment);
+  const changes = createPersonChanges(environment, webhooks);
+  const control = createControl(environment, faults, changes, () => {
     provider = createProvider(environment);
   });
 
   const app = express();
   app.disable('x-powered-by');
   app.use(onlyFromLoopback(environment));
+  app.use(createPeoplePage(environment, changes));
   app.use('/_control', controlRoutes(control));
   app.use(faults.middleware);
   app.use('/_assets', express.static(`${VIEWS}/assets`, { index: false }));
@@ -55,7 +61,7 @@ export function createLocalApp(environment: Environment) {
   app.use(createSignOut(environment, current));
   app.use((req, res) => provider.callback()(req, res));
   app.use(sendFailure);
-  return { app, control };
+  return { app, control, webhooks };
 }
 
 /**

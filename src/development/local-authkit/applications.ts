@@ -69,6 +69,7 @@ export function hasSecret(application: Application, secret: string): boolean {
 export function toClientMetadata(
   app: Application,
   redirectUris: readonly string[],
+  backchannelLogoutUri?: string,
 ): ClientMetadata {
   const [secret] = app.secrets;
   const common: ClientMetadata = {
@@ -83,7 +84,15 @@ export function toClientMetadata(
   }
   const grantTypes = ['authorization_code', 'refresh_token'];
   if (app.kind === 'web') {
-    return { ...common, grant_types: grantTypes, redirect_uris: redirectUris };
+    return {
+      ...common,
+      grant_types: grantTypes,
+      redirect_uris: redirectUris,
+      ...(backchannelLogoutUri !== undefined && {
+        backchannel_logout_uri: backchannelLogoutUri,
+        backchannel_logout_session_required: true,
+      }),
+    };
   }
   return {
     ...common,

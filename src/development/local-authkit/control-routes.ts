@@ -5,8 +5,11 @@ import { json, Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import type { Control } from './control.ts';
 import { faultSchema } from './faults.ts';
+import { PERMISSIONS } from './people.ts';
 
 const person = z.strictObject({ sub: z.string() });
+const membership = person.extend({ organization: z.string() });
+const givenName = z.string().trim().min(1).max(100);
 const nothing = z.strictObject({});
 
 /** Returns the routes below /_control. */
@@ -18,6 +21,14 @@ export function controlRoutes(control: Control): Router {
     expireTokens: operation(person, control.expireTokens),
     revokeTokens: operation(person, control.revokeTokens),
     endGrant: operation(person.extend({ clientId: z.string().optional() }), control.endGrant),
+    deletePerson: operation(person, (input) => control.deletePerson(input)),
+    renamePerson: operation(person.extend({ givenName }), (input) => control.renamePerson(input)),
+    setPermissions: operation(
+      membership.extend({ permissions: z.array(z.enum(PERMISSIONS)) }),
+      (input) => control.setPermissions(input),
+    ),
+    removeMembership: operation(membership, (input) => control.removeMembership(input)),
+    restorePeople: operation(nothing, () => control.restorePeople()),
     publishKey: operation(nothing, control.publishKey),
     rotateKeys: operation(nothing, control.rotateKeys),
     retireKeys: operation(nothing, control.retireKeys),

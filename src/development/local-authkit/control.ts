@@ -4,6 +4,7 @@
 import { endConsents, revokeChain } from './consents.ts';
 import { ACCESS_TOKEN_SECONDS, type Environment } from './environment.ts';
 import type { Endpoint, FaultInput, Faults } from './faults.ts';
+import type { PersonChanges } from './person-changes.ts';
 import { newSigningKey, type SigningKey } from './signing-keys.ts';
 import type { State } from './state-file.ts';
 
@@ -11,7 +12,7 @@ interface Sub {
   sub: string;
 }
 
-export interface Control {
+export interface Control extends PersonChanges {
   /** Makes an endpoint fail. Errors: ZodError. */
   fault: (input: FaultInput) => void;
   /** Clears all faults and request counts, and restores the lifetime of access tokens. */
@@ -38,6 +39,7 @@ export interface Control {
 export function createControl(
   environment: Environment,
   faults: Faults,
+  changes: PersonChanges,
   reload: () => void,
 ): Control {
   const { state } = environment;
@@ -48,6 +50,7 @@ export function createControl(
   }
 
   return {
+    ...changes,
     fault: (input) => faults.set(input),
     reset() {
       faults.clear();

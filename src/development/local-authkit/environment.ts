@@ -1,7 +1,7 @@
 // One environment of the local AuthKit: the data that all its endpoints share.
 
 import { createApplications, type Application, type Applications } from './applications.ts';
-import { createPeople, PERMISSIONS, type Person } from './people.ts';
+import { createPeople, PERMISSIONS, withChanges, type Person } from './people.ts';
 import type { State } from './state-file.ts';
 
 /** Scopes that every application may request, with their text on the consent screen. */
@@ -19,6 +19,10 @@ export interface Switches {
   resources: readonly string[];
   /** Seconds during which a used refresh token still works. */
   replaySeconds: number;
+  /** Where webhooks are sent; default: nowhere. */
+  webhookUrl?: string;
+  /** Where sign-outs send logout tokens; default: nowhere, as at AuthKit. */
+  backchannelLogoutUri?: string;
 }
 
 export interface Environment extends Switches {
@@ -45,15 +49,18 @@ type EnvironmentOptions = Omit<
 export const ACCESS_TOKEN_SECONDS = 300;
 
 export function createEnvironment(options: EnvironmentOptions): Environment {
-  const people = createPeople(options.state);
-  const applications = createApplications(options.state);
+  const { state } = options;
+  const atFirst = createPeople(state);
+  const applications = createApplications(state);
   return {
     ...options,
-    clientId: options.state.id('client', 'environment'),
-    people,
+    clientId: state.id('client', 'environment'),
+    get people() {
+      return withChanges(atFirst, state);
+    },
     applications,
     accessTokenSeconds: ACCESS_TOKEN_SECONDS,
-    findPerson: (sub) => people.find((person) => person.sub === sub),
+    findPerson: (sub) => withChanges(atFirst, state).find((person) => person.sub === sub),
     findApplication: (clientId) =>
       Object.values(applications).find((application) => application.clientId === clientId),
   };

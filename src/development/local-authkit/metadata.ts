@@ -34,7 +34,7 @@ function revocation({ issuer, revocation: isOn }: Environment) {
 
 /** `/.well-known/openid-configuration` (OIDC Discovery §4.2). */
 export function openidConfiguration(environment: Environment) {
-  const { issuer, endSession } = environment;
+  const { issuer, endSession, backchannelLogoutUri } = environment;
   return {
     ...endpoints(environment),
     grant_types_supported: [
@@ -48,6 +48,10 @@ export function openidConfiguration(environment: Environment) {
     token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
     userinfo_endpoint: `${issuer}/oauth2/userinfo`,
     ...revocation(environment),
+    ...(backchannelLogoutUri !== undefined && {
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+    }),
     ...(endSession ? { end_session_endpoint: `${issuer}/oauth2/logout` } : {}),
   };
 }

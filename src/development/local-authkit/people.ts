@@ -53,6 +53,25 @@ export function createPeople(state: State): readonly Person[] {
   ];
 }
 
+/** The people as they are after the changes that the page of people made. */
+export function withChanges(people: readonly Person[], { people: changes }: State): Person[] {
+  return people.flatMap((person) => {
+    const { isDeleted, givenName = person.givenName, memberships } = changes.get(person.sub) ?? {};
+    if (isDeleted) return [];
+    const organizations = person.organizations.flatMap((membership) => {
+      const permissions = memberships?.[membership.id];
+      if (permissions === null) return [];
+      return [permissions ? { ...membership, permissions } : membership];
+    });
+    const name = `${givenName} ${person.familyName}`;
+    return [{ ...person, givenName, name, organizations }];
+  });
+}
+
+/** The slug of the role that has these permissions. */
+export const roleOf = ({ permissions }: Membership) =>
+  permissions.includes('posts:moderate') ? 'moderator' : 'member';
+
 /** Claims of the ID token and of UserInfo; oidc-provider filters them by the granted scopes. */
 export function claimsOf({ sub, name, givenName, familyName, email }: Person) {
   return {

@@ -20,10 +20,12 @@ const DAY = 86_400;
 
 /** Returns an oidc-provider on the environment's state; create a new one when the keys change. */
 export function createProvider(environment: Environment): Provider {
-  const { issuer, state, applications, redirectUris } = environment;
+  const { issuer, state, applications, redirectUris, backchannelLogoutUri } = environment;
   const provider = new Provider(issuer, {
     adapter: createAdapterFactory(state, environment.replaySeconds),
-    clients: Object.values(applications).map((each) => toClientMetadata(each, redirectUris)),
+    clients: Object.values(applications).map((each) =>
+      toClientMetadata(each, redirectUris, backchannelLogoutUri),
+    ),
     jwks: {
       keys: state.signingKeys.map(({ kid, jwk }) => ({ ...jwk, kid, alg: 'RS256', use: 'sig' })),
     },
@@ -33,9 +35,15 @@ export function createProvider(environment: Environment): Provider {
       device_authorization: '/oauth2/device_authorization',
       code_verification: '/oauth2/device',
     },
+    // oidc-provider's dispatcher refuses loopback addresses, where the app listens.
+    fetch(url, options) {
+      const { dispatcher: _, ...others } = options ?? {};
+      return fetch(url, others);
+    },
     features: {
       ...Object.fromEntries(UNUSED_FEATURES.map((name) => [name, { enabled: false }])),
       clientCredentials: { enabled: true },
+      backchannelLogout: { enabled: environment.backchannelLogoutUri !== undefined },
       deviceFlow: { enabled: true, ...deviceScreens(environment) },
       resourceIndicators: {
         enabled: true,

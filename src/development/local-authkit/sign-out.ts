@@ -47,7 +47,7 @@ function askToConfirm(environment: Environment, res: Response, sub?: string, tar
 }
 
 /** Whether one of our screens sent the form: other ports of localhost are same-site too. */
-function isOwnPage(req: Request): boolean {
+export function isOwnPage(req: Request): boolean {
   return ['same-origin', 'none', undefined].includes(req.get('sec-fetch-site'));
 }
 
@@ -59,9 +59,25 @@ async function currentSession(provider: Provider, req: Request, res: Response) {
 
 async function endCurrentSession(provider: Provider, req: Request, res: Response): Promise<void> {
   const session = await currentSession(provider, req, res);
+  if (session) await sendLogoutTokens(provider, session);
   await session?.destroy();
   const { cookies } = provider.createContext(req, res);
   cookies.set(provider.cookieName('session'), null, { signed: true, path: '/oauth2' });
+}
+
+type Session = NonNullable<Awaited<ReturnType<typeof currentSession>>>;
+/** What the types of oidc-provider's client leave out. */
+type LogoutSender = { backchannelLogout(sub: string, sid?: string): Promise<void> };
+
+/** OIDC Back-Channel Logout 1.0 §2.5; an application that cannot be reached learns nothing. */
+async function sendLogoutTokens(provider: Provider, session: Session): Promise<void> {
+  for (const clientId of Object.keys(session.authorizations ?? {})) {
+    const client = await provider.Client.find(clientId);
+    if (client?.backchannelLogoutUri === undefined || session.accountId === undefined) continue;
+    const sender = client as unknown as LogoutSender;
+    const sid = session.sidFor(clientId);
+    await sender.backchannelLogout(session.accountId, sid).catch(() => undefined);
+  }
 }
 
 /** The subject and the redirect target; undefined if the hint or the redirect URI is invalid. */

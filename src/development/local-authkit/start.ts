@@ -25,6 +25,13 @@ export interface LocalAuthKitOptions {
   resources?: readonly string[];
   /** Seconds during which a used refresh token still works; default 10. */
   replaySeconds?: number;
+  /** Where to send webhooks, signed with `webhookSecret`; default: nowhere. */
+  webhookUrl?: string;
+  /**
+   * Sends logout tokens there (OIDC Back-Channel Logout 1.0) when a person signs out of the local
+   * AuthKit, and advertises that; default: no, as at AuthKit.
+   */
+  backchannelLogoutUri?: string;
 }
 
 export type LocalAuthKit = Awaited<ReturnType<typeof startLocalAuthKit>>;
@@ -60,8 +67,12 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
     revocation: options.revocation ?? true,
     resources: options.resources ?? [],
     replaySeconds: options.replaySeconds ?? 10,
+    ...(options.webhookUrl !== undefined && { webhookUrl: options.webhookUrl }),
+    ...(options.backchannelLogoutUri !== undefined && {
+      backchannelLogoutUri: options.backchannelLogoutUri,
+    }),
   });
-  const { app, control } = createLocalApp(environment);
+  const { app, control, webhooks } = createLocalApp(environment);
   handle = app;
   state.changed();
 
@@ -70,7 +81,9 @@ export async function startLocalAuthKit(options: LocalAuthKitOptions) {
     /** The preferred port if another program uses it: the issuer then has another port. */
     takenPort: preferred === 0 || preferred === state.port ? undefined : preferred,
     control,
+    webhookSecret: webhooks.secret,
     async close(): Promise<void> {
+      webhooks.close();
       await closeAll(servers);
       state.close();
     },

@@ -34,6 +34,14 @@ export interface IssuedToken {
   consentId?: string;
 }
 
+/** What the page of people changed about one of them. */
+export interface PersonChange {
+  isDeleted?: boolean;
+  givenName?: string;
+  /** Permissions by organization; null once the person has left it. */
+  memberships?: Record<string, readonly string[] | null>;
+}
+
 interface Snapshot {
   version: 1;
   port?: number;
@@ -43,6 +51,7 @@ interface Snapshot {
   consents: [string, Entry<Consent>][];
   authorizations: [string, Entry<Authorization>][];
   issuedTokens: [string, Entry<IssuedToken>][];
+  people?: [sub: string, PersonChange][];
 }
 
 export class State {
@@ -55,6 +64,8 @@ export class State {
   readonly authorizations: ExpiringMap<Authorization>;
   /** Access tokens that are neither expired nor revoked, by `jti`. */
   readonly issuedTokens: ExpiringMap<IssuedToken>;
+  /** By `sub`. */
+  readonly people: Map<string, PersonChange>;
   readonly #ids: Map<string, string>;
   readonly #file: string | undefined;
   #unlock: (() => void) | undefined;
@@ -64,6 +75,7 @@ export class State {
     const changed = () => this.changed();
     this.#file = file;
     this.#ids = new Map(Object.entries(snapshot.ids ?? {}));
+    this.people = new Map(snapshot.people);
     this.port = snapshot.port;
     this.signingKeys = keys;
     this.records = new ExpiringMap(changed, snapshot.records);
@@ -114,7 +126,9 @@ export class State {
     if (this.#file === undefined) return;
     const { port, signingKeys, records, consents, authorizations, issuedTokens } = this;
     const ids = Object.fromEntries(this.#ids);
-    const content = { port, ids, signingKeys, records, consents, authorizations, issuedTokens };
+    const people = [...this.people];
+    const lists = { records, consents, authorizations, issuedTokens, people };
+    const content = { port, ids, signingKeys, ...lists };
     writeFileSync(`${this.#file}.${process.pid}`, JSON.stringify({ version: 1, ...content }), {
       mode: 0o600,
     });

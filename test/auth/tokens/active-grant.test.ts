@@ -178,7 +178,9 @@ describe('without offline_access', () => {
 describe('during a refresh', () => {
   it('a replaced access token that is no longer active does not end the session', async () => {
     const issuer = await startSignInIssuer();
-    issuer.vary = { metadata: { introspection_endpoint: `${issuer.url}/oauth2/introspection` } };
+    const accessToken = { permissions: ['posts:moderate'] };
+    const metadata = { introspection_endpoint: `${issuer.url}/oauth2/introspection` };
+    issuer.vary = { metadata, accessToken };
     app = await startTestApp({ env: issuer.env });
     const browser = new Browser();
     await browser.open(`${app.url}/profile`);

@@ -29,7 +29,7 @@ const rows: Row[] = [
   [200, 'GET', '/profile', true],
   [200, 'GET', '/sessions', true],
   [403, 'GET', '/organization', true],
-  [200, 'GET', '/moderation', true],
+  [403, 'GET', '/moderation', true],
   [200, 'GET', '/api-call', true],
   [200, 'GET', '/draft'],
   [403, 'POST', '/draft'],

@@ -73,6 +73,8 @@ describe('the access token and the ID token', () => {
       sid: form('app_consent_'),
       jti: form(''),
       scope: EVERY_SCOPE,
+      role: 'moderator',
+      permissions: ['posts:read', 'posts:moderate'],
       iat: expect.any(Number),
       exp: (access.iat ?? 0) + 300,
     });
@@ -273,10 +275,12 @@ describe('the UserInfo endpoint', () => {
 describe('introspection', () => {
   it('describes the client’s own tokens as AuthKit does', async () => {
     const tokens = await client.signIn({ person: 'Bruno Okafor' });
-    const { scope: _, ...claims } = claimsOf(tokens['access_token']);
+    const { scope: _, role, permissions, ...claims } = claimsOf(tokens['access_token']);
     expect(await client.introspect(tokens['access_token'])).toEqual({
       active: true,
       ...claims,
+      role,
+      permissions,
       token_type: 'access_token',
     });
     const { exp: __, ...others } = claims;

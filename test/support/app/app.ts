@@ -21,6 +21,10 @@ export interface TestAppOptions {
   kind?: Kind;
   /** Settings beside those that point to the local AuthKit. */
   env?: Record<string, string>;
+  /** Has the local AuthKit send its webhooks to the app. */
+  webhooks?: boolean;
+  /** Has the local AuthKit send logout tokens to the app. */
+  backchannelLogout?: boolean;
   authKit?: Partial<Parameters<typeof startLocalAuthKit>[0]>;
 }
 
@@ -54,6 +58,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     stateFile: join(folder, 'authkit.json'),
     redirectUris: [`${url}/callback`],
     postLogoutRedirectUris: [`${url}/signed-out`],
+    ...(options.webhooks && { webhookUrl: `${url}/webhooks/authkit` }),
+    ...(options.backchannelLogout && { backchannelLogoutUri: `${url}/backchannel-logout` }),
     ...options.authKit,
   });
   const log: LogLine[] = [];
@@ -66,6 +72,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     LOG_LEVEL: 'trace',
     RATE_LIMIT: '0',
     SHUTDOWN_GRACE_SECONDS: '0',
+    ...(options.webhooks && { WORKOS_WEBHOOK_SECRET: authKit.webhookSecret }),
     ...options.env,
   };
   let running: RunningApp | undefined = await run(env, log);

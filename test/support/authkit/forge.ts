@@ -18,9 +18,13 @@ export function signBytes(header: unknown, payload: unknown, { privateKey }: Sig
 }
 
 /** HS256 keyed with the published key as text, which a verifier that trusts `alg` accepts. */
-export async function signWithPublicKey(issuer: TestIssuer, key: CryptoKey): Promise<string> {
+export async function signWithPublicKey(
+  issuer: TestIssuer,
+  key: CryptoKey,
+  claims: object = issuer.claims(),
+): Promise<string> {
   const header = { alg: 'HS256', kid: issuer.key.kid };
-  const input = `${base64url(header)}.${base64url(issuer.claims())}`;
+  const input = `${base64url(header)}.${base64url(claims)}`;
   const hmac = createHmac('sha256', await exportSPKI(key)).update(input);
   return `${input}.${hmac.digest('base64url')}`;
 }
