@@ -3,11 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests that run once for each store: here for those that `npm test` leaves out. */
 const EACH_STORE = [
-  'test/store/{store,indexes,last-use,person-and-leases}.test.ts',
+  'test/store/{store,indexes,last-use,person-and-leases,recheck}.test.ts',
   'test/auth/session/{index-keys,model,stolen-store}.test.ts',
   'test/auth/tokens/several-instances.test.ts',
   'test/copy/one-engine.test.ts',
   'test/demo/entries.test.ts',
+  'test/events/instances.test.ts',
 ];
 
 export default defineConfig({

@@ -1,6 +1,6 @@
 // The order of all middleware on one screen. It neither listens nor reads the environment.
 import { fileURLToPath } from 'node:url';
-import express, { type Express, type Request } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import { isDeclaredNonNavigation, type Auth } from './auth/index.ts';
 import { errorPages, notFound } from './demo/errors.ts';
 import type { Log } from './process/log.ts';
@@ -22,6 +22,8 @@ export interface AppOptions {
   auth: Auth;
   limits: RateLimits;
   api: ApiOptions;
+  /** AuthKit's webhooks and logout tokens. */
+  news: RequestHandler;
   /** The URL at which this server reaches its own API. */
   apiUrl: () => URL;
   pingStore: () => Promise<void>;
@@ -61,6 +63,7 @@ export function createApp(options: AppOptions): Express {
   app.use(boundUrl);
   app.use('/assets', express.static(folder('public'), { maxAge: '1h' }));
   const { refusedTokens: refused, beforeIntrospection } = limits;
+  app.use(options.news);
   addApi(app, { ...options.api, refused, beforeIntrospection });
 
   // 2. Redirect to the host of BASE_URL, then limit the rate.

@@ -25,6 +25,8 @@ export interface Config {
   /** How long /readyz reports 503 after SIGTERM before the server takes no more connections. */
   shutdownGraceSeconds: number;
   rateLimit: number;
+  /** When unset, there is no endpoint for AuthKit's webhooks. */
+  webhooks?: { secrets: string[]; toleranceSeconds: number };
   redisUrl?: string;
   /** The proxy for requests to AuthKit, and the hosts that it is not for. */
   proxy?: { url: string; noProxy: string };
@@ -135,6 +137,12 @@ function toConfig(s: Settings): Config {
     // In development nothing is in front, and Ctrl-C must not wait.
     shutdownGraceSeconds: s.SHUTDOWN_GRACE_SECONDS ?? (production ? 5 : 0),
     rateLimit: s.RATE_LIMIT ?? 120,
+    ...(s.WORKOS_WEBHOOK_SECRET && {
+      webhooks: {
+        secrets: s.WORKOS_WEBHOOK_SECRET,
+        toleranceSeconds: s.WORKOS_WEBHOOK_TOLERANCE_SECONDS ?? 180,
+      },
+    }),
     ...(s.REDIS_URL && { redisUrl: s.REDIS_URL }),
     ...(s.HTTPS_PROXY && { proxy: { url: s.HTTPS_PROXY.href, noProxy: s.NO_PROXY ?? '' } }),
     ...(s.DATABASE_URL && { databaseUrl: s.DATABASE_URL.href }),

@@ -36,6 +36,10 @@ function always(s: Settings): Problem[] {
       'SESSION_SECRET: is weak; set random values of at least 32 characters each',
     ],
     [
+      s.WORKOS_WEBHOOK_TOLERANCE_SECONDS !== undefined && s.WORKOS_WEBHOOK_SECRET === undefined,
+      'WORKOS_WEBHOOK_SECRET: is not set, but WORKOS_WEBHOOK_TOLERANCE_SECONDS is; set both or neither',
+    ],
+    [
       s.SESSION_IDLE_SECONDS !== undefined &&
         s.SESSION_IDLE_SECONDS > (s.SESSION_MAX_SECONDS ?? DEFAULT_MAX_SECONDS),
       'SESSION_IDLE_SECONDS: is greater than SESSION_MAX_SECONDS; set a shorter time',

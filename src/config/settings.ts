@@ -101,6 +101,15 @@ export const settings = z.object({
     300,
     'is not a number of seconds; set a whole number from 0 to 300',
   ),
+  WORKOS_WEBHOOK_SECRET: list.refine(
+    (secrets) => (secrets ?? []).every(({ length }) => length >= MIN_SECRET_LENGTH),
+    'is too short; set the signing secret of the webhook endpoint from the WorkOS dashboard',
+  ),
+  WORKOS_WEBHOOK_TOLERANCE_SECONDS: wholeNumber(
+    1,
+    86_400,
+    'is not a number of seconds; set a whole number from 1 to 86400',
+  ),
   RATE_LIMIT: wholeNumber(0, 1_000_000, 'is not a number; set requests a minute, 0 for no limit'),
   REDIS_URL: redisUrl,
   HTTPS_PROXY: proxyUrl,

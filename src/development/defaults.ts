@@ -30,7 +30,9 @@ export async function complete(config: Config): Promise<Completed> {
   const { clientId, clientSecrets } = local.applications.firstParty;
   const authKit = { issuer: new URL(local.issuer), clientId, clientSecret: clientSecrets[0] };
   const apiAudience = config.apiAudience ?? [config.resource ?? local.environmentClientId];
-  return { config: { ...config, authKit, sessionSecrets, apiAudience, localAuthKit: true }, local };
+  const webhooks = { toleranceSeconds: 180, ...config.webhooks, secrets: [local.webhookSecret] };
+  const found = { authKit, sessionSecrets, apiAudience, webhooks };
+  return { config: { ...config, ...found, localAuthKit: true }, local };
 }
 
 async function startLocal({ baseUrl, resource }: Config): Promise<LocalAuthKit> {
@@ -39,6 +41,7 @@ async function startLocal({ baseUrl, resource }: Config): Promise<LocalAuthKit> 
     stateFile: AUTHKIT_FILE,
     redirectUris: [new URL('/callback', baseUrl).href],
     postLogoutRedirectUris: [new URL('/signed-out', baseUrl).href],
+    webhookUrl: new URL('/webhooks/authkit', baseUrl).href,
     ...(resource !== undefined && { resources: [resource] }),
   });
 }

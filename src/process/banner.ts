@@ -23,6 +23,7 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     ...(config.proxy ? [`  Proxy         ${new URL(config.proxy.url).host}`] : []),
     `  Sessions      ${storeOf(config)}`,
     `  API audience  ${config.apiAudience.join(', ')}`,
+    ...(config.webhooks ? [`  Webhooks      ${new URL('/webhooks/authkit', baseUrl).href}`] : []),
     ...config.warnings.map((warning) => `  Warning       ${warning}`),
     '',
     '',
@@ -40,10 +41,11 @@ function issuerNote({ takenPort }: LocalAuthKit): string {
   return `  (the bundled local AuthKit${port})`;
 }
 
-function signInLines({ people, applications }: LocalAuthKit): string[] {
+function signInLines({ people, applications, issuer }: LocalAuthKit): string[] {
   const { commandLine, machine } = applications;
   return [
     `Sign in as ${people.map(describeUser).join(', ')}. There are no passwords.`,
+    `To delete, demote or rename them: ${issuer}/_control/people`,
     `For examples/cli: CLI_CLIENT_ID=${commandLine.clientId}`,
     `To call the API as a machine: M2M_CLIENT_ID=${machine.clientId} M2M_CLIENT_SECRET=${machine.clientSecret}`,
   ];

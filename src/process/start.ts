@@ -12,6 +12,7 @@ import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
 import { createRateLimits } from '../demo/middleware/rate-limits.ts';
 import { sharedCounter } from '../demo/middleware/shared-counter.ts';
 import type { ApiOptions } from '../demo/routes/api.ts';
+import { newsRoutes } from '../demo/routes/news.ts';
 import { createShutdown } from './shutdown.ts';
 import { openStore, StoreError } from '../store/index.ts';
 import { describeBrowser } from '../demo/browser.ts';
@@ -72,13 +73,22 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const counter = redis ? sharedCounter(redis) : postgres && postgresCounter(postgres);
   const directory = createUserDirectory(entries, config.sessionSecrets);
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
+  const api = apiOptionsFor(config, directory, log, fetchAuthKit);
   const server = createServer(SERVER_BOUNDS);
   server.on('clientError', rejectMalformed);
   const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   const app = createApp({
     auth,
     limits: createRateLimits(config.rateLimit, counter),
-    api: apiOptionsFor(config, directory, log, fetchAuthKit),
+    api,
+    news: newsRoutes({
+      auth,
+      leases: store,
+      issuer: api.issuer,
+      clientId: authKit.clientId,
+      webhooks: config.webhooks,
+      onEvent: (event, cause) => log[levelOf(event.event)]({ ...event, err: cause }),
+    }),
     apiUrl: () => new URL(`http://127.0.0.1:${portOf(server)}`),
     pingStore: () => store.ping(),
     isShuttingDown: () => shutdown.hasBegun(),

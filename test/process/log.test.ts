@@ -15,6 +15,8 @@ import {
   type HostileIssuer,
 } from '../support/authkit/hostile-issuer.ts';
 import { json } from '../support/authkit/issuer.ts';
+import { newEvent, post, send, WEBHOOK_SECRET } from '../support/app/webhooks.ts';
+import { CLIENT_ID } from '../support/authkit/sign-in-issuer.ts';
 import { findLeaks } from '../support/reading/leaks.ts';
 import { inlineCode, readText, tableRows } from '../support/reading/markdown.ts';
 import { passMonotonic } from '../support/clock/monotonic.ts';
@@ -32,10 +34,12 @@ beforeAll(async () => {
   const metadata = {
     introspection_endpoint: `${issuer.url}/oauth2/introspection`,
     revocation_endpoint: `${issuer.url}/oauth2/revocation`,
+    backchannel_logout_supported: true,
   };
   issuer.vary = { metadata, idToken: USER, response: { ...TOKENS, expires_in: 1 } };
   const secret = 'planted-client-secret';
-  app = await startTestApp({ env: { ...issuer.env, OAUTH_APP_CLIENT_SECRET: secret } });
+  const secrets = { OAUTH_APP_CLIENT_SECRET: secret, WORKOS_WEBHOOK_SECRET: WEBHOOK_SECRET };
+  app = await startTestApp({ env: { ...issuer.env, ...secrets } });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -100,6 +104,7 @@ async function causeEveryEvent(): Promise<void> {
   await visitDue();
   faults.clear();
   await signOutAndTell();
+  await receiveNews();
   await refuse();
 }
 
@@ -123,6 +128,18 @@ async function signOutAndTell(): Promise<void> {
   await browser.open(`${app.url}/login?return_to=/sessions`);
   await browser.post('/logout');
   await vi.waitFor(() => expect(eventsOf()).toContain('revocation_failed'));
+}
+
+async function receiveNews(): Promise<void> {
+  await send(app.url, newEvent('user.updated', { id: 'user_02', email: USER.email }));
+  await post(app.url, Buffer.from('planted-body'), { 'workos-signature': 'planted-signature' });
+  const logout = { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } };
+  const logoutToken = await issuer.sign({ aud: CLIENT_ID, jti: 'planted-jti', ...logout });
+  planted['a logout token'] = logoutToken;
+  for (const token of [logoutToken, 'planted.logout.token']) {
+    const body = new URLSearchParams({ logout_token: token });
+    await fetch(`${app.url}/backchannel-logout`, { method: 'POST', body });
+  }
 }
 
 async function refuse(): Promise<void> {
@@ -198,6 +215,7 @@ describe('the log', () => {
       code: form?.get('code'),
       'client secret': form?.get('client_secret'),
       'session secret': app.env['SESSION_SECRET'],
+      'webhook secret': WEBHOOK_SECRET,
       name: USER.name,
       email: USER.email,
       malformed: 'secret-in',

@@ -3,6 +3,7 @@ import { isLoopbackHttp } from '../../auth/index.ts';
 import type { Config } from '../../config/config.ts';
 import { FROM_OTHER_HOST } from '../../demo/middleware/own-host.ts';
 import { locationOf, type Http, type HttpResponse } from './http.ts';
+import { signWebhook } from '../../events/index.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 const NAVIGATION = { 'sec-fetch-mode': 'navigate', accept: 'text/html' };
@@ -18,7 +19,10 @@ export async function checkApp(config: Config, http: Http): Promise<Finding[]> {
   if (health.status !== 200) {
     return [compareSettings(config), notReached(config, health, locationOf(health, url))];
   }
-  return [await checkProxy(config, http), await checkSignInStart(config, http)];
+  const findings = [await checkProxy(config, http), await checkSignInStart(config, http)];
+  return config.webhooks
+    ? [...findings, await checkWebhooks(config, http, config.webhooks)]
+    : findings;
 }
 
 /** Compares BASE_URL with TRUST_PROXY (Express: `trust proxy`; RFC 7239 §8.1 on trust). */
@@ -102,6 +106,24 @@ async function checkSignInStart({ baseUrl, authKit }: Config, http: Http): Promi
   return isAccepted(attempt, baseUrl)
     ? ok('app', `starts sign-ins with ${expected} and a cookie that browsers accept`)
     : problem('app', 'its cookie does not arrive unchanged', 'proxy: forward Set-Cookie unchanged');
+}
+
+/** Sends a signed event of a type of its own, which the app accepts and ignores. */
+async function checkWebhooks(
+  { baseUrl }: Config,
+  http: Http,
+  { secrets }: { secrets: readonly string[] },
+) {
+  const url = new URL('/webhooks/authkit', baseUrl);
+  const [secret = ''] = secrets;
+  const body = JSON.stringify({ id: 'event_doctor', event: 'doctor.ping' });
+  const signature = signWebhook(secret, Buffer.from(body));
+  const headers = { 'content-type': 'application/json', 'workos-signature': signature };
+  const { status, failure } = await http.send(url, { method: 'POST', headers, body });
+  if (status === 200) return ok('webhooks', `${url.href} accepts what your secret signs`);
+  const found = `${url.href} refuses a signed event: ${failure ?? `HTTP ${status}`}`;
+  const change = 'restart the app if the secret has changed; its log shows the reason';
+  return problem('webhooks', found, change);
 }
 
 const COOKIE = /^(?:__Host-)?sign-in-[\w-]+\./;
