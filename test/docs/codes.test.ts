@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SIGN_IN_ERROR_CODES, SignInError } from '../../src/auth/index.ts';
 import { ADVICE } from '../../src/demo/advice.ts';
+import { EVENT_ERROR_CODES } from '../../src/events/index.ts';
 import { PAGE_ERROR_CODES } from '../../src/demo/errors.ts';
 import { inlineCode, readText, section, tableRows } from '../support/reading/markdown.ts';
 
@@ -17,6 +18,7 @@ describe('error codes', () => {
     'Signing in, and pages that need it': SIGN_IN_ERROR_CODES,
     'Other pages': PAGE_ERROR_CODES,
     'The API': inSource('src/bearer/errors.ts', /^ {2}(\w+): \{ status: \d+/gm),
+    'Webhooks and logout tokens': EVENT_ERROR_CODES,
     'The session store': inSource('src/store/errors.ts', /^ {2}\| '(\w+)'/gm),
   };
 
@@ -46,7 +48,9 @@ function inSource(file: string, pattern: RegExp): string[] {
 
 describe('log events', () => {
   const rows = tableRows(readText('docs/log-events.md'));
-  const types = ['src/auth/events.ts', 'src/bearer/errors.ts', 'src/store/types.ts'].map(readText);
+  const types = ['auth/events.ts', 'bearer/errors.ts', 'events/types.ts', 'store/types.ts'].map(
+    (file) => readText(`src/${file}`),
+  );
   const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !/^development\/(?:local-authkit|doctor)/.test(name))
     .map((name) => readText(join('src', name)));

@@ -590,7 +590,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the look at the store first',
       file: 'src/auth/tokens/refresh.ts',
-      find: 'if (record.version > due.version || !isDue(record.facts)) return { facts: record.facts };',
+      find: 'if (record.version > due.version || !isDue(record.facts, due.recheckAt))\n      return { facts: record.facts };',
       replace: '',
       test: {
         file: 'test/auth/tokens/several-instances.test.ts',
@@ -623,9 +623,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the end without a refresh token',
       file: 'src/auth/session/session.ts',
-      find: 'if (context.requestsOffline && !facts.renewable && isExpired(facts)) {',
-      replace:
-        'if (context.requestsOffline && !facts.renewable && isExpired(facts) && facts.scope === undefined) {',
+      find: 'const isLeft = context.requestsOffline && isExpired(facts);',
+      replace: 'const isLeft = context.requestsOffline && facts.scope === undefined;',
       test: {
         file: 'test/auth/tokens/refresh-refused.test.ts',
         title: 'a session without a refresh token ends with its access token on every page',
@@ -1043,8 +1042,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the issuer',
       file: 'src/bearer/verify-token.ts',
-      find: 'issuer: issuer.identifier,',
-      replace: '',
+      find: ', issuer: issuer.identifier };',
+      replace: ' };',
       test: { file: 'test/bearer/refused-tokens.test.ts', title: 'another issuer' },
     },
     {
@@ -1243,6 +1242,62 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
   ],
 
+  'A forged, altered or replayed webhook': [
+    {
+      name: 'the signature',
+      file: 'src/events/signature.ts',
+      find: "if (!isOurs) throw new EventError('signature_invalid');",
+      replace: '',
+      test: { file: 'test/events/webhook.test.ts', title: 'signed with another secret' },
+    },
+    {
+      name: 'its age',
+      file: 'src/events/signature.ts',
+      find: 'if (Math.abs(ageMs) > toleranceMs)',
+      replace: 'if (Math.abs(ageMs) > 1e9 * toleranceMs)',
+      test: { file: 'test/events/webhook.test.ts', title: 'signed over three minutes ago' },
+    },
+    {
+      name: 'the memory of events',
+      file: 'src/events/webhook.ts',
+      find: "if (await leases.renewLease(...lease)) return { result: 'repeated', sessions: 0 };",
+      replace: '',
+      test: { file: 'test/events/webhook.test.ts', title: 'that comes twice is acted on once' },
+    },
+  ],
+  'A forged or replayed logout token, or another token in its place': [
+    {
+      name: 'the audience',
+      file: 'src/events/backchannel-logout.ts',
+      find: 'audience: options.clientId,',
+      replace: '',
+      test: { file: 'test/events/backchannel-logout.test.ts', title: 'for another audience' },
+    },
+    {
+      name: 'the event',
+      file: 'src/events/backchannel-logout.ts',
+      find: "if (typeof event !== 'object' || event === null || Array.isArray(event))",
+      replace: 'if (event === 0)',
+      test: { file: 'test/events/backchannel-logout.test.ts', title: 'without events' },
+    },
+    {
+      name: 'no nonce',
+      file: 'src/events/backchannel-logout.ts',
+      find: "if (nonce !== undefined) throw invalid('has a nonce');",
+      replace: '',
+      test: { file: 'test/events/backchannel-logout.test.ts', title: 'with a nonce' },
+    },
+    {
+      name: 'the memory of tokens',
+      file: 'src/events/backchannel-logout.ts',
+      find: 'await hold(WORK_MS);',
+      replace: '',
+      test: {
+        file: 'test/events/backchannel-logout.test.ts',
+        title: 'that comes again is refused',
+      },
+    },
+  ],
   'A weak or contradictory setting': [
     {
       name: 'weak secrets',

@@ -13,7 +13,7 @@ const routes = rows.flatMap((cells) =>
 let app: TestApp;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ webhooks: true, backchannelLogout: true });
 });
 afterAll(() => app.close());
 

@@ -18,7 +18,7 @@ import {
   readSources,
 } from '../support/reading/structure.ts';
 
-const COPIED = ['src/auth', 'src/store', 'src/bearer'];
+const COPIED = ['src/auth', 'src/store', 'src/bearer', 'src/events'];
 const MOST_LINES = 180;
 /** The folders of test that have no counterpart in src. */
 const TEST_FOLDERS = [
@@ -50,7 +50,7 @@ describe('src', () => {
     expect(findCycles(sources)).toEqual([]);
   });
 
-  test.each(['src/auth', 'src/bearer', 'src/development/local-authkit'])(
+  test.each(['src/auth', 'src/bearer', 'src/events', 'src/development/local-authkit'])(
     'imports only packages and files of the same folder in %s',
     (folder) => {
       expect(findForeignImports(sources, folder)).toEqual([]);
