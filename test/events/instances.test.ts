@@ -18,6 +18,7 @@ const subOf = (name: string) =>
   fleet.authKit.people.find(({ givenName }) => givenName === name)?.sub ?? '';
 const isSignedIn = async (browser: Browser, index: number) =>
   (await visit(browser, fleet, index, '/profile')).status === 200;
+const untilReady = () => until(async () => (await fetch(`${url(0)}/readyz`)).status === 200);
 const resultOf = async (response: Response) =>
   ((await response.json()) as { result: string }).result;
 
@@ -66,6 +67,7 @@ describeWithRedis('while Redis is away', () => {
   beforeAll(async () => {
     redis = await startRedis({ persist: true });
     fleet = await startFleet({ env: { ...env, REDIS_URL: redis.url } });
+    await untilReady();
   });
   afterAll(async () => {
     await fleet.close();
@@ -79,7 +81,7 @@ describeWithRedis('while Redis is away', () => {
     const refused = await send(url(0), event);
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: 'unavailable' }]);
     await redis.start();
-    await until(async () => (await fetch(`${url(0)}/readyz`)).status === 200);
+    await untilReady();
     expect(await resultOf(await send(url(0), event))).toBe('ended');
     expect(await isSignedIn(browser, 1)).toBe(false);
   });

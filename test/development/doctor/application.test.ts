@@ -65,6 +65,21 @@ describe('at the local AuthKit the doctor', () => {
     expect(warnings.filter(({ check }) => check !== 'app')).toEqual([]);
   });
 
+  it('finds a webhook secret that the running app does not have', async () => {
+    const running = await startTestApp({ webhooks: true });
+    try {
+      expect((await diagnose(running.env)).found('webhooks')?.status).toBe('ok');
+      const changed = { ...running.env, WORKOS_WEBHOOK_SECRET: 'another-secret-of-the-tests-0123' };
+      expect((await diagnose(changed)).found('webhooks')).toMatchObject({
+        status: 'problem',
+        found: expect.stringMatching(/HTTP 401$/),
+        change: expect.stringMatching(/^restart the app/),
+      });
+    } finally {
+      await running.close();
+    }
+  });
+
   it('says to restart an app that runs with the previous client id', async () => {
     const { OAUTH_APP_CLIENT_ID = '' } = settingsFor(app.authKit, 'publicApp');
     const { found } = await find({ OAUTH_APP_CLIENT_ID, OAUTH_APP_CLIENT_SECRET: '' });
