@@ -1,5 +1,6 @@
 // What those who run the app meet: other stores, failovers, images, proxies, other browsers.
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { common } from './vitest.config.ts';
 
 /** Tests that run once for each store: here for those that `npm test` leaves out. */
 const EACH_STORE = [
@@ -11,23 +12,23 @@ const EACH_STORE = [
   'test/events/instances.test.ts',
 ];
 
-export default defineConfig({
-  test: {
-    globalSetup: [
-      'test/support/machine/provision-operations.ts',
-      'test/support/machine/compile.ts',
-    ],
-    isolate: false,
-    setupFiles: ['test/support/machine/restore.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 300_000,
-    maxWorkers: 2,
-    projects: [
-      { extends: true, test: { name: 'operations', include: ['test/operations/**/*.test.ts'] } },
-      {
-        extends: true,
-        test: { name: 'stores', include: EACH_STORE, env: { STORE_ENGINES: 'PostgreSQL,Valkey' } },
-      },
-    ],
+const operations = {
+  ...common,
+  globalSetup: ['test/support/machine/provision-operations.ts', 'test/support/machine/compile.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 300_000,
+};
+
+export const projects: TestProjectInlineConfiguration[] = [
+  { test: { ...operations, name: 'operations', include: ['test/operations/**/*.test.ts'] } },
+  {
+    test: {
+      ...operations,
+      name: 'stores',
+      include: EACH_STORE,
+      env: { STORE_ENGINES: 'PostgreSQL,Valkey' },
+    },
   },
-});
+];
+
+export default defineConfig({ test: { projects } });

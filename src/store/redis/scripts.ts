@@ -41,9 +41,7 @@ export const REPLACE_TOKENS = `${IF_ALIVE}
 export const RECHECK = `${IF_ALIVE}
   if not isAlive then return end
   local last = redis.call('HGET', KEYS[1], 'recheck')
-  if not last or tonumber(last) < tonumber(ARGV[2]) then
-    redis.call('HSET', KEYS[1], 'recheck', ARGV[2])
-  end`;
+  if tonumber(last or 0) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'recheck', ARGV[2]) end`;
 
 /** Returns the "about" field of the session it ended. */
 export const REMOVE = `${IF_ALIVE}
