@@ -13,7 +13,7 @@ import { sameOriginPath } from './sign-in/return-to.ts';
 import type { User } from './sign-in/user.ts';
 import { isGrantActive } from './tokens/active-grant.ts';
 import type { Refresher } from './tokens/refresh.ts';
-import { isExpired } from './tokens/token-set.ts';
+import { isExpired, isOutdated } from './tokens/token-set.ts';
 
 const MAX_STALE_AUTHORITY_MS = 300_000;
 
@@ -85,16 +85,19 @@ export function requireOrganization(context: Context): RequestHandler {
 }
 
 function letThroughIfRecent(context: Context, req: Request, res: Response, next: NextFunction) {
-  const { facts } = currentSession(req);
-  if (Date.now() <= facts.expiresAt + MAX_STALE_AUTHORITY_MS) return next();
-  if (!facts.renewable) return askToSignIn(context, req, res);
-  throw freshTokenUnavailable(currentSession(req));
+  const current = currentSession(req);
+  const { expiresAt, renewable } = current.facts;
+  // News about which AuthKit could not be asked: the user may have been removed or demoted.
+  const isInDoubt = isOutdated(current.facts, req.authSession?.stored?.recheckAt ?? 0);
+  if (!isInDoubt && Date.now() <= expiresAt + MAX_STALE_AUTHORITY_MS) return next();
+  if (!renewable) return askToSignIn(context, req, res);
+  throw freshTokenUnavailable(current);
 }
 
 /**
  * Mount after requireLogin: requires a permission, which AuthKit lists among the scopes of the access
- * token or, by a JWT template, in its `permissions`. Each refresh brings the current ones, so it must
- * have expired at most five minutes ago, as for requireOrganization.
+ * token or, by a JWT template, in its `permissions`. Each refresh brings the current ones: the token
+ * must be as recent as for requireOrganization.
  * @throws SignInError `permission_required`; `fresh_token_unavailable` while AuthKit cannot
  * refresh it
  */

@@ -29,7 +29,7 @@ beforeAll(async () => {
   url = `http://localhost:${await freePort()}`;
   authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
   const ada = authKit.people.find(({ name }) => name.startsWith('Ada'));
-  Object.assign(ada ?? {}, { name: `Ada ${HOSTILE}`, givenName: `&lt;${HOSTILE}` });
+  authKit.control.renamePerson({ sub: ada?.sub ?? '', givenName: `Ada &lt;${HOSTILE}` });
 });
 
 afterAll(async () => {
@@ -69,7 +69,7 @@ function expectSignedIn(used: Used): void {
   expect(failure.body).toContain('Sign in again');
   // The markup has one form; the hostile name is text, unchanged.
   expect(hostile.body.match(/<\w+/g)).toEqual(['<form', '<button']);
-  expect(unescaped(hostile.body)).toContain(JSON.stringify(`Ada ${HOSTILE}`));
+  expect(unescaped(hostile.body)).toContain(JSON.stringify(`Ada &lt;${HOSTILE} Lindqvist`));
   for (const page of [stranger, profile, signedOut, afterwards, failure, hostile]) {
     expect([page.url.pathname, page.headers['cache-control']]).toEqual([
       page.url.pathname,

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
+import { codeOn } from '../support/browser/callback.ts';
 
 let app: TestApp;
 const developer = new Browser();
@@ -44,12 +45,25 @@ test('a demoted moderator loses the page at the next click, and stays signed in'
   const browser = await signIn(app);
   expect((await browser.get(`${app.url}/moderation`)).status).toBe(200);
   await change('Demote', 'organization_membership.updated', person('Bruno'));
-  expect((await browser.get(`${app.url}/moderation`)).status).toBe(403);
+  const refused = await browser.get(`${app.url}/moderation`);
+  expect([refused.status, codeOn(refused)]).toEqual([403, 'permission_required']);
   const profile = await browser.get(`${app.url}/profile`);
   expect(profile.status).toBe(200);
   expect(profile.body).not.toContain('posts:moderate');
   await change('Promote', 'organization_membership.updated', person('Bruno'));
   expect((await browser.get(`${app.url}/moderation`)).status).toBe(200);
+});
+
+test('while AuthKit cannot be asked about news, pages that need a role or an organization wait', async () => {
+  const browser = await signIn(app);
+  const statusOf = async (path: string) => (await browser.get(`${app.url}${path}`)).status;
+  app.authKit.control.fault({ endpoint: 'token', kind: 'status', status: 503 });
+  await change('Demote', 'organization_membership.updated', person('Bruno'));
+  expect(await statusOf('/organization')).toBe(503);
+  expect(await statusOf('/profile')).toBe(200);
+  app.authKit.control.reset();
+  await expect.poll(() => statusOf('/organization'), { timeout: 20_000 }).toBe(200);
+  expect(await statusOf('/moderation')).toBe(403);
 });
 
 test('a user removed from an organization is signed out of it', async () => {
