@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import { isDeclaredNonNavigation, type Auth } from './auth/index.ts';
 import { errorPages, notFound } from './demo/errors.ts';
+import type { Live } from './live/index.ts';
 import type { Log } from './process/log.ts';
 import { boundUrl } from './demo/middleware/bounds.ts';
 import { securityHeaders } from './demo/middleware/headers.ts';
@@ -20,6 +21,7 @@ import { createViewEngine } from './demo/view-engine.ts';
 
 export interface AppOptions {
   auth: Auth;
+  live: Live;
   limits: RateLimits;
   api: ApiOptions;
   /** AuthKit's webhooks and logout tokens. */
@@ -77,7 +79,8 @@ export function createApp(options: AppOptions): Express {
   // The only page where a visitor can write to the store without signing in.
   app.post('/draft', limits.signIn);
 
-  // 3. The session: who is this?
+  // 3. The session: who is this? An open event stream asks too, but is no use of the session.
+  app.get('/sessions/live', options.live.events());
   app.use(noStore, auth.session);
   app.use((req: Request, res, next) => {
     const { locals } = res;

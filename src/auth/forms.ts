@@ -1,5 +1,6 @@
 // Checks on submitted forms: a form must come from a page of this origin, and from a page that was
 // shown to the user who is signed in now.
+import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler } from 'express';
 import { SignInError } from './errors.ts';
 
@@ -12,14 +13,14 @@ import { SignInError } from './errors.ts';
  * @throws SignInError `cross_site_request`
  */
 export function rejectForeignOrigin(baseUrl: URL): RequestHandler {
-  return (req, _res, next) => {
-    const site = req.get('sec-fetch-site');
-    const origin = req.get('origin');
-    const isForeign =
-      (site !== undefined && site !== 'same-origin' && site !== 'none') ||
-      (origin !== undefined && origin !== baseUrl.origin);
-    next(isForeign ? new SignInError('cross_site_request') : undefined);
-  };
+  return (req, _res, next) =>
+    next(isForeign(req, baseUrl) ? new SignInError('cross_site_request') : undefined);
+}
+
+/** Whether a page of another origin made the request; other clients send neither header. */
+export function isForeign({ headers }: IncomingMessage, baseUrl: URL): boolean {
+  const { 'sec-fetch-site': site = 'none', origin = baseUrl.origin } = headers;
+  return (site !== 'same-origin' && site !== 'none') || origin !== baseUrl.origin;
 }
 
 /**

@@ -1,14 +1,16 @@
 // Route guards: the user is signed in, has a fresh access token, has an organization, has an active
 // grant. A grant is what the user allowed this app at AuthKit: it begins with a sign-in, its refresh
 // token stands for it, and AuthKit can end it. Guards trust only what `auth.session` has read.
+import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Context } from './context.ts';
 import { SignInError } from './errors.ts';
 import { isNavigation } from './fetch-metadata.ts';
+import { isForeign } from './forms.ts';
 import type { SignedInSession } from './request.ts';
 import type { SessionId } from './session/cookie.ts';
-import { currentSession, endSession, sessionOf } from './session/session.ts';
+import { currentSession, endSession, peekSession, sessionOf } from './session/session.ts';
 import { sameOriginPath } from './sign-in/return-to.ts';
 import type { User } from './sign-in/user.ts';
 import { isGrantActive } from './tokens/active-grant.ts';
@@ -141,6 +143,31 @@ export function requireActiveSession(context: Context, cacheSeconds: number): Re
       return askToSignIn(context, req, res);
     }
     return next();
+  };
+}
+
+/**
+ * For a connection that outlives its request: reads the session, now and whenever it is asked. It
+ * does not count as use, since an open tab would otherwise keep its session forever.
+ * @throws SignInError `login_required`; `cross_site_request`: no CORS check stops a page of another
+ * origin from opening a WebSocket with the user's cookies; `store_unavailable`, as does `isAlive`
+ */
+export function watch(context: Context, refresher: Refresher) {
+  const peek = async (ids: SessionId[]) => {
+    const authSession = await peekSession(context, ids);
+    if (!authSession) return undefined;
+    const { current, stored } = authSession;
+    if (!isOutdated(current.facts, stored.recheckAt)) return authSession;
+    // After news about the user, AuthKit decides whether the session goes on, as for a page.
+    return (await refresher.refreshIfDue({ authSession })) === 'ended' ? undefined : authSession;
+  };
+  return async (req: IncomingMessage) => {
+    if (isForeign(req, context.baseUrl)) throw new SignInError('cross_site_request');
+    const found = await peek(context.cookie.read(req));
+    if (!found) throw new SignInError('login_required');
+    const { stored, current } = found;
+    const isAlive = async () => (await peek([stored])) !== undefined;
+    return { ...current, key: stored.key, isAlive };
   };
 }
 

@@ -45,6 +45,8 @@ export { isExpired, renewsAt, type TokenFacts } from './tokens/token-set.ts';
 
 /** What `createAuth` returns. */
 export type Auth = ReturnType<typeof createAuth>;
+/** What `auth.watch` resolves to: the session as it was then, and whether it still lasts. */
+export type WatchedSession = Awaited<ReturnType<Auth['watch']>>;
 
 /**
  * Wires sign-in together and starts discovering the issuer in the background.
@@ -102,6 +104,13 @@ export function createAuth(options: AuthOptions) {
     recheckSessions: recheckSessions(context),
     /** The signed-in user's sessions. */
     sessions: ownSessions(context),
+    /**
+     * The session of a WebSocket upgrade or an event stream, from a request that needs no
+     * middleware. Does not count as use, sets no cookie and does not refresh.
+     * @throws SignInError `login_required`; `cross_site_request` for a page of another origin
+     * (cross-site WebSocket hijacking); `store_unavailable`
+     */
+    watch: guards.watch(context, refresher),
     /**
      * The access token, for calls your server makes behind `requireFreshToken`; never for a page.
      * @throws SignInError `login_required` if the session has ended meanwhile; `store_unavailable`

@@ -12,8 +12,11 @@ const CHECK_EVERY_MS = 100;
 export interface Shutdown {
   /** True from the first call of `run`: /readyz then responds 503. */
   hasBegun(): boolean;
-  /** Closes the server; resolves when the last connection has ended or was cut off. */
-  run(): Promise<void>;
+  /**
+   * Closes the server; resolves when the last connection has ended or was cut off. Calls `endStreams`
+   * after the grace period: a client that connects again then reaches another process.
+   */
+  run(endStreams: () => void): Promise<void>;
 }
 
 /**
@@ -30,11 +33,13 @@ export function createShutdown(server: Server, graceSeconds: number): Shutdown {
   });
   return {
     hasBegun: () => hasBegun,
-    async run() {
+    async run(endStreams) {
       hasBegun = true;
       unfinished.forEach(closeAfter);
       if (graceSeconds > 0) await delay(graceSeconds * 1_000);
-      await drain(server, () => unfinished.size);
+      const drained = drain(server, () => unfinished.size);
+      endStreams();
+      await drained;
     },
   };
 }

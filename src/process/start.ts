@@ -6,6 +6,7 @@ import { createApp } from '../app.ts';
 import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
 import { Issuer, type BearerEvent } from '../bearer/index.ts';
 import { ConfigError, type Config } from '../config/config.ts';
+import { createLive } from '../live/index.ts';
 import type { Log } from './log.ts';
 import { createProxiedFetch } from './outgoing-proxy.ts';
 import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
@@ -74,11 +75,13 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const directory = createUserDirectory(entries, config.sessionSecrets);
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const api = apiOptionsFor(config, directory, log, fetchAuthKit);
+  const live = createLive({ auth });
   const server = createServer(SERVER_BOUNDS);
   server.on('clientError', rejectMalformed);
   const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   const app = createApp({
     auth,
+    live,
     limits: createRateLimits(config.rateLimit, counter),
     api,
     news: newsRoutes({
@@ -106,7 +109,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   return {
     server,
     async close() {
-      await shutdown.run();
+      await shutdown.run(() => live.close());
       await auth.close();
       await entries.close();
       await store.close();

@@ -623,8 +623,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the end without a refresh token',
       file: 'src/auth/session/session.ts',
-      find: 'const isLeft = context.requestsOffline && isExpired(facts);',
-      replace: 'const isLeft = context.requestsOffline && facts.scope === undefined;',
+      find: '(requestsOffline && isExpired(facts))',
+      replace: '(requestsOffline && facts.scope === undefined)',
       test: {
         file: 'test/auth/tokens/refresh-refused.test.ts',
         title: 'a session without a refresh token ends with its access token on every page',
@@ -657,8 +657,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'Origin',
       file: 'src/auth/forms.ts',
-      find: '(origin !== undefined && origin !== baseUrl.origin)',
-      replace: "(origin !== undefined && baseUrl.origin === '')",
+      find: 'origin !== baseUrl.origin',
+      replace: "baseUrl.origin === ''",
       test: {
         file: 'test/demo/middleware/hardening.test.ts',
         title: 'another site, by Origin alone',
@@ -677,7 +677,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'Sec-Fetch-Site',
       file: 'src/auth/forms.ts',
-      find: "(site !== undefined && site !== 'same-origin' && site !== 'none')",
+      find: "(site !== 'same-origin' && site !== 'none')",
       replace: "site === ''",
       test: {
         file: 'test/demo/middleware/hardening.test.ts',

@@ -54,36 +54,60 @@ export function sessionOf(context: Context, req: Request): AuthSession {
 
 /** Sets the signed-in user if the session is of this application and issuer and has not ended. */
 async function acceptSession(context: Context, req: Request, res: Response, stored: StoredSession) {
-  const { signedIn, facts, lastSeenAt } = stored;
   const { idleMs, records, cookie } = context;
   if (req.authSession) req.authSession.stored = stored;
-  if (!signedIn || !facts || signedIn.clientId !== context.clientId) return;
-  if (new URL(signedIn.user.issuer).href !== context.issuerUrl.href) return;
-  const now = Date.now();
-  const unusedMs = now - lastSeenAt;
-  // The store ends unused sessions too, but does not know of an idle time that was shortened since.
-  if (now >= signedIn.endsAt || unusedMs > idleMs + touchIntervalMs(idleMs)) return;
-  // A refresh token was requested but not granted. Since AuthKit is never asked about it again, the
-  // session could outlive its grant. Anyone can remove `offline_access` in the address bar.
-  const isLeft = context.requestsOffline && isExpired(facts);
-  // Nor can AuthKit be asked what the news about this user mean for the session.
-  if (!facts.renewable && (isLeft || isOutdated(facts, stored.recheckAt))) {
+  const current = signedInSession(context, stored);
+  if (!current) return;
+  const { sub } = current.user;
+  if (hasOutlivedGrant(context, current, stored)) {
     await endSession(context, req, res);
-    const { sub } = signedIn.user;
     return context.onEvent({ event: 'session_ended', sub, reason: 'not_renewable' });
   }
-  setCurrent(req, currentFrom(signedIn, facts, lastSeenAt));
-  if (unusedMs < touchIntervalMs(idleMs)) return;
+  setCurrent(req, current);
+  const now = Date.now();
+  if (now - current.lastSeenAt < touchIntervalMs(idleMs)) return;
   // The only write that using a session causes. Neither record nor cookie outlives `endsAt`.
-  const maxAgeMs = Math.min(idleMs, signedIn.endsAt - now);
+  const maxAgeMs = Math.min(idleMs, current.endsAt - now);
   const isTouched = await records.touch(stored.key, now, now + maxAgeMs).catch((cause: unknown) => {
-    context.onEvent({ event: 'session_touch_failed', sub: signedIn.user.sub }, cause);
+    context.onEvent({ event: 'session_touch_failed', sub }, cause);
   });
   // A full or read-only store signs no user out; the session ends by its last recorded use.
   if (isTouched === undefined) return;
   if (!isTouched) return clearSession(context, req);
-  setCurrent(req, currentFrom(signedIn, facts, now));
+  setCurrent(req, { ...current, lastSeenAt: now });
   cookie.renew(res, stored.sid, maxAgeMs);
+}
+
+/** The session if it is of this application and issuer and has not ended. */
+function signedInSession(context: Context, { signedIn, facts, lastSeenAt }: StoredSession) {
+  const { clientId, issuerUrl, idleMs } = context;
+  if (!signedIn || !facts || signedIn.clientId !== clientId) return undefined;
+  if (new URL(signedIn.user.issuer).href !== issuerUrl.href) return undefined;
+  // The store ends unused sessions too, but does not know of an idle time that was shortened since.
+  const endsAt = Math.min(signedIn.endsAt, lastSeenAt + idleMs + touchIntervalMs(idleMs));
+  return Date.now() < endsAt ? currentFrom(signedIn, facts, lastSeenAt) : undefined;
+}
+
+/**
+ * Whether the session could outlive its grant, since AuthKit cannot be asked about it: a refresh token
+ * was requested but not granted, and the access token has expired, or there was news about the user.
+ * Anyone can remove `offline_access` in the address bar.
+ */
+function hasOutlivedGrant(context: Context, { facts }: SignedInSession, stored: StoredSession) {
+  const { requestsOffline } = context;
+  if (facts.renewable) return false;
+  return (requestsOffline && isExpired(facts)) || isOutdated(facts, stored.recheckAt);
+}
+
+/**
+ * The session that one of these ids names, if it lasts, without any note of its use.
+ * @throws SignInError `store_unavailable`
+ */
+export async function peekSession(context: Context, ids: SessionId[]) {
+  const stored = await findFirst(context.store, ids).catch(storeFailure);
+  const current = stored && signedInSession(context, stored);
+  if (!current || hasOutlivedGrant(context, current, stored)) return undefined;
+  return { readBy: context, stored, current };
 }
 
 /**
@@ -109,8 +133,10 @@ function currentFrom(signedIn: SignedIn, facts: TokenFacts, lastSeenAt: number):
   return { ...signedIn, user, facts, lastSeenAt };
 }
 
+type WithSession = Pick<Request, 'authSession'>;
+
 /** Sets or clears the signed-in user. `req.user` follows unless other code has set it. */
-function setCurrent(req: Request, current: SignedInSession | undefined): void {
+function setCurrent(req: WithSession, current: SignedInSession | undefined): void {
   const request: { authSession?: AuthSession; user?: unknown } = req;
   const { authSession } = request;
   if (!authSession) return;
@@ -120,7 +146,7 @@ function setCurrent(req: Request, current: SignedInSession | undefined): void {
 }
 
 /** After a refresh: sets the facts of the new tokens, and the user's organization from them. */
-export function setFacts(req: Request, facts: TokenFacts): void {
+export function setFacts(req: WithSession, facts: TokenFacts): void {
   const { stored, current } = req.authSession ?? {};
   if (!stored?.signedIn || !current) return;
   setCurrent(req, currentFrom(stored.signedIn, facts, current.lastSeenAt));

@@ -57,7 +57,7 @@ export class Refresher {
    * when the session is over; to the SignInError when the refresh failed or has to wait. Never
    * rejects.
    */
-  async refreshIfDue(req: Request): Promise<'fresh' | 'ended' | SignInError> {
+  async refreshIfDue(req: Pick<Request, 'authSession'>): Promise<'fresh' | 'ended' | SignInError> {
     const { stored, current } = req.authSession ?? {};
     if (!stored || !current || !isDue(current.facts, stored.recheckAt)) return 'fresh';
     const retryAfter = this.#backoff.remaining(stored.key);

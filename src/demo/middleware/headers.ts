@@ -1,4 +1,5 @@
-// Security headers for every response: no scripts, nothing from other origins, no framing.
+// Security headers for every response: nothing from other origins, no framing, no scripts except on
+// the one page that has one.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
@@ -41,3 +42,10 @@ export function securityHeaders(baseUrl: URL, issuer: URL): RequestHandler {
     next();
   };
 }
+
+/** For a page with a script of ours that opens an event stream. Its file is not inline. */
+export const allowOwnScript: RequestHandler = (_req, res, next) => {
+  const name = 'Content-Security-Policy';
+  res.set(name, `${res.get(name)};script-src 'self';connect-src 'self'`);
+  next();
+};

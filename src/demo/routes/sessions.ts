@@ -1,13 +1,14 @@
 // The user's sessions: list them, end one, sign out everywhere. `auth.sessions` does the work.
 import { Router, urlencoded } from 'express';
 import { rejectForeignOrigin, rejectOtherPerson, type Auth } from '../../auth/index.ts';
+import { allowOwnScript } from '../middleware/headers.ts';
 
 /** GET /sessions, POST /sessions/end and POST /sessions/end-all. */
 export function sessionRoutes(auth: Auth, baseUrl: URL): Router {
   const router = Router();
   const form = urlencoded({ extended: false, limit: '1kb', parameterLimit: 3 });
 
-  router.get('/sessions', auth.requireLogin, async (req, res) => {
+  router.get('/sessions', auth.requireLogin, allowOwnScript, async (req, res) => {
     const sessions = await auth.sessions.list(req);
     res.render('sessions', {
       sessions: sessions.map(({ key, label, startedAt, lastSeenAt, current }) => ({

@@ -5,7 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sign } from 'cookie-signature';
 import express, { type Express } from 'express';
-import { createAuth, type SessionRecords, type SignInEvent } from '../../../src/auth/index.ts';
+import {
+  createAuth,
+  type Auth,
+  type SessionRecords,
+  type SignInEvent,
+} from '../../../src/auth/index.ts';
 import { SessionCookie, sessionKey } from '../../../src/auth/session/cookie.ts';
 import { NEW_SIGN_IN, SealedSessionStore } from '../../../src/auth/session/sealed-store.ts';
 import { openStore } from '../../../src/store/index.ts';
@@ -19,6 +24,7 @@ const DAY = 24 * HOUR;
 const ISSUER = 'https://issuer.example';
 
 export interface SeededHost {
+  auth: Auth;
   /** The events it has told so far. */
   told: SignInEvent[];
   /** Saves a session of this user, unused for `unusedMs`; returns its cookie. */
@@ -60,6 +66,7 @@ export async function startSeededHost(options: SeededHostOptions): Promise<Seede
   await once(server, 'listening');
   const url = `http://localhost:${(server.address() as AddressInfo).port}`;
   return {
+    auth,
     told,
     seed: (name, unusedMs = 0) => seed(before, records, name, unusedMs),
     async endSessionsOf(name) {
