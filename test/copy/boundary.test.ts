@@ -40,7 +40,7 @@ async function foundIn(name: string, lines: string[]): Promise<number[]> {
   return [...found].map(([, line]) => Number(line)).toSorted((a, b) => a - b);
 }
 
-describe.each(['src/auth', 'src/bearer', 'src/store'])('lint of %s', (name) => {
+describe.each(['src/auth', 'src/bearer', 'src/live', 'src/store'])('lint of %s', (name) => {
   test('refuses imports of the demo and access to the environment', async () => {
     expect(await foundIn(name, planted)).toEqual(planted.map((_line, index) => index + 1));
   });
@@ -63,9 +63,10 @@ describe.each(['src/auth/session', 'src/auth/tokens', 'src/store/redis'])('lint 
   });
 });
 
-test('lint allows only src/store to import another copied folder, namely src/auth', async () => {
+test('lint allows only src/store and src/live to import another copied folder, namely src/auth', async () => {
   const records = ["export type { SessionRecords } from '../auth/session/records.ts';"];
   expect(await foundIn('src/store', records)).toEqual([]);
+  expect(await foundIn('src/live', records)).toEqual([]);
   const deeper = ["export type { SessionRecords } from '../../auth/session/records.ts';"];
   expect(await foundIn('src/store/embedded', deeper)).toEqual([]);
   expect(await foundIn('src/bearer', records)).toEqual([1]);

@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort, startTestApp, type TestApp } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
+import { openStream } from '../support/browser/connections.ts';
 import { startRedis } from '../support/store/redis.ts';
 import { launchServer, startServer } from '../support/app/server-process.ts';
 import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
@@ -156,6 +157,17 @@ describe('shutdown', () => {
     expect(ms).toBeGreaterThan(10_000);
     expect(ms).toBeLessThan(30_000);
   }, 60_000);
+
+  it('ends open event streams, and the process soon after', async () => {
+    await run();
+    const browser = new Browser();
+    await browser.open(`http://localhost:${port}/login?return_to=/profile`);
+    const stream = await openStream(browser, `http://localhost:${port}/sessions/live`);
+    const { code, ms } = await signaled();
+    expect(await stream.ended).toBe('');
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+  });
 
   it('exits at once with 1 on a second signal', async () => {
     await run();

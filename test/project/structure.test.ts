@@ -18,7 +18,7 @@ import {
   readSources,
 } from '../support/reading/structure.ts';
 
-const COPIED = ['src/auth', 'src/store', 'src/bearer', 'src/events'];
+const COPIED = ['src/auth', 'src/store', 'src/bearer', 'src/events', 'src/live'];
 const MOST_LINES = 180;
 /** The folders of test that have no counterpart in src. */
 const TEST_FOLDERS = [
@@ -57,8 +57,18 @@ describe('src', () => {
     },
   );
 
-  test('imports only packages, files of the same folder and src/auth in src/store', () => {
-    expect(findForeignImports(sources, 'src/store', ['src/auth'])).toEqual([]);
+  test.each(['src/store', 'src/live'])(
+    'imports only packages, files of the same folder and src/auth in %s',
+    (folder) => {
+      expect(findForeignImports(sources, folder, ['src/auth'])).toEqual([]);
+    },
+  );
+
+  test('imports nothing but types of src/auth in src/live', () => {
+    const live = sources.filter(({ path }) => path.startsWith('src/live/'));
+    const lines = live.flatMap(({ code }) => code.filter((line) => line.includes("'../auth/")));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.filter((line) => !line.startsWith('import type '))).toEqual([]);
   });
 
   test('has at most three files outside its folders', () => {
