@@ -11,6 +11,7 @@ const auth = section(readText('README.md'), 'Copy this into your app');
 const api = section(readText('docs/api.md'), 'Copy it into your app');
 const commonJs = readText('docs/copying.md');
 const kit = readText('docs/testing-your-copy.md');
+const live = readText('docs/live.md');
 
 /** The packages that these sources import: statically, for effect or dynamically. */
 function importsIn(sources: readonly string[]): string[] {
@@ -92,9 +93,16 @@ test('the install line of the test kit names its imports beyond src/auth and the
   expect(namesIn(packagesIn(kit)).toSorted()).toEqual(needed.toSorted());
 });
 
+test('src/live needs no package; the install lines beside it name those of its example', () => {
+  expect(importsIn(copiedSources(live))).toEqual([]);
+  const imported = importsIn(codeBlocks(live, 'ts'));
+  expect(namesIn(packagesIn(live))).toEqual([...imported, ...typesOf(imported)]);
+});
+
 test.each([
   ['src/auth with src/store', auth],
   ['src/bearer', api],
+  ['src/live', live],
   ['CommonJS', commonJs],
   ['the test kit', kit],
 ])('the install lines for %s name the tested versions', (_what, text) => {

@@ -1,4 +1,5 @@
-// The WebSocket of docs/copying.md in the README's app: only a valid session cookie opens it.
+// The WebSocket and the event stream of docs/live.md in the README's app: only a valid session cookie
+// opens them, and they end with the session.
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
@@ -10,17 +11,13 @@ import { WebSocket } from 'ws';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
-import {
-  compileHost,
-  copyFolders,
-  installPackages,
-  linkPackage,
-} from '../support/app/copied-app.ts';
-import { codeBlocks, inlineCode, readText, section } from '../support/reading/markdown.ts';
+import { openSocket, openStream } from '../support/browser/connections.ts';
+import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
+import { codeBlocks, readText, section } from '../support/reading/markdown.ts';
 import { startCopy, type RunningCopy } from '../support/app/running-copy.ts';
 
 const readme = section(readText('README.md'), 'Copy this into your app');
-const advice = section(readText('docs/copying.md'), 'WebSockets');
+const advice = readText('docs/live.md');
 const [host = ''] = codeBlocks(readme, 'ts');
 const [sockets = ''] = codeBlocks(advice, 'ts');
 let folder: string;
@@ -32,9 +29,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-websocket-'));
   url = `http://localhost:${await freePort()}`;
   authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
-  await copyFolders(readme, '.', folder);
-  await installPackages(readme, folder);
-  for (const name of ['ws', '@types/ws']) await linkPackage(name, folder);
+  for (const text of [readme, advice]) {
+    await copyFolders(text, '.', folder);
+    await installPackages(text, folder);
+  }
   const last = /\n[^\n]*\n$/.exec(host)?.[0] ?? '';
   expect(await compileHost(host.replace(last, `\n${sockets}`), folder)).toBe('');
   copy = await startCopy(folder, 'dist/server.js', url, authKit);
@@ -124,7 +122,7 @@ test('the WebSocket is refused with an expired access token, until a page refres
 
 test('the WebSocket is refused to a page of another origin, despite the session cookie', async () => {
   const cookie = cookieOf(await signedIn());
-  expect(await open(cookie, 'http://elsewhere.localhost')).toBe(401);
+  expect(await open(cookie, 'http://elsewhere.localhost')).toBe(403);
 });
 
 test.each(['session=s%3Aforged.AAAAAAAA', 'session=%', 'session=s:', 'session='])(
@@ -153,8 +151,15 @@ test('the server closes the socket on a frame that breaks the protocol, and surv
   await expectAlive();
 });
 
-test('docs/copying.md names the version of ws that these tests use', () => {
-  const [named = ''] = inlineCode(advice).filter((code) => code.startsWith('ws@'));
-  const installed = readText('node_modules/ws/package.json');
-  expect(installed).toMatch(`"version": "${named.slice('ws@'.length)}.`);
+test('the WebSocket and the event stream are closed once the user has signed out', async () => {
+  const browser = await signedIn();
+  const [{ socket, closed }, stream] = await Promise.all([
+    openSocket(browser, url),
+    openStream(browser, `${url}/news`),
+  ]);
+  expect(socket.readyState).toBe(socket.OPEN);
+  await vi.waitUntil(() => stream.text() !== '');
+  await browser.press('Sign out');
+  expect(await closed).toBe('4401 session ended');
+  expect(await stream.ended).toBe('data: Hello Bruno Okafor\n\nevent: session-ended\ndata:\n\n');
 });

@@ -574,6 +574,59 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
   ],
 
+  'A WebSocket or event stream that another site opens, or that outlives its session': [
+    {
+      name: 'the origin of an upgrade',
+      file: 'src/auth/guards.ts',
+      find: "if (isForeign(req, context.baseUrl)) throw new SignInError('cross_site_request');",
+      replace: '',
+      test: {
+        file: 'test/live/live.test.ts',
+        title: 'is refused with 403 to a page of another origin, despite the cookie: %j',
+      },
+    },
+    {
+      name: 'the end of an open connection',
+      file: 'src/live/connections.ts',
+      find: "if (isAlive === false) return this.#end(watched, 'session_ended');",
+      replace: 'if (isAlive === false) return;',
+      test: {
+        file: 'test/live/live.test.ts',
+        title: 'are closed when the user signs out everywhere in another browser',
+      },
+    },
+    {
+      name: 'the end without a store',
+      file: 'src/live/connections.ts',
+      find: "this.#end(watched, 'store_unavailable');",
+      replace: 'return;',
+      test: {
+        file: 'test/live/live.test.ts',
+        title: 'are closed when the store has been away for a minute, to try again later',
+      },
+    },
+    {
+      name: 'no message after the end',
+      file: 'src/live/upgrade.ts',
+      find: "socket.removeAllListeners('message');",
+      replace: '',
+      test: {
+        file: 'test/live/live.test.ts',
+        title: 'is not listened to, even before the client has confirmed the close',
+      },
+    },
+    {
+      name: 'connections of one session',
+      file: 'src/live/admission.ts',
+      find: 'if (connections.hasRoom(session)) return session;',
+      replace: 'if (connections) return session;',
+      test: {
+        file: 'test/live/live.test.ts',
+        title: 'only so many connections are open at a time; the next is refused with 429',
+      },
+    },
+  ],
+
   'A refresh token that is used twice': [
     {
       name: 'the lease',
