@@ -10,8 +10,8 @@ import type { Connections, Ending } from './connections.ts';
 export interface LiveSocket {
   close(code: number, reason: string): void;
   ping(): void;
-  on(event: 'close' | 'error', listener: () => void): unknown;
-  removeAllListeners(event: 'message'): unknown;
+  on(name: 'close' | 'error', listener: () => void): unknown;
+  removeAllListeners(name: 'message'): unknown;
 }
 
 /** A server of `ws`, with `noServer: true`. */

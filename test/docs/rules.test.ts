@@ -97,7 +97,7 @@ describe('the changelog', () => {
     const named = inlineCode(last);
     if (!last.startsWith('Copy again: nothing')) expect(named).not.toEqual([]);
     for (const path of named)
-      expect(path).toMatch(/^src\/(?:auth|store|bearer|events|development\/local-authkit)\b/);
+      expect(path).toMatch(/^src\/(?:auth|store|bearer|events|live|development\/local-authkit)\b/);
   });
 });
 

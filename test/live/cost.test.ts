@@ -58,7 +58,7 @@ function socketsWithoutClients() {
       opened({
         close: (code) => codes.push(code),
         ping: () => undefined,
-        on: (event, listener) => event === 'close' && closers.push(listener),
+        on: (name, listener) => name === 'close' && closers.push(listener),
         removeAllListeners: () => undefined,
       }),
   };
