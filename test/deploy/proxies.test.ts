@@ -115,6 +115,20 @@ describe.each<ProxyName>(['nginx', 'Caddy'])('behind %s', (name) => {
     await context.close();
   });
 
+  it('the sessions page shows at once that its browser was signed out elsewhere', async () => {
+    const context = await chromium.newContext({ ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await page.goto(`${baseUrl.origin}/sessions`);
+    await page.getByRole('button', { name: 'Bruno Okafor' }).click();
+    await page.waitForURL(`${baseUrl.origin}/sessions`);
+    const other = visitor();
+    await other.open(`${baseUrl.origin}/sessions`);
+    await other.follow(await other.press('Bruno'));
+    await other.press('Sign out everywhere');
+    await page.getByRole('link', { name: 'Sign in again' }).waitFor();
+    await context.close();
+  });
+
   it('each visitor has their own rate limit, whatever address they claim', async () => {
     expect(await signInsUntilRefused(visitor())).toBe(LIMIT);
     const claims = { 'x-forwarded-for': '198.51.100.7', forwarded: 'for=198.51.100.7' };
