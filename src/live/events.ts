@@ -29,6 +29,8 @@ export function eventStreams(auth: Pick<Auth, 'watch'>, connections: Connections
       // A response to HEAD has no body.
       if (req.method !== 'GET' || res.destroyed) return void res.end();
       res.on('close', connections.add(session, streamConnection(res)));
+      // An event that is written after the end would otherwise end the process.
+      res.on('error', () => undefined);
       onOpen?.(res, session);
     };
 }

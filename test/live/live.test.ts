@@ -182,6 +182,16 @@ describe('an event stream', () => {
     expect(stream.response.statusCode).toBe(200);
   });
 
+  test('may be written to after its end', async () => {
+    const browser = await app.signIn();
+    const { ended } = await openStream(browser, `${app.url}/news`);
+    const ours = app.streams.at(-1);
+    // Ended, and not yet sent. An error event without a listener would fail this run.
+    ours?.once('prefinish', () => void ours.write('data: too late\n\n'));
+    await browser.post(`${app.url}/logout`, {}, { from: app.url });
+    expect(await ended).toMatch(ENDED);
+  });
+
   test('is refused with 403 to a page of another origin', async () => {
     const headers = { 'sec-fetch-site': 'same-site' };
     const stream = await openStream(await app.signIn(), `${app.url}/news`, headers);

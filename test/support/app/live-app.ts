@@ -1,5 +1,6 @@
 // A host app with src/auth and src/live at a local AuthKit: an event stream at /news, and a WebSocket
 // that says back what it is told.
+import type { ServerResponse } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import { createLive, type Live, type LiveOptions } from '../../../src/live/index.ts';
@@ -9,6 +10,8 @@ import { startHostApp, type HostApp, type HostOptions } from './host.ts';
 
 export interface LiveApp extends HostApp {
   live: Live;
+  /** The server's ends of the event streams, the oldest first. */
+  streams: ServerResponse[];
   /** The server's ends of the WebSockets, the oldest first. */
   sockets: WebSocket[];
   /** What the WebSockets were told. */
@@ -34,12 +37,16 @@ export async function startLiveApp(
   const { clientId, clientSecrets } = authKit.applications.firstParty;
   const application = { issuer: new URL(authKit.issuer), clientId, clientSecret: clientSecrets[0] };
   const found: { live?: Live } = {};
+  const streams: ServerResponse[] = [];
   const host = await startHostApp({ ...application, port, ...options }, (app, auth) => {
     const live = createLive({ auth, everySeconds: EVERY_SECONDS, ...limits });
     found.live = live;
     app.get(
       '/news',
-      live.events((stream, { user }) => stream.write(`data: Hello ${user.name}\n\n`)),
+      live.events((stream, { user }) => {
+        streams.push(stream);
+        stream.write(`data: Hello ${user.name}\n\n`);
+      }),
     );
     app.use(auth.session, auth.routes);
     app.get('/signed-out', (_req, res) => void res.send('Signed out'));
@@ -57,6 +64,7 @@ export async function startLiveApp(
   return {
     ...host,
     live,
+    streams,
     sockets,
     heard,
     async signIn(person = 'Bruno', browser = new Browser()) {
