@@ -3,7 +3,7 @@ import '../support/clock/clock.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startLiveApp, type LiveApp } from '../support/app/live-app.ts';
 import { Browser } from '../support/browser/browser.ts';
-import { openSocket, openStream } from '../support/browser/connections.ts';
+import { openSocket, openStream, refusalOf } from '../support/browser/connections.ts';
 import { passTime } from '../support/clock/clock.ts';
 
 const HOUR_S = 3_600;
@@ -11,7 +11,7 @@ const ENDED = /\nevent: session-ended\ndata:\n\n$/;
 let app: LiveApp;
 
 beforeAll(async () => {
-  app = await startLiveApp({}, { idleSeconds: HOUR_S, maxSeconds: 24 * HOUR_S });
+  app = await startLiveApp({}, { idleSeconds: HOUR_S, maxSeconds: 3 * HOUR_S });
 });
 afterEach(() => app.broken.clear());
 afterAll(() => app.close());
@@ -27,11 +27,12 @@ async function connect(browser: Browser) {
 const expectEnded = async ({ closed }: { closed: Promise<unknown> }) =>
   expect(await closed).toEqual([expect.stringMatching(ENDED), '4401 session ended']);
 
+const countReads = () => app.calls.filter((name) => name === 'read').length;
+
 /** Resolves once each session, of two at most, has been read again. */
 async function untilLookedAt(): Promise<void> {
-  const reads = () => app.calls.filter((name) => name === 'read').length;
-  const before = reads();
-  await vi.waitUntil(() => reads() >= before + 4, { timeout: 10_000 });
+  const before = countReads();
+  await vi.waitUntil(() => countReads() >= before + 4, { timeout: 10_000 });
 }
 
 const isOpen = ({ stream, socket }: Awaited<ReturnType<typeof connect>>) =>
@@ -75,7 +76,7 @@ describe('a WebSocket and an event stream', () => {
   test('are closed when the session has lasted its longest, although it is in use', async () => {
     const browser = await app.signIn();
     const ours = await connect(browser);
-    for (let half = 0; half < 47; half += 1) {
+    for (let half = 0; half < 5; half += 1) {
       passTime((HOUR_S * 1_000) / 2);
       await browser.open(`${app.url}/profile`);
     }
@@ -101,7 +102,7 @@ describe('a WebSocket and an event stream', () => {
     for (let outage = 0; outage < 2; outage += 1) {
       app.broken.add('read');
       await untilLookedAt();
-      passTime(50_000);
+      passTime(40_000);
       await untilLookedAt();
       app.broken.clear();
       await untilLookedAt();
@@ -123,16 +124,13 @@ describe('a WebSocket and an event stream', () => {
 });
 
 describe('an upgrade', () => {
-  const refusal = (browser: Browser, headers = {}) =>
-    openSocket(browser, app.url, headers).catch(({ message }: Error) => message);
-
   test('is refused with 401 without a session, and after sign-out', async () => {
-    expect(await refusal(new Browser())).toBe('401 You are not signed in.');
+    expect(await refusalOf(new Browser(), app.url)).toBe('401 You are not signed in.');
     const browser = await app.signIn();
     const [cookie] = browser.jar.cookies.values();
     await browser.post(`${app.url}/logout`, {}, { from: app.url });
     const headers = { cookie: `${cookie?.name}=${cookie?.value}` };
-    expect(await refusal(browser, headers)).toBe('401 You are not signed in.');
+    expect(await refusalOf(browser, app.url, headers)).toBe('401 You are not signed in.');
   });
 
   test.each([
@@ -142,7 +140,7 @@ describe('an upgrade', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
   ])('is refused with 403 to a page of another origin, despite the cookie: %j', async (headers) => {
-    expect(await refusal(await app.signIn(), headers)).toBe(
+    expect(await refusalOf(await app.signIn(), app.url, headers)).toBe(
       '403 This request came from another site and was refused.',
     );
   });
@@ -150,13 +148,13 @@ describe('an upgrade', () => {
   test('is refused with 503 while the store is away', async () => {
     const browser = await app.signIn();
     app.broken.add('read');
-    expect(await refusal(browser)).toBe('503 The session store cannot be reached.');
+    expect(await refusalOf(browser, app.url)).toBe('503 The session store cannot be reached.');
   });
 
   test('is refused with 401 once the access token has expired, until a page refreshes it', async () => {
     const browser = await app.signIn();
     passTime(400_000);
-    expect(await refusal(browser)).toMatch(/^401 Your access token has expired/);
+    expect(await refusalOf(browser, app.url)).toMatch(/^401 Your access token has expired/);
     await browser.open(`${app.url}/profile`);
     const { socket } = await openSocket(browser, app.url);
     socket.close();
@@ -209,7 +207,7 @@ describe('an event stream', () => {
     passTime(120_000);
     app.calls.length = 0;
     const stream = await openStream(browser, `${app.url}/news`);
-    await vi.waitUntil(() => app.calls.filter((name) => name === 'read').length > 2);
+    await vi.waitUntil(() => countReads() > 2);
     expect(new Set(app.calls)).toEqual(new Set(['read']));
     expect(stream.response.headers['set-cookie']).toBeUndefined();
     stream.close();

@@ -45,10 +45,10 @@ export interface Opened {
   closed: Promise<string>;
 }
 
-/** A refused upgrade: `401 You are not signed in.` */
-export class RefusedUpgrade extends Error {}
-
-/** Opens a WebSocket with the cookies of this browser. @throws RefusedUpgrade */
+/**
+ * Opens a WebSocket with the cookies of this browser.
+ * @throws Error with the response to a refused upgrade: `401 You are not signed in.`
+ */
 export async function openSocket(
   browser: Browser,
   url: string,
@@ -64,11 +64,19 @@ export async function openSocket(
     socket.once('open', () => resolve()).once('error', reject);
     socket.once('unexpected-response', (_request, response) => {
       // It ends with the connection: a refusal that hangs is no refusal.
-      void text(response).then((body) =>
-        reject(new RefusedUpgrade(`${response.statusCode} ${body}`)),
-      );
+      void text(response).then((body) => reject(new Error(`${response.statusCode} ${body}`)));
     });
   });
   socket.on('error', () => undefined);
   return { socket, closed };
+}
+
+/** The response to an upgrade that is refused; 101 if it is not. */
+export async function refusalOf(...request: Parameters<typeof openSocket>): Promise<string> {
+  try {
+    (await openSocket(...request)).socket.close();
+    return '101';
+  } catch (error) {
+    return error instanceof Error ? error.message : '';
+  }
 }
