@@ -3,7 +3,8 @@ import { ConfigError, parseConfig, type Config } from '../config/config.ts';
 import { loadEnvFile } from '../config/env-file.ts';
 import { complete } from '../development/defaults.ts';
 import { createLog, type Log } from './log.ts';
-import { portOf, startApp } from './start.ts';
+import { portOf } from './http-server.ts';
+import { startApp } from './start.ts';
 import { startLines } from './banner.ts';
 
 /** Resolves to a function that closes everything. Exits with code 1 if the app cannot start. */

@@ -1,12 +1,11 @@
 // Wires the parts for one Config: the store, sign-in, the API, the app and a listening server.
-import { createServer, type Server } from 'node:http';
-import type { Duplex } from 'node:stream';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
 import { createApp } from '../app.ts';
 import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
 import { Issuer, type BearerEvent } from '../bearer/index.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import { createLive } from '../live/index.ts';
+import { createHttpServer, listen, portOf } from './http-server.ts';
 import type { Log } from './log.ts';
 import { createProxiedFetch } from './outgoing-proxy.ts';
 import { postgresCounter } from '../demo/middleware/postgres-counter.ts';
@@ -29,16 +28,6 @@ export interface CompleteConfig extends Config {
 }
 
 type Fetch = typeof globalThis.fetch;
-
-// A client that sends or reads slowly ties up its own connection, not the server.
-const SERVER_BOUNDS = {
-  maxHeaderSize: 16_384,
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  // Longer than the 60 s for which proxies keep idle connections, so they never reuse a dead one.
-  keepAliveTimeout: 65_000,
-  connectionsCheckingInterval: 5_000,
-};
 
 export interface RunningApp {
   server: Server;
@@ -76,8 +65,7 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const api = apiOptionsFor(config, directory, log, fetchAuthKit);
   const live = createLive({ auth });
-  const server = createServer(SERVER_BOUNDS);
-  server.on('clientError', rejectMalformed);
+  const server = createHttpServer();
   const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   const app = createApp({
     auth,
@@ -175,32 +163,6 @@ function audienceHint(event: BearerEvent, config: CompleteConfig): string | unde
   const isCause = event.reason === 'not_an_access_token' || (event.claim === 'aud' && isOwnAlone);
   return isCause ? warnings.find((line) => line.startsWith('API_AUDIENCE:')) : undefined;
 }
-
-/** Responds to a malformed request, which Node's parser rejects before it reaches any route. */
-function rejectMalformed({ code }: NodeJS.ErrnoException, socket: Duplex): void {
-  const [status, message] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? [
-          '431 Request Header Fields Too Large',
-          'The headers are larger than 16 kB: send fewer cookies',
-        ]
-      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'The request did not arrive in time: send it again']
-        : ['400 Bad Request', 'This is not a valid HTTP request'];
-  const body = JSON.stringify({ error: 'invalid_request', message });
-  const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
-  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
-  else socket.destroy();
-}
-
-const listen = (server: Server, port: number) =>
-  new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, () => resolve());
-  });
-
-/** The port of a listening server. */
-export const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
 const ERROR_EVENTS = new Set([
   'keys_unreachable',

@@ -909,7 +909,7 @@ export const DEFENSES: Record<string, Defense[]> = {
   'Requests that are too large, too slow, or not HTTP': [
     {
       name: '16 kB of headers',
-      file: 'src/process/start.ts',
+      file: 'src/process/http-server.ts',
       find: 'maxHeaderSize: 16_384,',
       replace: 'maxHeaderSize: 1_638_400,',
       test: {
@@ -929,7 +929,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: 'the time for headers',
-      file: 'src/process/start.ts',
+      file: 'src/process/http-server.ts',
       find: 'headersTimeout: 10_000,',
       replace: 'headersTimeout: 30_000,',
       test: {
@@ -940,7 +940,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: 'the time for a request',
-      file: 'src/process/start.ts',
+      file: 'src/process/http-server.ts',
       find: 'requestTimeout: 30_000,',
       replace: 'requestTimeout: 300_000,',
       test: {
@@ -950,9 +950,9 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: 'the response to what is not HTTP',
-      file: 'src/process/start.ts',
-      find: "server.on('clientError', rejectMalformed);",
-      replace: '',
+      file: 'src/process/http-server.ts',
+      find: "createServer(SERVER_BOUNDS).on('clientError', rejectMalformed);",
+      replace: 'createServer(SERVER_BOUNDS);',
       test: {
         file: 'test/auth/sign-in/length-limits.test.ts',
         title: 'refuses bytes that are not HTTP with 400 and a message',

@@ -2,7 +2,7 @@
 import '../support/clock/clock.ts';
 import { expect, vi } from 'vitest';
 import type { SessionRecords } from '../../src/auth/index.ts';
-import { connectRedis } from '../../src/store/redis/connection.ts';
+import { connectRedis } from '../../src/store/redis-connection/connection.ts';
 import { redisStore } from '../../src/store/redis/store.ts';
 import { signInAt, startFleet } from '../support/app/instances.ts';
 import { startLiveApp } from '../support/app/live-app.ts';

@@ -11,7 +11,7 @@ import {
 } from 'openid-client';
 import { Strategy, type VerifyFunction } from 'openid-client/passport';
 import passport from 'passport';
-import { portOf } from '../../../src/process/start.ts';
+import { portOf } from '../../../src/process/http-server.ts';
 import { CLIENT_ID } from '../authkit/sign-in-issuer.ts';
 
 export interface BareOptions {
