@@ -9,6 +9,7 @@ export const common = {
   // else may take this long.
   testTimeout: 90_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 60_000 } },
   // Many tests wait for processes and timeouts, not for the processor.
   maxWorkers: 3,
 } satisfies TestProjectInlineConfiguration['test'];

@@ -115,7 +115,7 @@ test('the WebSocket is refused with an expired access token, until a page refres
   const browser = await signedIn();
   authKit.control.reset();
   const isRefused = async () => (await open(cookieOf(browser))) === 401;
-  await vi.waitUntil(isRefused, { timeout: 15_000, interval: 200 });
+  await vi.waitUntil(isRefused, { interval: 200 });
   expect((await browser.open(`${url}/profile`)).status).toBe(200);
   expect(await open(cookieOf(browser))).toBe('Hello Bruno Okafor');
 });

@@ -172,7 +172,7 @@ withParts('redis-server').describe('the command of Redis', () => {
     );
     const env = { PATH: process.env['PATH'], REDISCLI_AUTH: PASSWORD };
     server = spawn(file, args, { cwd: folder, env });
-    await vi.waitUntil(() => isHealthy(PASSWORD), { timeout: 20_000 });
+    await vi.waitUntil(() => isHealthy(PASSWORD));
   });
   afterAll(async () => {
     server.kill('SIGKILL');

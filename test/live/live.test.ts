@@ -32,7 +32,7 @@ const countReads = () => app.calls.filter((name) => name === 'read').length;
 /** Resolves once each session, of two at most, has been read again. */
 async function untilLookedAt(): Promise<void> {
   const before = countReads();
-  await vi.waitUntil(() => countReads() >= before + 4, { timeout: 10_000 });
+  await vi.waitUntil(() => countReads() >= before + 4);
 }
 
 const isOpen = ({ stream, socket }: Awaited<ReturnType<typeof connect>>) =>
@@ -222,7 +222,7 @@ test('a WebSocket whose session has ended is not listened to, even before the cl
   socket.pause();
   const ours = app.sockets.at(-1);
   await browser.post(`${app.url}/logout`, {}, { from: app.url });
-  await vi.waitUntil(() => ours?.readyState === socket.CLOSING, { timeout: 10_000 });
+  await vi.waitUntil(() => ours?.readyState === socket.CLOSING);
   socket.send('too late');
   socket.resume();
   await closed;
@@ -247,7 +247,7 @@ describe('of one session', () => {
     expect((await openStream(browser, news)).response.statusCode).toBe(429);
     expect((await openStream(other, news)).response.statusCode).toBe(200);
     first.close();
-    await vi.waitFor(() => openSocket(browser, small.url), { timeout: 10_000 });
+    await vi.waitFor(() => openSocket(browser, small.url));
   });
 
   test('every connection is closed with 1001 when the server shuts down, and no other is let in', async () => {

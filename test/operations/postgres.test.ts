@@ -72,8 +72,7 @@ async function openClient(url: string): Promise<Client> {
 const named = () => events.map(({ event }) => event);
 const untilReported = (...names: string[]) =>
   vi.waitFor(() => expect(named()).toEqual(names), 15_000);
-const untilItWorks = (work: () => Promise<unknown>) =>
-  vi.waitFor(work, { timeout: 15_000, interval: 20 });
+const untilItWorks = (work: () => Promise<unknown>) => vi.waitFor(work, { interval: 20 });
 
 /** How long it takes until this is rejected as unreachable. */
 async function took(promise: Promise<unknown>): Promise<number> {

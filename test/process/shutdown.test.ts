@@ -124,7 +124,7 @@ describe('shutdown', () => {
       const response = await browser.get(location ?? '');
       return browser.get(response.location ?? '');
     });
-    await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30, { timeout: 20_000 });
+    await vi.waitUntil(() => issuer.hits.get('/oauth2/token') === 30);
     const ended = signaled();
     await vi.waitFor(() => expect(open()).rejects.toThrow(/ECONNREFUSED/), 10_000);
     const pages = await Promise.all(completing);
@@ -200,7 +200,7 @@ describe('the grace period', () => {
     expect(await responseOn(kept, get('/healthz'))).toMatch(/^HTTP\/1.1 200 [^]+keep-alive/);
     expect(await isShuttingDown()).toBe(false);
     child.kill('SIGTERM');
-    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    await vi.waitUntil(isShuttingDown);
     const told = /^HTTP\/1.1 200 [^]+\r\nConnection: close\r\n/;
     expect(await responseOn(kept, get('/healthz'))).toMatch(told);
     await once(kept, 'close');
@@ -224,7 +224,7 @@ describe('the grace period', () => {
     const socket = await open(get(path, `Sec-Fetch-Mode: navigate\r\n${cookies}`));
     const respond = await asked;
     child.kill('SIGTERM');
-    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    await vi.waitUntil(isShuttingDown);
     respond();
     expect(await responseOn(socket)).toMatch(/^HTTP\/1.1 303 [^]+\r\nConnection: close\r\n/);
   });
@@ -240,7 +240,7 @@ describe('the grace period', () => {
   it('ends at once with 1 on a second signal', async () => {
     await run(LONG);
     child.kill('SIGTERM');
-    await vi.waitUntil(isShuttingDown, { timeout: 10_000 });
+    await vi.waitUntil(isShuttingDown);
     expect(await signaled('SIGINT')).toMatchObject({ code: 1 });
   });
 });

@@ -63,7 +63,7 @@ export async function startCopy(...copied: Parameters<typeof spawnCopy>): Promis
     const login = await browser.get(`${url}/login`).catch(() => undefined);
     return login?.status === 302;
   };
-  await vi.waitUntil(isReady, { timeout: 20_000, interval: 100 }).catch(async (cause: unknown) => {
+  await vi.waitUntil(isReady, { interval: 100 }).catch(async (cause: unknown) => {
     await copy.stop();
     throw new Error(`the copy does not sign in: ${copy.stderr()}`, { cause });
   });

@@ -48,7 +48,7 @@ export async function untilHeading(browser: DrivenBrowser, heading: string): Pro
       .evaluate('document.readyState === "complete" ? document.querySelector("h1").innerText : ""')
       // Between two pages there is no document to ask.
       .catch(() => '');
-  await vi.waitUntil(async () => (await shown()) === heading, { timeout: 30_000, interval: 100 });
+  await vi.waitUntil(async () => (await shown()) === heading, { interval: 100 });
 }
 
 export const button = (name: string) => `//button[contains(., '${name}')]`;

@@ -22,7 +22,7 @@ export async function launchWebKit(): Promise<DrivenBrowser> {
   });
   const base = `http://localhost:${port}/session`;
   const isListening = () => fetch(`http://localhost:${port}/status`).catch(() => undefined);
-  await vi.waitUntil(isListening, { timeout: 20_000, interval: 100 });
+  await vi.waitUntil(isListening, { interval: 100 });
   const capabilities = { alwaysMatch: { browserName: 'MiniBrowser' } };
   const { sessionId } = await send<{ sessionId: string }>('POST', base, { capabilities });
   const session = `${base}/${sessionId}`;
