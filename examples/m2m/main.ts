@@ -21,8 +21,16 @@ const config = await oauth.discovery(
   { execute: issuer.hostname === 'localhost' ? [oauth.allowInsecureRequests] : [] },
 );
 // There is no refresh token: request a new access token shortly before it expires (`expiresIn()`).
-const tokens = await oauth.clientCredentialsGrant(config);
+const tokens = await oauth.clientCredentialsGrant(config).catch(explain);
 const url = new URL('/api/me', api);
 const response = await oauth.fetchProtectedResource(config, tokens.access_token, url, 'GET');
 if (!response.ok) throw new Error(`The API responded with status ${response.status}.`);
 process.stdout.write(`${JSON.stringify(await response.json(), null, 2)}\n`);
+
+/** AuthKit challenges a client that it does not authenticate (RFC 6749 section 5.2). */
+function explain(cause: unknown): never {
+  if (!(cause instanceof oauth.WWWAuthenticateChallengeError) || cause.status !== 401) throw cause;
+  throw new Error('AuthKit refused M2M_CLIENT_ID or M2M_CLIENT_SECRET (invalid_client).', {
+    cause,
+  });
+}

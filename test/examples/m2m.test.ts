@@ -24,12 +24,12 @@ test('a machine calls the API on its own behalf, and the API distinguishes it fr
   });
 });
 
-test('a wrong secret gives an error that does not contain the secret', async () => {
+test('a wrong secret gives an error that names the settings, and does not contain the secret', async () => {
   const { clientId } = world.authkit.applications.machine;
   const env = { ...world.env, M2M_CLIENT_ID: clientId, M2M_CLIENT_SECRET: 'planted-secret' };
   const { code, stdout, stderr } = await runExample('m2m', [], env).ended;
   expect(code).not.toBe(0);
-  expect(stderr).toContain('invalid_client');
+  expect(stderr).toContain('AuthKit refused M2M_CLIENT_ID or M2M_CLIENT_SECRET (invalid_client).');
   expect(stdout + stderr).not.toContain('planted-secret');
 });
 

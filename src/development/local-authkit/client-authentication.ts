@@ -24,8 +24,11 @@ export function authenticateClient(
   return isAuthenticated ? application : undefined;
 }
 
-export function refuseClient(req: Request, res: Response): void {
-  if (req.get('authorization') !== undefined) res.set('www-authenticate', 'Basic');
+/** What AuthKit sends to a client that does not authenticate, however it tried to. */
+export const CHALLENGE = 'Basic realm="AuthKit"';
+
+export function refuseClient(res: Response): void {
+  res.set('www-authenticate', CHALLENGE);
   res.status(401).json({ error: 'invalid_client', error_description: 'Invalid client.' });
 }
 

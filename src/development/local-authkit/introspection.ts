@@ -15,7 +15,7 @@ export function introspection(environment: Environment, provider: () => Provider
     res.set('cache-control', 'no-store');
     const caller = authenticateClient(environment, req);
     // A Public application has no secret, so anyone could introspect in its name.
-    if (!caller || caller.secrets.length === 0) return refuseClient(req, res);
+    if (!caller || caller.secrets.length === 0) return refuseClient(res);
     const token = formField(req, 'token');
     if (token === undefined) {
       res.status(400).json({ error: 'invalid_request', error_description: 'token is missing' });

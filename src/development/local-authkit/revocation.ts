@@ -12,7 +12,7 @@ export function revocation(environment: Environment, provider: () => Provider): 
   return async (req, res) => {
     res.set('cache-control', 'no-store');
     const caller = authenticateClient(environment, req);
-    if (!caller) return refuseClient(req, res);
+    if (!caller) return refuseClient(res);
     const token = formField(req, 'token');
     if (token === undefined) {
       res.status(400).json({ error: 'invalid_request', error_description: 'token is missing' });

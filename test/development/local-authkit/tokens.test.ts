@@ -8,8 +8,14 @@ import {
   type LocalAuthKit,
 } from '../../../src/development/local-authkit/start.ts';
 import { signInOverHttp } from '../../../src/development/local-authkit/test-kit.ts';
-import { EVERY_SCOPE, LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
+import {
+  EVERY_SCOPE,
+  LocalClient,
+  REDIRECT_URI,
+  type TokenResponse,
+} from '../../support/authkit/local-client.ts';
 
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const RESOURCE = 'https://api.example.com';
 const ULID = '[0-9A-HJKMNP-TV-Z]{26}';
 const form = (prefix: string) => expect.stringMatching(new RegExp(`^${prefix}${ULID}$`));
@@ -53,6 +59,11 @@ const revoke = (app: LocalClient, token: string | undefined) =>
 
 const ask = (app: LocalClient, more = {}) =>
   app.post('/oauth2/token', { grant_type: 'client_credentials', ...more });
+
+function expectChallenge({ status, headers, body }: TokenResponse): void {
+  expect([status, body['error']]).toEqual([401, 'invalid_client']);
+  expect(headers.get('www-authenticate')).toBe('Basic realm="AuthKit"');
+}
 
 describe('the access token and the ID token', () => {
   it('have the members, header and lifetimes of AuthKit', async () => {
@@ -170,10 +181,53 @@ describe('the token endpoint', () => {
     expect(await basic.json()).toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('refuses a client without a secret with 401', async () => {
-    const unproven = new LocalClient(authkit.issuer, client.clientId);
-    const { status, body } = await unproven.refresh('unknown');
-    expect([status, body['error']]).toEqual([401, 'invalid_client']);
+  it.each([
+    ['an unknown client', () => new LocalClient(authkit.issuer, 'client_unknown')],
+    ['a wrong secret', () => new LocalClient(authkit.issuer, client.clientId, 'f'.repeat(64))],
+    ['no secret', () => new LocalClient(authkit.issuer, client.clientId)],
+    ['a secret of a Public one', () => new LocalClient(authkit.issuer, publicApp.clientId, 'x')],
+  ])('challenges %s, whatever it asks for', async (_, unproven) => {
+    const requests = [
+      unproven().refresh('unknown'),
+      unproven().post('/oauth2/token', { grant_type: TOKEN_EXCHANGE }),
+      unproven().post('/oauth2/token', {}),
+      unproven().post('/oauth2/device_authorization', { scope: 'openid' }),
+      unproven().post('/oauth2/introspection', { token: 'x' }),
+      revoke(unproven(), 'x'),
+    ];
+    for (const refused of await Promise.all(requests)) expectChallenge(refused);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['no client', {}],
+    ['an unknown client by Basic', { authorization: `Basic ${btoa('client_unknown:x')}` }],
+  ])('challenges %s', async (_, headers) => {
+    const response = await fetch(`${authkit.issuer}/oauth2/token`, {
+      method: 'POST',
+      headers,
+      body: new URLSearchParams({ grant_type: TOKEN_EXCHANGE }),
+    });
+    const { status, headers: received } = response;
+    expectChallenge({ status, headers: received, body: JSON.parse(await response.text()) });
+  });
+
+  it('has no token exchange', async () => {
+    const { status, body } = await client.post('/oauth2/token', {
+      grant_type: TOKEN_EXCHANGE,
+      subject_token: (await client.signIn({ person: 'Ada Lindqvist' }))['access_token'] ?? '',
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    });
+    expect([status, body['error']]).toEqual([400, 'unsupported_grant_type']);
+  });
+
+  it('calls an unknown code invalid_code for a Public application only', async () => {
+    const [refused, confidential] = [
+      await publicApp.exchange('unknown'),
+      await client.exchange('unknown'),
+    ];
+    expect([refused.status, refused.body['error']]).toEqual([400, 'invalid_code']);
+    expect([confidential.status, confidential.body['error']]).toEqual([400, 'invalid_grant']);
+    expect((await publicApp.refresh('unknown')).body['error']).toBe('invalid_grant');
   });
 
   it('exchanges a code once, and revokes its tokens on a second use', async () => {
