@@ -19,6 +19,8 @@ const endings: Partial<Record<string, string>> = {
   access_denied: 'You denied access; you are not signed in.',
   expired_token: 'The code has expired. Start again.',
   invalid_grant: 'The code is no longer valid. Start again.',
+  // AuthKit's own, for the code of a Public application.
+  invalid_code: 'The code is no longer valid. Start again.',
 };
 
 /** Takes any thrown value; returns a sentence and an exit code, without tokens or a stack trace. */

@@ -47,7 +47,8 @@ function redirectErrorCode(error: string): SignInErrorCode {
 /** RFC 6749 §5.2: errors of the token endpoint. 408, 429 and 5xx say nothing about the grant. */
 function codeOfStatus(status: number, error?: string): SignInErrorCode {
   if (status >= 500 || status === 429 || status === 408) return 'issuer_unreachable';
-  if (error === 'invalid_grant') return 'code_refused';
+  // AuthKit was seen to send `invalid_code`, which no specification has, to a Public application.
+  if (error === 'invalid_grant' || error === 'invalid_code') return 'code_refused';
   if (status === 401 || error === 'invalid_client' || error === 'unauthorized_client') {
     return 'client_refused';
   }

@@ -1,6 +1,6 @@
 // The command-line example and the browser: the command that opens it, and what it sends back.
 import { readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, vi } from 'vitest';
@@ -100,18 +100,24 @@ describe('the callback', () => {
     expect(world.tokenRequests()).toBe(1);
   });
 
-  test.concurrent('shows one page after a refusal', async ({ world }) => {
-    world.respondOnce(oauthError('invalid_grant'));
+  test.concurrent.for<[string, RequestListener, number, string]>([
+    ['invalid_grant', oauthError('invalid_grant'), 4, 'The code is no longer valid. Start again.'],
+    ['invalid_code', oauthError('invalid_code'), 4, 'The code is no longer valid. Start again.'],
+    [
+      'invalid_client',
+      oauthError('invalid_client', 401, { 'www-authenticate': 'Basic realm="AuthKit"' }),
+      1,
+      'AuthKit refused the request (invalid_client): check CLI_CLIENT_ID.',
+    ],
+  ])('shows one page after %s', async ([, refusal, exitCode, sentence], { world }) => {
+    world.respondOnce(refusal);
     const { cli, url } = await callback(world);
     const pages = await Promise.all([load(url), load(url)]);
     pages.push(await load(url));
     expect(pages[0]).toMatch(/^200 .*Sign-in failed/);
     expect(new Set(pages).size).toBe(1);
     const { code, stderr } = await cli.ended;
-    expect({ code, stderr }).toEqual({
-      code: 4,
-      stderr: 'The code is no longer valid. Start again.\n',
-    });
+    expect({ code, stderr }).toEqual({ code: exitCode, stderr: `${sentence}\n` });
     expect(world.tokenRequests()).toBe(1);
   });
 

@@ -8,6 +8,7 @@ import {
   codeOn,
   outcome,
   whoIs,
+  withParameters,
 } from '../../support/browser/callback.ts';
 import { startRedis } from '../../support/store/redis.ts';
 import { withParts } from '../../support/machine/with-parts.ts';
@@ -60,18 +61,24 @@ describe('the callback while an endpoint of AuthKit fails', () => {
   });
 });
 
-it('a wrong client secret is refused as client_refused, and logged as an error', async () => {
-  const wrong = 'not-the-secret-of-this-application';
-  const app = await startTestApp({ env: { OAUTH_APP_CLIENT_SECRET: wrong } });
-  const browser = new Browser();
-  const response = await authorizationResponseFor(app, browser);
-  expect(await outcome(browser, response)).toEqual([502, 'client_refused']);
-  expect(app.log.at(-1)).toMatchObject({ level: 'error', code: 'client_refused' });
-  // Operators search the log for this.
-  expect(JSON.stringify(app.log.at(-1))).toContain('"oauthError":"invalid_client"');
-  expect(JSON.stringify(app.log)).not.toContain(wrong);
-  await app.close();
-});
+it.each([
+  ['a Public', 'publicApp', 'invalid_code'],
+  ['a confidential', 'firstParty', 'invalid_grant'],
+] as const)(
+  'an unknown code of %s application is refused as code_refused',
+  async (_, kind, error) => {
+    const app = await startTestApp({ kind });
+    const browser = new Browser();
+    const response = await authorizationResponseFor(app, browser);
+    const changed = withParameters(response, { code: 'not-the-code' });
+    expect(await outcome(browser, changed)).toEqual([400, 'code_refused']);
+    expect(browser.page?.body).toContain('href="/login?return_to=%2Fprofile"');
+    // Operators search the log for this.
+    expect(JSON.stringify(app.log.at(-1))).toContain(`"oauthError":"${error}"`);
+    expect(await outcome(browser, response)).toEqual([303, '/profile']);
+    await app.close();
+  },
+);
 
 withParts('redis-server').it(
   'an unreachable store signs no user in, and the same response works afterwards',

@@ -58,6 +58,8 @@ describe('with offline_access', () => {
     [403, 'organization_membership_inactive'],
     [400, 'sso_required'],
     [401, 'invalid_token'],
+    // Says nothing about a refresh token, for which AuthKit has `invalid_grant`.
+    [400, 'invalid_code'],
     [422, 'an_unknown_error_code'],
   ];
 
