@@ -9,6 +9,7 @@ const text = section(
 );
 const marks = [...text.matchAll(/^- `(\w+)`: /gm)].map(([, mark]) => mark);
 const rows = tableRows(text);
+const marksOf = (cell: string) => inlineCode(cell).filter((word) => marks.includes(word));
 
 test('each mark is explained and used', () => {
   expect(marks).toEqual(['documented', 'seen', 'assumed']);
@@ -17,7 +18,6 @@ test('each mark is explained and used', () => {
 });
 
 test.each(rows)('the row "%s" has exactly one mark, in its column', (...cells) => {
-  const marksOf = (cell = '') => inlineCode(cell).filter((word) => marks.includes(word));
   expect(cells).toHaveLength(4);
   expect(cells.map((cell) => marksOf(cell).length)).toEqual([0, 0, 1, 0]);
   expect(cells[2]).toMatch(/^`\w+`$/);
