@@ -32,6 +32,7 @@ export function spawnCopy(
     BASE_URL: url,
     PORT: new URL(url).port,
     SESSION_SECRET: 'the-secret-of-a-copied-app-0123456789',
+    WORKOS_WEBHOOK_SECRET: authKit.webhookSecret,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   writeFileSync(join(app, '.env'), lines.join(''));
