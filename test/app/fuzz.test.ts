@@ -5,8 +5,6 @@ import { connect } from 'node:net';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app/app.ts';
@@ -21,6 +19,7 @@ import {
   strangeRequest,
   type Sent,
 } from '../support/browser/strange-requests.ts';
+import { collectGarbage } from '../support/machine/memory.ts';
 import { startSignInIssuer, type SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
 
 let issuer: SignInIssuer;
@@ -153,12 +152,6 @@ async function sendRaw(bytes: string): Promise<string> {
   socket.on('error', () => undefined);
   socket.end(bytes);
   return text(socket).catch(() => '');
-}
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  if (typeof collect === 'function') collect();
 }
 
 const storeSize = () =>

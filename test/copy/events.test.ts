@@ -44,8 +44,8 @@ afterAll(async () => {
 /** The README's app with a named store, and with this code in place of the line of `app`. */
 function hostWith(code: string): string {
   const [host = ''] = codeBlocks(readme, 'ts');
-  const [store = '', records = ''] = ['const store', 'records:'].map((start) =>
-    inlineCode(page).find((line) => line.startsWith(start)),
+  const [store = '', records = ''] = ['const store', 'records:'].map((beginning) =>
+    inlineCode(page).find((line) => line.startsWith(beginning)),
   );
   return host
     .replace(/^const auth = /m, (line) => `${store}\n${line}`)
