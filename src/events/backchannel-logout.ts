@@ -28,6 +28,8 @@ const CLOCK_TOLERANCE_S = 30;
 // §2.6: a token is refused a second time for as long as it is accepted at all.
 const MAX_AGE_S = 300;
 const WORK_MS = 10_000;
+// What createRemoteJWKSet throws is the fault of the issuer's keys, not of the token.
+const KEYS_UNREADABLE = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
 const REMEMBERED_MS = 1000 * (MAX_AGE_S + 2 * CLOCK_TOLERANCE_S);
 
 /**
@@ -134,7 +136,7 @@ const invalid = (reason: string, cause?: unknown) =>
 function toEventError(thrown: unknown): EventError {
   if (thrown instanceof EventError) return thrown;
   if (thrown instanceof errors.JWTClaimValidationFailed) return invalid(thrown.claim, thrown);
-  if (thrown instanceof errors.JOSEError && !(thrown instanceof errors.JWKSTimeout))
+  if (thrown instanceof errors.JOSEError && !KEYS_UNREADABLE.has(thrown.code))
     return invalid(thrown.code, thrown);
   // What body-parser and src/bearer throw has a status.
   const { status } = Object(thrown) as { status?: unknown };

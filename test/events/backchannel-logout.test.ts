@@ -2,9 +2,11 @@
 // its store are real, and so are the issuer's keys.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
+import { createRemoteJWKSet, jwtVerify, type JWTVerifyOptions } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { backchannelLogout } from '../../src/events/index.ts';
 import { openStore } from '../../src/store/index.ts';
@@ -217,6 +219,35 @@ test('a logout token whose sessions could not be ended may come again', async ()
   await store.close();
   rmSync(folder, { recursive: true });
 });
+
+test.each<[name: string, keys: RequestListener]>([
+  ['a 500', (_req, res) => res.writeHead(500).end('{}')],
+  ['no JSON', (_req, res) => res.end('<html>')],
+  ['no keys', (_req, res) => res.end('{}')],
+  ['a reset', (req) => req.socket.destroy()],
+])(
+  'a logout token that jose verifies may come again after %s in place of the keys',
+  async (_, keys) => {
+    const jwks = createRemoteJWKSet(new URL(`${issuer.url}/oauth2/jwks`));
+    const options = {
+      clientId: CLIENT_ID,
+      verify: (token: string, expected: JWTVerifyOptions) => jwtVerify(token, jwks, expected),
+      sessions: { endSessions: async () => 1 },
+      leases: {
+        acquireLease: async () => true,
+        renewLease: async () => true,
+        async releaseLease() {},
+      },
+    };
+    const running = await serve(express().use(backchannelLogout(options)));
+    const token = await issuer.sign(claims());
+    issuer.faults.set('/oauth2/jwks', keys);
+    expect((await post(token, running)).status).toBe(503);
+    issuer.faults.delete('/oauth2/jwks');
+    expect((await post(token, running)).status).toBe(200);
+    await running.close();
+  },
+);
 
 test('an issuer that does not advertise back-channel logout has no such endpoint', async () => {
   const other = await startSignInIssuer();
