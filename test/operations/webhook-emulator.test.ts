@@ -1,6 +1,6 @@
 // WorkOS's own emulator sends webhooks too: not only our understanding of them is tested.
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { WorkOS } from '@workos-inc/node';
@@ -31,13 +31,7 @@ beforeAll(async () => {
     process.stderr.write('Skipping the tests of the emulator: npm cannot install it.\n');
     return undefined;
   });
-  receiver = createServer((req, res) => {
-    const signature = String(req.headers['workos-signature']);
-    void buffer(req).then((body) => {
-      received.push({ signature, body });
-      res.end();
-    });
-  }).listen(0, 'localhost');
+  receiver = createServer((req, res) => void receive(req, res)).listen(0, 'localhost');
   await once(receiver, 'listening');
   const { port } = receiver.address() as AddressInfo;
   const endpoint = { endpoint_url: `http://localhost:${port}`, secret: WEBHOOK_SECRET };
@@ -52,6 +46,14 @@ afterAll(async () => {
   await app.close();
   await issuer.close();
 });
+
+async function receive(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  received.push({
+    signature: String(req.headers['workos-signature']),
+    body: await buffer(req),
+  });
+  res.end();
+}
 
 async function signIn(sub: string): Promise<Browser> {
   issuer.vary = { idToken: { sub } };
@@ -91,7 +93,10 @@ async function newMember({ call }: Emulator): Promise<{ sub: string; membership:
 test('the emulator’s webhooks, signed as AuthKit signs, do here what they say', async ({
   skip,
 }) => {
-  if (!emulator) return skip();
+  if (!emulator) {
+    skip();
+    return;
+  }
   const { sub, membership } = await newMember(emulator);
   const [user, member] = [
     `/user_management/users/${sub}`,
@@ -115,7 +120,10 @@ test('the emulator’s webhooks, signed as AuthKit signs, do here what they say'
 test('the emulator’s signatures have their time in seconds: refused, as by WorkOS’s SDK', async ({
   skip,
 }) => {
-  if (!emulator) return skip();
+  if (!emulator) {
+    skip();
+    return;
+  }
   const newUser = { email: 'max@example.com' };
   const webhook = await webhookOf('user.created', 'POST', '/user_management/users', newUser);
   const { body, signature } = webhook;

@@ -19,7 +19,7 @@ const START = `
 
 export interface Emulator {
   /** Calls WorkOS's API; resolves to the JSON of the response, or to nothing. */
-  call(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
+  call: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>;
   close(): Promise<void>;
 }
 
