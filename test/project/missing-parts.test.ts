@@ -11,6 +11,8 @@ import { withParts } from '../support/machine/with-parts.ts';
 const run = promisify(execFile);
 const { test: testWithChromium } = withParts('Chromium');
 const THIS_FILE = 'test/project/missing-parts.test.ts';
+/** Vitest, started a second time. */
+const patient = { timeout: 300_000 };
 const isInner = process.env['WITHOUT_PARTS'] !== undefined;
 
 let bare: string;
@@ -33,6 +35,7 @@ testWithChromium('a test that needs Chromium runs where it is installed', () => 
 
 test.skipIf(isInner)(
   'npm test skips what needs a missing part, and says what to install',
+  patient,
   async () => {
     const { stdout, stderr } = await runWithoutParts({});
     const lines = stderr.split('\n').filter((line) => line.startsWith('Skipping the tests'));
@@ -46,7 +49,7 @@ test.skipIf(isInner)(
   },
 );
 
-test.skipIf(isInner)('in CI a missing part fails the run', async () => {
+test.skipIf(isInner)('in CI a missing part fails the run', patient, async () => {
   const failure: unknown = await runWithoutParts({ CI: 'true' }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 1 });
   expect((failure as { stderr: string }).stderr).toContain(

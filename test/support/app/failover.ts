@@ -42,7 +42,13 @@ export async function killUnderLoad(redis: Replicated): Promise<Failover> {
       pages = since();
     });
     exchanges = control.requests().token;
-    await signInAt(fleet.url);
+    // Each instance has to find the new primary for itself.
+    const signsIn = () =>
+      signInAt(fleet.url).then(
+        () => true,
+        () => false,
+      );
+    await until(signsIn, 30_000);
     const signIn = since();
     const slowest503 = Math.round(slowest(responses, 503));
     const figures = { newPrimary, pages, signIn, slowest503, exchanges };
