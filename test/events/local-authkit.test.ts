@@ -37,9 +37,15 @@ test('a deleted user is signed out at the next click, in every browser, and cann
     const page = await browser.get(`${app.url}/profile`);
     expect([page.status, page.location?.pathname]).toEqual([302, '/login']);
   }
-  const page = await new Browser().open(`${app.url}/profile`);
-  expect(page.body).toContain('Bruno');
-  expect(page.body).not.toContain('Ada');
+  for (const browser of [...browsers, new Browser()]) {
+    const page = await browser.open(`${app.url}/profile`);
+    expect([page.status, page.url.pathname]).toEqual([
+      200,
+      expect.stringContaining('/interaction/'),
+    ]);
+    expect(page.body).toContain('Bruno');
+    expect(page.body).not.toContain('Ada');
+  }
 });
 
 test('a demoted moderator loses the page at the next click, and stays signed in', async () => {

@@ -21,6 +21,12 @@ export function createPersonChanges(environment: Environment, webhooks: Webhooks
     state.changed();
   }
 
+  /** Of the local AuthKit: it would know nobody by this id at the next authorization request. */
+  function endSessions(sub: string): void {
+    for (const [name, { accountId }] of state.records.live())
+      if (name.startsWith('Session:') && accountId === sub) state.records.delete(name);
+  }
+
   function changeMembership({ sub, organization }: InOrganization, to: readonly string[] | null) {
     const memberships = { ...state.people.get(sub)?.memberships, [organization]: to };
     change(sub, { memberships });
@@ -37,6 +43,7 @@ export function createPersonChanges(environment: Environment, webhooks: Webhooks
     deletePerson({ sub }: { sub: string }): void {
       const person = environment.findPerson(sub);
       if (!person) return;
+      endSessions(sub);
       change(sub, { isDeleted: true });
       endConsents(environment, sub);
       send('user.deleted', toUser(person));
