@@ -19,7 +19,7 @@ const operations = {
   hookTimeout: 300_000,
 };
 
-export const projects: TestProjectInlineConfiguration[] = [
+const projects: TestProjectInlineConfiguration[] = [
   { test: { ...operations, name: 'operations', include: ['test/operations/**/*.test.ts'] } },
   {
     test: {

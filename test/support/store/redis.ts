@@ -29,6 +29,7 @@ export interface RedisOptions {
   port?: number;
   /** The server's program; default: redis-server. */
   program?: string;
+  /** What was written survives the end of the process; a busy disk delays no command. */
   persist?: boolean;
   args?: string[];
   /** Lines of a Sentinel's configuration; the server is then a Sentinel. */
@@ -38,7 +39,7 @@ export interface RedisOptions {
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
-  const persistence = options.persist ? ['yes', '--appendfsync', 'always'] : ['no'];
+  const persistence = options.persist ? ['yes', '--appendfsync', 'no'] : ['no'];
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
   args.push('--appendonly', ...persistence, ...(options.args ?? []));
   if (options.sentinel) {
