@@ -15,6 +15,8 @@ const EACH_STORE = [
 const operations = {
   ...common,
   globalSetup: ['test/support/machine/provision-operations.ts', 'test/support/machine/compile.ts'],
+  // They measure how fast servers come back.
+  maxWorkers: 2,
   testTimeout: 120_000,
   hookTimeout: 300_000,
 };
