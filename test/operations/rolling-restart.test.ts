@@ -94,12 +94,18 @@ async function isReady(port: number): Promise<boolean> {
   return (await new Browser().fetch(`http://localhost:${port}/readyz`)).status === 200;
 }
 
-/** Takes Caddy's retries away, and lets a response name the instance that it came from. */
+/**
+ * Takes Caddy's retries away, and lets a response name the instance that it came from. Without
+ * retries, Caddy's round_robin can pass over the only instance that is up, if another request takes
+ * its turn in between: it then responds with 503 "no upstreams available".
+ */
 const withoutRetries = (text: string) =>
-  text.replace(
-    /lb_try_duration 5s\n\s*fail_duration 2s/,
-    'header_down X-Instance {rp.upstream.hostport}',
-  );
+  text
+    .replace('lb_policy round_robin', 'lb_policy random')
+    .replace(
+      /lb_try_duration 5s\n\s*fail_duration 2s/,
+      'header_down X-Instance {rp.upstream.hostport}',
+    );
 
 /** Whether Caddy has noticed that the instance is back: a deploy waits for that. */
 async function isServing(port: number): Promise<boolean> {
