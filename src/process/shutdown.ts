@@ -1,6 +1,7 @@
 // From SIGTERM to exit 0: report "not ready" for a grace period, accept no new connections, finish
 // requests in flight, close the stores.
 import type { Server, ServerResponse } from 'node:http';
+import { Server as TcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 // A load balancer gives up on a process after 30 s; a request that hangs is cut off before that.
@@ -37,7 +38,7 @@ export function createShutdown(server: Server, graceSeconds: number): Shutdown {
       hasBegun = true;
       unfinished.forEach(closeAfter);
       if (graceSeconds > 0) await delay(graceSeconds * 1_000);
-      const drained = drain(server, () => unfinished.size);
+      const drained = drain(server, () => unfinished.size, graceSeconds > 0);
       endStreams();
       await drained;
     },
@@ -50,7 +51,11 @@ function closeAfter(res: ServerResponse): void {
   if (!res.headersSent) res.setHeader('Connection', 'close');
 }
 
-async function drain(server: Server, inFlight: () => number): Promise<void> {
+async function drain(
+  server: Server,
+  inFlight: () => number,
+  isBehindProxy: boolean,
+): Promise<void> {
   const startedAt = performance.now();
   let quietSince = startedAt;
   const check = setInterval(() => {
@@ -60,11 +65,13 @@ async function drain(server: Server, inFlight: () => number): Promise<void> {
     // client may send headers byte by byte. Node counts neither as idle; both would block exit.
     const isDone = now - quietSince > QUIET_MS || now - startedAt > MAX_DRAIN_MS;
     if (isDone) server.closeAllConnections();
-    // Idle keep-alive connections would otherwise stay open until their timeout.
-    else server.closeIdleConnections();
+    // A proxy may be sending a request on an idle connection right now, and does not send a POST
+    // twice. It is closed once the proxy has noticed that new connections are refused.
+    else if (!isBehindProxy) server.closeIdleConnections();
   }, CHECK_EVERY_MS);
   await new Promise<void>((resolve) => {
-    server.close(() => resolve());
+    // Unlike that of an HTTP server, this method leaves idle connections open.
+    TcpServer.prototype.close.call(server, () => resolve());
   });
   clearInterval(check);
 }
