@@ -14,6 +14,8 @@ const LINKED = [
   'views',
   'src/development/local-authkit/views',
 ];
+// The second has an `Express.User` of its own, a global type.
+const PROJECTS = ['.', 'examples/beside'];
 const TSC = 'node_modules/typescript/bin/tsc';
 
 /** Provides the folder of the compiled project to `compiled`; removes it after the tests. */
@@ -23,7 +25,10 @@ export function setup(project: TestProject): () => void {
   chmodSync(folder, 0o755);
   // `npm run check` finds type errors; a test that fails on one would not say which behavior broke.
   const options = ['--noEmit', 'false', '--noCheck', '--rootDir', '.', '--outDir', folder];
-  const compile = () => void execFileSync(process.execPath, [TSC, ...options]);
+  const compile = () => {
+    for (const project of PROJECTS)
+      execFileSync(process.execPath, [TSC, '-p', project, ...options]);
+  };
   compile();
   for (const path of LINKED) symlinkSync(resolve(path), join(folder, path));
   project.provide('compiledProject', folder);
