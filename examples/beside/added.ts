@@ -77,14 +77,9 @@ export function addedPages(auth: Auth, accounts: Accounts, authKitUsers: AuthKit
 
   routes.get('/profile', auth.requireLogin, (req, res) => {
     const user = currentUser(req);
+    const who = html`<p>${user.name}, ${user.email}</p>`;
     const connection = connectionForm(req, authKitUsers.accountOf(user));
-    res.send(
-      page(
-        'AuthKit user',
-        html`<p>${user.name}, ${user.email}</p>
-          ${connection}`,
-      ),
-    );
+    res.send(page('AuthKit user', html`${who} ${connection}`));
   });
   const checked = [auth.requireLogin, rejectOtherPerson, express.urlencoded({ extended: false })];
   routes.post('/connect', checked, async (req: Request, res: Response) => {

@@ -3,6 +3,7 @@ import { rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { html } from '../../examples/beside/html.ts';
 import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { freePort, settingsFor } from '../support/app/app.ts';
 import { runExample, type Run } from '../support/app/examples.ts';
@@ -63,6 +64,16 @@ async function signInHere(account: object) {
 async function signInWithAuthKit(person: string) {
   await open('/profile');
   return press(person);
+}
+
+/** Switches to another AuthKit user; the page shown stays. */
+async function signInWithAuthKitInAnotherTab(person: string) {
+  const { page } = browser;
+  await browser.open(`${authKit.issuer}/oauth2/sign-out`);
+  await press('Sign out');
+  await open('/authkit/login');
+  await press(person);
+  browser.page = page;
 }
 
 /** Resolves to which of the two logins this browser has. */
@@ -155,10 +166,7 @@ describe('signing out', () => {
   });
 
   test('of both is refused as a whole once another AuthKit user has signed in', async () => {
-    const { page } = browser;
-    await open('/authkit/login');
-    await press('Ada');
-    browser.page = page;
+    await signInWithAuthKitInAnotherTab('Ada');
     expect((await browser.press('Sign out of both')).status).toBe(409);
     expect(await logins()).toEqual({ here: 'Olga', withAuthKit: 'Ada' });
   });
@@ -200,29 +208,31 @@ describe('an AuthKit user whose e-mail address an account has', () => {
 });
 
 describe('a form', () => {
-  test.each(['/login', '/logout', '/connect', '/disconnect', '/logout-both', '/authkit/logout'])(
-    'that another origin posts to %s is refused',
-    async (path) => {
-      await signInHere(OLGA);
-      await signInWithAuthKit('Bruno');
-      const from = 'http://evil.localhost';
-      const refused = await browser.post(url + path, OLGA, { from });
-      expect(refused.status).toBe(403);
-      expect(await logins()).toEqual({ here: 'Olga', withAuthKit: 'Bruno' });
-    },
-  );
+  const own = ['/login', '/logout'];
+  const paths = [...own, '/connect', '/disconnect', '/logout-both', '/authkit/logout'];
+
+  test('that a page of another origin posts is refused, the app’s own forms included', async () => {
+    await signInHere(OLGA);
+    await signInWithAuthKit('Bruno');
+    const from = 'http://evil.localhost';
+    const posts = paths.map((path) => browser.post(url + path, OLGA, { from }));
+    expect((await Promise.all(posts)).map(({ status }) => status)).toEqual(paths.map(() => 403));
+    expect(await logins()).toEqual({ here: 'Olga', withAuthKit: 'Bruno' });
+  });
 
   test('of a page shown to another AuthKit user is refused', async () => {
     await signInHere(OLGA);
     await signInWithAuthKit('Bruno');
-    const { page } = browser;
-    await open('/authkit/login');
-    await press('Ada');
-    browser.page = page;
+    await signInWithAuthKitInAnotherTab('Ada');
     const refused = await browser.press('Connect', { password: OLGA.password });
     expect(refused.status).toBe(409);
     expect(await open('/profile')).not.toContain('Connected');
   });
+});
+
+test('a page escapes what others chose', () => {
+  const name = html`<i>${`<script>"&'`}</i>`;
+  expect(html`${name} ${undefined}`.markup).toBe('<i>&#60;script&#62;&#34;&#38;&#39;</i> ');
 });
 
 describe('the log and the settings', () => {
