@@ -26,8 +26,7 @@ export function setup(project: TestProject): () => void {
   // `npm run check` finds type errors; a test that fails on one would not say which behavior broke.
   const options = ['--noEmit', 'false', '--noCheck', '--rootDir', '.', '--outDir', folder];
   const compile = () => {
-    for (const project of PROJECTS)
-      execFileSync(process.execPath, [TSC, '-p', project, ...options]);
+    for (const path of PROJECTS) execFileSync(process.execPath, [TSC, '-p', path, ...options]);
   };
   compile();
   for (const path of LINKED) symlinkSync(resolve(path), join(folder, path));
