@@ -9,6 +9,7 @@ import { freePort, settingsFor } from '../support/app/app.ts';
 import { runExample, type Run } from '../support/app/examples.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { plainText } from '../support/browser/forms.ts';
+import { codeBlocks, readText } from '../support/reading/markdown.ts';
 
 const ADA = { email: 'ada.lindqvist@example.com', password: 'the own password of Ada' };
 const OLGA = { email: 'olga@example.com', password: 'the own password of Olga' };
@@ -236,8 +237,15 @@ test('a page escapes what others chose', () => {
   expect(html`${name} ${undefined}`.markup).toBe('<i>&#60;script&#62;&#34;&#38;&#39;</i> ');
 });
 
+test('its README shows the order of main.ts', () => {
+  const [lines = ''] = codeBlocks(readText('examples/beside/README.md'), 'ts');
+  const code = readText('examples/beside/main.ts').replaceAll(/^ +/gm, '');
+  expect(lines).not.toBe('');
+  expect(code).toContain(lines);
+});
+
 describe('the log and the settings', () => {
-  test('no password, code or secret is in the log', async () => {
+  test('no password and no secret is in the log', async () => {
     await signInHere(OLGA);
     await signInWithAuthKit('Bruno');
     const { clientSecrets } = authKit.applications.firstParty;
