@@ -1,4 +1,4 @@
-export type LocalAuthKitErrorCode = 'production' | 'state_file' | 'test_kit';
+export type LocalAuthKitErrorCode = 'command' | 'production' | 'state_file' | 'test_kit';
 
 /** An error of the local AuthKit itself; its message is one sentence for a terminal. */
 export class LocalAuthKitError extends Error {

@@ -1,16 +1,20 @@
-// `npm run authkit`: runs only the local AuthKit, for an application that runs elsewhere.
+// `npm run authkit`: runs only the local AuthKit, for an application that runs elsewhere or, after
+// `--`, as a command that it starts.
 
 import { parseArgs } from 'node:util';
 import { LocalAuthKitError } from './errors.ts';
+import { baseUrlIn, runCommand } from './run-command.ts';
 import { startLocalAuthKit, type LocalAuthKit } from './start.ts';
 
-const HELP = `Usage: npm run authkit -- [options]
+const HELP = `Usage: npm run authkit -- [options] [-- command]
+
+The command starts your app, with the settings of the first-party application, BASE_URL and PORT.
 
   --port <port>              default: the last port used, else 4000; another if it is taken
   --redirect-uri <uri>       redirect URI of the web applications; may be repeated
-                             (default http://localhost:3000/callback)
+                             (default /callback at BASE_URL, or at http://localhost:3000)
   --post-logout-uri <uri>    post-logout redirect URI for --end-session; may be repeated
-                             (default http://localhost:3000/signed-out)
+                             (default /signed-out there)
   --resource <uri>           a supported resource indicator; may be repeated
   --state-file <file>        default .data/local-authkit.json
   --end-session              advertise an end_session endpoint
@@ -42,8 +46,11 @@ function introduce(authkit: LocalAuthKit): void {
   );
 }
 
-async function main(): Promise<void> {
+async function main(argv: string[]): Promise<void> {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const command = argv.slice(end + 1);
   const { values } = parseArgs({
+    args: argv.slice(0, end),
     options: {
       port: { type: 'string' },
       'redirect-uri': { type: 'string', multiple: true },
@@ -56,23 +63,31 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return print(HELP);
+  const baseUrl = baseUrlIn(process.env);
   const authkit = await startLocalAuthKit({
     ...(values.port !== undefined && { port: Number(values.port) }),
     stateFile: values['state-file'],
-    redirectUris: values['redirect-uri'] ?? ['http://localhost:3000/callback'],
-    postLogoutRedirectUris: values['post-logout-uri'] ?? ['http://localhost:3000/signed-out'],
+    redirectUris: values['redirect-uri'] ?? [new URL('/callback', baseUrl).href],
+    postLogoutRedirectUris: values['post-logout-uri'] ?? [new URL('/signed-out', baseUrl).href],
     resources: values.resource,
     endSession: values['end-session'],
     revocation: !values['no-revocation'],
+    ...(command.length > 0 && { webhookUrl: new URL('/webhooks/authkit', baseUrl).href }),
   });
   introduce(authkit);
+  if (command.length > 0) {
+    process.exitCode = await runCommand(authkit, command, process.env).finally(() =>
+      authkit.close(),
+    );
+    return;
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void authkit.close().then(() => process.exit(0)));
   }
 }
 
 try {
-  await main();
+  await main(process.argv.slice(2));
 } catch (error) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const isUsage = /^ERR_(PARSE_ARGS|SOCKET_BAD_PORT)/.test(code);

@@ -1,0 +1,123 @@
+// `init`: looks at the app, says what it will do, and does it.
+import { createTwoFilesPatch } from 'diff';
+import { lookAt, type App } from './app.ts';
+import { makeChanges } from './changes.ts';
+import { describePlan, describeNextSteps } from './describe.ts';
+import { CopyError } from './errors.ts';
+import { install } from './install.ts';
+import { planCopy, type Choices, type Plan } from './plan.ts';
+import { RECORD_FILE } from './record.ts';
+import type { Engine, Folder, Shipped } from './shipped.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface InitOptions {
+  folders: readonly Folder[];
+  engine: Engine | undefined;
+  dryRun: boolean;
+  yes: boolean;
+  install: boolean;
+  signal: AbortSignal;
+}
+
+const HINTS: Partial<Record<Folder, string>> = {
+  auth: 'sign-in for pages, with a session store',
+  bearer: "AuthKit's access tokens at an API",
+  events: 'webhooks that end sessions',
+  live: 'WebSockets and event streams that end with their session',
+  'local-authkit': 'stands in for AuthKit in development and tests',
+};
+
+/**
+ * Copies folders into the app at `path`.
+ * @throws CopyError; the app is then as it was before
+ */
+export async function init(
+  shipped: Shipped,
+  version: string,
+  path: string,
+  options: InitOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const app = await lookAt(path);
+  const plan = await planCopy(shipped, version, app, await choose(app, options, terminal));
+  terminal.say(describePlan(plan));
+  if (options.dryRun) {
+    terminal.say(`${patchOf(plan)}\nNothing was changed (--dry-run).`);
+    terminal.result({ ...summaryOf(plan), written: false });
+    return;
+  }
+  if (!options.yes) {
+    if (!terminal.isInteractive) {
+      throw new CopyError(
+        'usage',
+        'Nothing was changed. Add --yes to do this, or --dry-run for a diff.',
+      );
+    }
+    await terminal.confirm('Do this?');
+  }
+  await carryOut(plan, options, terminal);
+  terminal.say(describeNextSteps(plan, options.install));
+  terminal.result({ ...summaryOf(plan), written: true });
+}
+
+/** Makes the changes of the plan and installs its packages: all of it or nothing. */
+export async function carryOut(
+  { app, changes, needsInstall }: Pick<Plan, 'app' | 'changes' | 'needsInstall'>,
+  options: Pick<InitOptions, 'install' | 'signal'>,
+  terminal: Terminal,
+): Promise<void> {
+  const { signal } = options;
+  const installPackages = async () => {
+    if (!needsInstall || !options.install) return;
+    await terminal.during(`Installing packages with ${app.packageManager}`, (onLine) =>
+      install(app, onLine, signal),
+    );
+  };
+  await makeChanges(app.root, changes, installPackages, signal);
+}
+
+async function choose(app: App, options: InitOptions, terminal: Terminal): Promise<Choices> {
+  const { folders, engine, yes } = options;
+  if (folders.length > 0) return { folders, engine };
+  const usual: Folder[] = app.isNew ? ['auth', 'local-authkit'] : ['auth'];
+  if (yes || !terminal.isInteractive) return { folders: usual, engine };
+  const choices = Object.entries(HINTS).map(([value, hint]) => ({
+    value: value as Folder,
+    label: value,
+    hint,
+  }));
+  return { folders: await terminal.choose('What does your app need?', choices, usual), engine };
+}
+
+/** A diff of the files that exist and of those that will belong to the app; not of the copies. */
+function patchOf({ changes, record }: Plan): string {
+  return changes
+    .filter(
+      ({ path, before }) =>
+        path !== RECORD_FILE && (before !== undefined || !isCopied(record, path)),
+    )
+    .map(({ path, before = '', after = '' }) =>
+      createTwoFilesPatch(before === '' ? '/dev/null' : path, path, before, after),
+    )
+    .join('\n');
+}
+
+const isCopied = ({ folder, files }: Plan['record'], path: string) =>
+  path in files || path.slice(folder.length + 1) in files;
+
+function summaryOf({ app, record, changes, compilerChanges, toDo }: Plan) {
+  const { version, folder, format, engine, folders } = record;
+  return {
+    app: app.root,
+    version,
+    folder,
+    format,
+    engine,
+    folders,
+    created: changes.filter(({ before }) => before === undefined).map(({ path }) => path),
+    changed: changes.filter(({ before }) => before !== undefined).map(({ path }) => path),
+    compilerSettings: compilerChanges,
+    existing: app.existing,
+    toDo,
+  };
+}

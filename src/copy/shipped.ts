@@ -1,0 +1,143 @@
+// What this package has to copy: the folders, as TypeScript from src or as JavaScript from dist, and
+// the packages that they import, in the versions they were tested with.
+import { readdir, readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const FOLDERS = ['auth', 'store', 'bearer', 'events', 'live', 'local-authkit'] as const;
+export type Folder = (typeof FOLDERS)[number];
+/** The local AuthKit is always JavaScript, with types: an app runs it, but does not compile it. */
+export type Format = 'ts' | 'js';
+export const ENGINES = ['embedded', 'redis', 'postgres'] as const;
+/** The engine of the session store. */
+export type Engine = (typeof ENGINES)[number];
+
+export interface Selection {
+  folders: readonly Folder[];
+  format: Format;
+  engine: Engine;
+}
+
+export interface Shipped {
+  /** The folder of this package: a checkout, or installed from the packed file. */
+  root: string;
+  name: string;
+  version: string;
+  /** The tested version range of each package. */
+  ranges: Readonly<Record<string, string>>;
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The names below src/store that only these engines need; docs/copying.md says the same. */
+const OF_OTHER_ENGINES: Record<Engine, readonly string[]> = {
+  embedded: ['index', 'postgres', 'redis', 'redis-connection'],
+  redis: ['index', 'embedded', 'postgres'],
+  postgres: ['index', 'embedded', 'redis', 'redis-connection'],
+};
+
+/** Reads the name, version and packages of this package. */
+export async function readShipped(root = ROOT): Promise<Shipped> {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+    dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
+  };
+  const { name, version, dependencies, devDependencies } = manifest;
+  return { root, name, version, ranges: { ...devDependencies, ...dependencies } };
+}
+
+/** The files of these folders, by names such as `auth/index.ts`. */
+export async function filesOf(
+  shipped: Shipped,
+  { folders, format, engine }: Selection,
+): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const folder of folders) {
+    const found =
+      folder === 'local-authkit'
+        ? await localAuthKitFiles(shipped.root)
+        : await sourceFiles(shipped.root, folder, format);
+    for (const [name, text] of found) {
+      const [, below = ''] = name.split(/[/.]/);
+      if (folder !== 'store' || !OF_OTHER_ENGINES[engine].includes(below)) files.set(name, text);
+    }
+  }
+  return files;
+}
+
+function sourceFiles(root: string, folder: Folder, format: Format) {
+  const from = join(root, format === 'ts' ? 'src' : 'dist', folder);
+  return readFolder(from, folder, (name) => name.endsWith(`.${format}`));
+}
+
+async function localAuthKitFiles(root: string): Promise<[string, string][]> {
+  const below = 'development/local-authkit';
+  return [
+    ...(await readFolder(join(root, 'dist', below), 'local-authkit', (name) =>
+      /\.js$|\.d\.ts$/.test(name),
+    )),
+    ...(await readFolder(join(root, 'src', below), 'local-authkit', (name) =>
+      /\.(ejs|css|svg|d\.ts)$/.test(name),
+    )),
+    // Marks the folder as ES modules in an app of CommonJS too.
+    ['local-authkit/package.json', '{ "type": "module", "private": true }\n'],
+  ];
+}
+
+async function readFolder(
+  from: string,
+  as: string,
+  wanted: (name: string) => boolean,
+): Promise<[string, string][]> {
+  const names = await readdir(from, { recursive: true });
+  const files = names.filter(wanted).map((name) => name.replaceAll('\\', '/'));
+  return Promise.all(
+    files.toSorted().map(async (name): Promise<[string, string]> => {
+      const text = await readFile(join(from, name), 'utf8');
+      return [`${as}/${name}`, text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')];
+    }),
+  );
+}
+
+export interface Packages {
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+}
+
+/** The packages that these files import; for TypeScript, with the compiler and missing types. */
+export function packagesOf(
+  { ranges }: Shipped,
+  files: ReadonlyMap<string, string>,
+  format: Format,
+): Packages {
+  const imported = new Set<string>();
+  const forDevelopment = new Set<string>();
+  for (const [name, text] of files) {
+    const isLocalAuthKit = name.startsWith('local-authkit/');
+    for (const found of importsIn(text)) (isLocalAuthKit ? forDevelopment : imported).add(found);
+  }
+  if (format === 'ts') {
+    for (const found of [...imported, ...forDevelopment]) {
+      if (`@types/${found}` in ranges) forDevelopment.add(`@types/${found}`);
+    }
+    forDevelopment.add('@types/node').add('typescript');
+  }
+  const withRanges = (names: Iterable<string>) =>
+    Object.fromEntries([...names].toSorted().map((name) => [name, ranges[name] ?? '*']));
+  return {
+    dependencies: withRanges(imported),
+    devDependencies: withRanges([...forDevelopment].filter((name) => !imported.has(name))),
+  };
+}
+
+/** The packages that a source imports: statically, for effect or dynamically. */
+export function importsIn(source: string): string[] {
+  const imports = /\bfrom '([^']+)';$|^import '([^']+)';$|\bimport\('([^']+)'\)/gm;
+  return [...source.matchAll(imports)]
+    .map(([, ...found]) => found.find(Boolean) ?? '')
+    .filter((name) => !name.startsWith('.') && !isBuiltin(name))
+    .map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
+}
