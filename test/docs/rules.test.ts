@@ -1,6 +1,5 @@
 // What the documents owe their readers beyond being true: short pages that the README links to,
-// decisions with what was rejected, a changelog to copy by, pictures that a script takes, settings by
-// their names.
+// decisions with what was rejected, pictures that a script takes, settings by their names.
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -78,26 +77,6 @@ describe('the decisions', () => {
       Number(number),
     );
     expect(later.filter((number) => number > decisions.length)).toEqual([]);
-  });
-});
-
-describe('the changelog', () => {
-  const text = readText('CHANGELOG.md');
-  const entries = headings(text, '##');
-
-  test('has entries, the newest first', () => {
-    const [newest = '', ...versions] = entries;
-    expect(newest).toMatch(/^(?:Unreleased|\d+\.\d+\.\d+)$/);
-    for (const version of versions) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
-  });
-
-  test.each(entries)('%s ends with what to copy again', (entry) => {
-    const last = linesOf(section(text, entry).trim()).at(-1) ?? '';
-    expect(last).toMatch(/^Copy again: /);
-    const named = inlineCode(last);
-    if (!last.startsWith('Copy again: nothing')) expect(named).not.toEqual([]);
-    for (const path of named)
-      expect(path).toMatch(/^src\/(?:auth|store|bearer|events|live|development\/local-authkit)\b/);
   });
 });
 
