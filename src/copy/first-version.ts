@@ -8,7 +8,7 @@ export const FIRST_VERSION = '0.1.0';
 const NEXT_VERSION = '0.2.0';
 
 export interface FirstVersionFile {
-  /** Such as `auth/exchange.ts`. */
+  /** As in the archive, such as `auth/index.ts`. */
   name: string;
   /** Whether it is as it was in 0.1.0. */
   isChanged: boolean;
