@@ -57,11 +57,7 @@ export async function verifyToken(
  * rarely as `Issuer` allows.
  * @throws BearerError `invalid_token` or `keys_unreachable`, and jose's errors
  */
-export async function verifyJwt(
-  token: string,
-  issuer: Issuer,
-  claims: JWTVerifyOptions,
-): Promise<JWTVerifyResult> {
+export async function verifyJwt(token: string, issuer: Issuer, claims: JWTVerifyOptions) {
   if (!isCanonicalJws(token)) throw invalid('malformed');
   const keys = await issuer.keys();
   // The token must not choose the algorithm, or it could use `none`, or HMAC keyed with a public
