@@ -49,6 +49,8 @@ export async function call(url: string, { method = 'GET', path, headers = [], bo
   const { host } = new URL(url);
   const req = request(url, {
     method,
+    // Some responses keep a connection that this request asked to close: it must not be used again.
+    agent: false,
     ...(path !== undefined && { path }),
     headers: ['host', host, 'connection', 'close', ...headers.flat()],
   });
