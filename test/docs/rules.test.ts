@@ -108,8 +108,8 @@ describe('the pictures', () => {
 });
 
 describe('the names of settings', () => {
-  // What the example of a machine and the compose file read, besides the settings of the app.
-  const example = readText('examples/m2m/main.ts');
+  // What two examples and the compose file read, besides the settings of the app.
+  const examples = readText('examples/m2m/main.ts') + readText('examples/mcp/settings.ts');
   const compose = readText('deploy/compose.yaml');
   const known = [
     ...Object.keys(settings.shape),
@@ -117,7 +117,7 @@ describe('the names of settings', () => {
     'NODE_EXTRA_CA_CERTS',
     'NODE_USE_ENV_PROXY',
     'HTTP_PROXY',
-    ...[...example.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
+    ...[...examples.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
     ...[...compose.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name),
   ];
 
