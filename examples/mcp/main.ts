@@ -19,7 +19,7 @@ try {
   server.on('error', ({ message }) => fail(`Cannot listen on port ${port}: ${message}`));
   // A server for this machine must not be reachable from the network.
   const host = isLoopback(url) ? url.hostname.replaceAll(/[[\]]/g, '') : undefined;
-  server.listen({ port, host }, () => say(`MCP server: ${mcpUrl}\nAuthKit:    ${issuer.href}`));
+  server.listen({ port, host }, () => say(`MCP server: ${mcpUrl}\nAuthKit:    ${issuer.origin}`));
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error;
   fail(error.message);
