@@ -1,51 +1,33 @@
 // What a release consists of, and when there is none. scripts/release.ts writes it.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { UNRELEASED, type Release } from '../src/copy/changelog.ts';
+import { filesOf, FOLDERS, readShipped } from '../src/copy/shipped.ts';
 
 const run = promisify(execFile);
 const TSC = 'node_modules/typescript/bin/tsc';
-const LOCAL_AUTHKIT = 'development/local-authkit';
 
 /**
  * Builds the project into a temporary folder; returns the files that can be copied, by the names of the
- * copies: five folders as TypeScript and as JavaScript, and the local AuthKit as JavaScript with its
- * declarations and what its pages need.
+ * copies: each folder as TypeScript and as JavaScript.
  */
 export async function copiedFiles(): Promise<Record<string, string>> {
   const built = mkdtempSync(join(tmpdir(), 'authkit-release-'));
   try {
     // `npm run check` finds type errors.
     const options = ['--project', 'tsconfig.build.json', '--noCheck', '--outDir', built];
-    // A copy has no map of the sources, so it must not name one.
-    const output = ['--declaration', '--sourceMap', 'false'];
-    await run(process.execPath, [TSC, ...options, ...output]);
-    const files = ['auth', 'bearer', 'events', 'live', 'store'].flatMap((folder) => [
-      ...filesIn(join('src', folder), folder, /\.ts$/),
-      ...filesIn(join(built, folder), folder, /\.js$/),
-    ]);
-    return Object.fromEntries([
-      ...files,
-      ...filesIn(join(built, LOCAL_AUTHKIT), 'local-authkit', /\.js$|\.d\.ts$/),
-      ...filesIn(join('src', LOCAL_AUTHKIT), 'local-authkit', /\.(?:ejs|css|svg|d\.ts)$/),
-      // Marks the folder as ES modules in an app of CommonJS too.
-      ['local-authkit/package.json', '{ "type": "module", "private": true }\n'],
-    ]);
+    await run(process.execPath, [TSC, ...options]);
+    const shipped = { ...(await readShipped('.')), built };
+    const selection = { folders: FOLDERS, engine: undefined };
+    const typescript = await filesOf(shipped, { ...selection, format: 'ts' });
+    const javascript = await filesOf(shipped, { ...selection, format: 'js' });
+    return Object.fromEntries([...typescript, ...javascript]);
   } finally {
     rmSync(built, { recursive: true, force: true });
   }
-}
-
-function filesIn(folder: string, as: string, wanted: RegExp): [string, string][] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => wanted.test(name))
-    .map((name) => [
-      `${as}/${name.replaceAll('\\', '/')}`,
-      readFileSync(join(folder, name), 'utf8'),
-    ]);
 }
 
 /** Why this version cannot be released, and what to do; undefined if it can. */

@@ -1,9 +1,9 @@
 // Reads CHANGELOG.md: which version changed what in which of the folders that people copy. Its form is
 // Keep a Changelog 1.1 (https://keepachangelog.com/en/1.1.0/), and each entry begins with its folders.
 
+import { FOLDERS } from './shipped.ts';
+
 const SECTIONS = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'] as const;
-/** The folders that can be copied. */
-export const FOLDERS = ['auth', 'bearer', 'events', 'live', 'local-authkit', 'store'] as const;
 /** What else an entry may be about. */
 const ELSEWHERE = ['demo', 'deploy', 'docs', 'examples'];
 /** The version of the entries that no version has yet. */

@@ -13,7 +13,7 @@ export type CopyErrorCode =
   | 'already_copied'
   /** The app has no copy that could be compared or updated. */
   | 'not_copied'
-  /** authkit-copy.json is damaged. */
+  /** The record of the copy is damaged. */
   | 'record_invalid'
   /** Conflicts of an earlier update are not resolved. */
   | 'conflicts_unresolved'

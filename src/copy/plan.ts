@@ -7,14 +7,8 @@ import { CopyError } from './errors.ts';
 import { withIgnored, withSettingsFor } from './host-files.ts';
 import { addPackages } from './manifest.ts';
 import { NEW_TSCONFIG, newManifest, testRunner } from './new-app.ts';
-import {
-  formatRecord,
-  hashOf,
-  pathInApp,
-  readRecord,
-  RECORD_FILE,
-  type CopyRecord,
-} from './record.ts';
+import { formatRecord, pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
+import { hashOf } from './releases.ts';
 import { filesOf, packagesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
 import { startersFor } from './starters.ts';
 import { wiringFor, type Wiring } from './wiring.ts';

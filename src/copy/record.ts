@@ -1,6 +1,5 @@
-// authkit-copy.json in the app: what was copied there, and from which version. `update` needs it to
+// The record in the app (RECORD_FILE): what was copied there, and from which version. `update` needs it to
 // tell your changes from ours. Keep it in version control.
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -61,12 +60,6 @@ export function formatRecord(record: CopyRecord): string {
 }
 
 const byName = ([one]: [string, string], [other]: [string, string]) => (one < other ? -1 : 1);
-
-/** The same for a file that git or an editor has given other line ends. */
-export function hashOf(text: string): string {
-  const bytes = text.replaceAll('\r\n', '\n');
-  return `sha256-${createHash('sha256').update(bytes).digest('base64')}`;
-}
 
 /** Where a shipped file such as `auth/index.ts` is in the app. */
 export function pathInApp({ folder }: Pick<CopyRecord, 'folder'>, name: string): string {

@@ -16,12 +16,15 @@ export type Engine = (typeof ENGINES)[number];
 export interface Selection {
   folders: readonly Folder[];
   format: Format;
-  engine: Engine;
+  /** The files of other engines are left out; undefined for the files of all. */
+  engine: Engine | undefined;
 }
 
 export interface Shipped {
   /** The folder of this package: a checkout, or installed from the packed file. */
   root: string;
+  /** Where its compiled files are. */
+  built: string;
   name: string;
   version: string;
   /** The tested version range of each package. */
@@ -46,7 +49,8 @@ export async function readShipped(root = ROOT): Promise<Shipped> {
     devDependencies: Record<string, string>;
   };
   const { name, version, dependencies, devDependencies } = manifest;
-  return { root, name, version, ranges: { ...devDependencies, ...dependencies } };
+  const ranges = { ...devDependencies, ...dependencies };
+  return { root, built: join(root, 'dist'), name, version, ranges };
 }
 
 /** The files of these folders, by names such as `auth/index.ts`. */
@@ -58,25 +62,27 @@ export async function filesOf(
   for (const folder of folders) {
     const found =
       folder === 'local-authkit'
-        ? await localAuthKitFiles(shipped.root)
-        : await sourceFiles(shipped.root, folder, format);
+        ? await localAuthKitFiles(shipped)
+        : await sourceFiles(shipped, folder, format);
     for (const [name, text] of found) {
       const [, below = ''] = name.split(/[/.]/);
-      if (folder !== 'store' || !OF_OTHER_ENGINES[engine].includes(below)) files.set(name, text);
+      const isOfOtherEngine =
+        folder === 'store' && engine !== undefined && OF_OTHER_ENGINES[engine].includes(below);
+      if (!isOfOtherEngine) files.set(name, text);
     }
   }
   return files;
 }
 
-function sourceFiles(root: string, folder: Folder, format: Format) {
-  const from = join(root, format === 'ts' ? 'src' : 'dist', folder);
-  return readFolder(from, folder, (name) => name.endsWith(`.${format}`));
+function sourceFiles({ root, built }: Shipped, folder: Folder, format: Format) {
+  const from = format === 'ts' ? join(root, 'src') : built;
+  return readFolder(join(from, folder), folder, (name) => name.endsWith(`.${format}`));
 }
 
-async function localAuthKitFiles(root: string): Promise<[string, string][]> {
+async function localAuthKitFiles({ root, built }: Shipped): Promise<[string, string][]> {
   const below = 'development/local-authkit';
   return [
-    ...(await readFolder(join(root, 'dist', below), 'local-authkit', (name) =>
+    ...(await readFolder(join(built, below), 'local-authkit', (name) =>
       /\.js$|\.d\.ts$/.test(name),
     )),
     ...(await readFolder(join(root, 'src', below), 'local-authkit', (name) =>

@@ -27,11 +27,8 @@ export async function startersFor(
   const { app, folders, folder, newServer } = options;
   const extension = app.language;
   const read = async (name: string) => {
-    const from = extension === 'ts' ? 'src' : 'dist';
-    const text = await readFile(
-      join(shipped.root, from, 'copy/starters', `${name}.${extension}`),
-      'utf8',
-    );
+    const from = extension === 'ts' ? join(shipped.root, 'src') : shipped.built;
+    const text = await readFile(join(from, 'copy/starters', `${name}.${extension}`), 'utf8');
     return text.replace(/\/\/# sourceMappingURL=.*\n?$/, '');
   };
   const starters = new Map<string, string>();

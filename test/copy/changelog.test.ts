@@ -110,7 +110,7 @@ describe('a changelog', () => {
     ['an early entry', '## [1.0.0] - 2026-01-01\n\n- **auth**: A.', 'line 3: an entry outside of'],
     ['an entry without folders', `${SMALL}- A thing.`, 'an entry begins with its folders'],
     ['an entry without text', `${SMALL}- **auth**: `, 'an entry begins with its folders'],
-    ['a misspelled folder', `${SMALL}- **auht, store**: A.`, '"auht" is none of auth, bearer'],
+    ['a misspelled folder', `${SMALL}- **auht, store**: A.`, '"auht" is none of auth, store'],
     ['a stray paragraph', `${SMALL}\nAnd more.`, 'neither an entry nor a heading'],
   ])('with %s is refused', (_, markdown, message) => {
     expect(() => parseChangelog(markdown)).toThrow(message);
