@@ -18,8 +18,8 @@ export async function copiedFiles(): Promise<Record<string, string>> {
   const built = mkdtempSync(join(tmpdir(), 'authkit-release-'));
   try {
     // `npm run check` finds type errors.
-    const options = ['--project', 'tsconfig.build.json', '--noCheck', '--outDir', built];
-    await run(process.execPath, [TSC, ...options]);
+    const options = ['--project', 'tsconfig.build.json', '--declaration', '--noCheck'];
+    await run(process.execPath, [TSC, ...options, '--outDir', built]);
     const shipped = { ...(await readShipped('.')), built };
     const selection = { folders: FOLDERS, engine: undefined };
     const typescript = await filesOf(shipped, { ...selection, format: 'ts' });
