@@ -21,7 +21,7 @@ export async function copiedFiles(): Promise<Record<string, string>> {
     const options = ['--project', 'tsconfig.build.json', '--declaration', '--noCheck'];
     await run(process.execPath, [TSC, ...options, '--outDir', built]);
     const shipped = { ...(await readShipped('.')), built };
-    const selection = { folders: FOLDERS, engine: undefined };
+    const selection = { folders: FOLDERS, engine: 'any' as const };
     const typescript = await filesOf(shipped, { ...selection, format: 'ts' });
     const javascript = await filesOf(shipped, { ...selection, format: 'js' });
     return Object.fromEntries([...typescript, ...javascript]);

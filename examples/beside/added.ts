@@ -44,16 +44,6 @@ export class AuthKitUsers {
   }
 }
 
-/**
- * Mount after `auth.session`, which sets `req.user` to the AuthKit user if the app's own login has
- * not: passport's `req.isAuthenticated()` would then let AuthKit users into the app's own pages.
- */
-export const leaveUserToOwnLogin: RequestHandler = (req, _res, next) => {
-  const request: { user?: unknown } = req;
-  if (request.user === req.authSession?.current?.user) delete request.user;
-  next();
-};
-
 /** Lets either kind of user through; sends others to AuthKit, as `auth.requireLogin` does. */
 const requireEitherLogin =
   (auth: Auth): RequestHandler =>

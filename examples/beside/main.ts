@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import express, { type RequestHandler } from 'express';
 import { createAuth, rejectForeignOrigin } from '../../src/auth/index.ts';
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts';
-import { addedPages, AuthKitUsers, leaveUserToOwnLogin, showError } from './added.ts';
+import { addedPages, AuthKitUsers, showError } from './added.ts';
 import { Accounts, ownRoutes, ownSession } from './before.ts';
 
 const noStore: RequestHandler = (_req, res, next) => {
@@ -53,6 +53,8 @@ async function main(): Promise<void> {
       logout: '/authkit/logout',
       signedOut: '/authkit/signed-out',
     },
+    // For the app's own login alone.
+    setReqUser: false,
     records: store,
     onSignIn: (user) => authKitUsers.upsert(user),
     onEvent: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`),
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
   app.use(noStore);
   app.post(/.*/, rejectForeignOrigin(settings.baseUrl)); // the app's own forms too
   app.use(ownSession(accounts)); // as before
-  app.use(auth.session, leaveUserToOwnLogin, auth.routes);
+  app.use(auth.session, auth.routes);
   app.use(ownRoutes()); // as before
   app.use(addedPages(auth, accounts, authKitUsers));
   app.use(showError(auth));

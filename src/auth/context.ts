@@ -49,6 +49,11 @@ export interface AuthOptions extends ClientOptions {
   staleSeconds?: number;
   /** Where sessions are kept; src/store has two implementations. */
   records: SessionRecords;
+  /**
+   * Whether `auth.session` sets `req.user`; default: yes. Use false beside a passport login of your
+   * own, whose `req.isAuthenticated()` would otherwise be true for users of AuthKit too.
+   */
+  setReqUser?: boolean;
   /** Labels the session that this request begins, for the user's list of sessions. */
   labelSession?: (req: Request) => string;
   /** For your own user table: called with each user before the session begins. */
@@ -117,6 +122,7 @@ export function createContext(options: AuthOptions) {
     requestsOffline: scope.split(' ').includes('offline_access'),
     staleMs: 1000 * wholeSeconds('staleSeconds', options.staleSeconds ?? 3_600),
     resource: options.resource,
+    setsReqUser: options.setReqUser ?? true,
     ...lifetimes,
     records,
     cookie,

@@ -59,7 +59,7 @@ export function createAuth(options: AuthOptions) {
   const refresher = new Refresher(context);
   const { issuer, store, paths } = context;
   return {
-    /** Reads the session; sets `req.user` to the signed-in user unless other code has set it. */
+    /** Reads the session; sets `req.user` unless other code has set it or `setReqUser` is false. */
     session: readSession(context),
     /** express-session for your routes that use `req.session`. Mount it after `session`. */
     hostSession: hostSession(context),

@@ -9,6 +9,8 @@ import type { TokenFacts } from './tokens/token-set.ts';
 export interface AuthSession {
   /** The createAuth instance that read it: two in one app do not trust each other's sessions. */
   readonly readBy: object;
+  /** Whether `req.user` follows `current`. */
+  readonly setsReqUser: boolean;
   /** The decrypted session that this browser's cookie names, signed in or not. */
   stored?: StoredSession;
   /** `stored`, once accepted as this application's and not ended; absent without a signed-in user. */

@@ -6,11 +6,16 @@ import type { Change } from './changes.ts';
 import { installCommand } from './install.ts';
 import type { Plan } from './plan.ts';
 import { RECORD_FILE } from './record.ts';
-import { OTHER_PATHS } from './starters.ts';
+import { OTHER_PATHS } from './starter-edits.ts';
 
 const LANGUAGES = { ts: 'TypeScript', js: 'JavaScript' };
 const MODULES = { esm: 'ES modules', commonjs: 'CommonJS' };
-const STORES = { embedded: 'a SQLite file', redis: 'Redis', postgres: 'PostgreSQL' };
+const STORES = {
+  embedded: 'a SQLite file',
+  redis: 'Redis',
+  postgres: 'PostgreSQL',
+  any: 'Redis, PostgreSQL or a SQLite file, by REDIS_URL and DATABASE_URL',
+};
 
 /** What will be done, before it is done. */
 export function describePlan({ app, record, changes, compilerChanges }: Plan): string {

@@ -1,7 +1,7 @@
 // Edits of .gitignore and .env.example: lines that are missing are added at the end.
 import type { App } from './app.ts';
 import type { Engine, Folder } from './shipped.ts';
-import { STORE_SETTINGS } from './starters.ts';
+import { STORE_SETTINGS } from './starter-edits.ts';
 
 /** Sessions and secrets do not belong in version control. */
 export function withIgnored(text: string, isNew: boolean): string {
@@ -22,7 +22,6 @@ interface Setting {
 function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Setting[] {
   const has = (name: Folder) => folders.includes(name);
   const callback = app.existing.route ? '/authkit/callback' : '/callback';
-  const store = STORE_SETTINGS[engine];
   return [
     { name: 'AUTHKIT_ISSUER', value: 'https://<subdomain>.authkit.app', about: 'Your AuthKit' },
     {
@@ -41,7 +40,13 @@ function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Sett
           { name: 'SESSION_SECRET', value: '', about: 'Random: openssl rand -base64 32' },
         ]
       : []),
-    ...(has('auth') && store ? [{ name: store, value: '', about: 'Where sessions are kept' }] : []),
+    ...(has('auth')
+      ? STORE_SETTINGS[engine].map((name) => ({
+          name,
+          value: '',
+          about: 'Where sessions are kept',
+        }))
+      : []),
     ...(has('bearer')
       ? [
           {

@@ -3,7 +3,6 @@ import { createTwoFilesPatch } from 'diff';
 import { lookAt, type App } from './app.ts';
 import { makeChanges } from './changes.ts';
 import { describePlan, describeNextSteps } from './describe.ts';
-import { CopyError } from './errors.ts';
 import { install } from './install.ts';
 import { planCopy, type Choices, type Plan } from './plan.ts';
 import { RECORD_FILE } from './record.ts';
@@ -46,15 +45,7 @@ export async function init(
     terminal.result({ ...summaryOf(plan), written: false });
     return;
   }
-  if (!options.yes) {
-    if (!terminal.isInteractive) {
-      throw new CopyError(
-        'usage',
-        'Nothing was changed. Add --yes to do this, or --dry-run for a diff.',
-      );
-    }
-    await terminal.confirm('Do this?');
-  }
+  await terminal.agree('Do this?', options.yes);
   await carryOut(plan, options, terminal);
   terminal.say(describeNextSteps(plan, options.install));
   terminal.result({ ...summaryOf(plan), written: true });

@@ -72,29 +72,45 @@ export async function planCopy(
   };
 
   const copies = [...files].map(([name, text]) => [pathInApp(record, name), text] as const);
+  const host = await hostEdits(shipped, app, record, files);
+  const changes = [...(await newFiles(app, [...copies, ...starters], known)), ...host.changes];
+  return {
+    app,
+    record,
+    changes,
+    compilerChanges: host.compilerChanges,
+    needsInstall: host.needsInstall,
+    toDo:
+      app.server === undefined || known
+        ? undefined
+        : { server: app.server, lines: wiringFor(app, folders, folder, app.server) },
+  };
+}
+
+/** The changes of the files that are the app's own, and of the record. */
+export async function hostEdits(
+  shipped: Shipped,
+  app: App,
+  record: CopyRecord,
+  files: ReadonlyMap<string, string>,
+): Promise<Pick<Plan, 'changes' | 'compilerChanges' | 'needsInstall'>> {
+  const { folders, engine } = record;
   const packages = packagesFor(shipped, app, folders, files);
   const manifest = await edit(app, 'package.json', (text) =>
     addPackages(text ?? newManifest(app, folders), app, packages),
   );
   const tsconfig = await compilerEdit(app, folders.includes('local-authkit'));
-  const changes = [
-    ...(await newFiles(app, [...copies, ...starters], known)),
+  const edits = [
     manifest,
     tsconfig.change,
     await edit(app, '.gitignore', (text = '') => withIgnored(text, app.isNew)),
     await edit(app, '.env.example', (text = '') => withSettingsFor(text, app, folders, engine)),
     await edit(app, RECORD_FILE, () => formatRecord(record)),
-  ].filter((change) => change !== undefined);
+  ];
   return {
-    app,
-    record,
-    changes,
+    changes: edits.filter((change) => change !== undefined),
     compilerChanges: tsconfig.settings,
-    needsInstall: changes.includes(manifest as Change),
-    toDo:
-      app.server === undefined || known
-        ? undefined
-        : { server: app.server, lines: wiringFor(app, folders, folder, app.server) },
+    needsInstall: manifest !== undefined,
   };
 }
 

@@ -9,15 +9,15 @@ export const FOLDERS = ['auth', 'store', 'bearer', 'events', 'live', 'local-auth
 export type Folder = (typeof FOLDERS)[number];
 /** The local AuthKit is always JavaScript, with types: an app runs it, but does not compile it. */
 export type Format = 'ts' | 'js';
-export const ENGINES = ['embedded', 'redis', 'postgres'] as const;
-/** The engine of the session store. */
+export const ENGINES = ['embedded', 'redis', 'postgres', 'any'] as const;
+/** The engine of the session store; `any` for an app that chooses when it starts. */
 export type Engine = (typeof ENGINES)[number];
 
 export interface Selection {
   folders: readonly Folder[];
   format: Format;
-  /** The files of other engines are left out; undefined for the files of all. */
-  engine: Engine | undefined;
+  /** The files that only other engines need are left out. */
+  engine: Engine;
 }
 
 export interface Shipped {
@@ -38,6 +38,7 @@ const OF_OTHER_ENGINES: Record<Engine, readonly string[]> = {
   embedded: ['index', 'postgres', 'redis', 'redis-connection'],
   redis: ['index', 'embedded', 'postgres'],
   postgres: ['index', 'embedded', 'redis', 'redis-connection'],
+  any: [],
 };
 
 /** Reads the name, version and packages of this package. */
@@ -56,22 +57,26 @@ export async function readShipped(root = ROOT): Promise<Shipped> {
 /** The files of these folders, by names such as `auth/index.ts`. */
 export async function filesOf(
   shipped: Shipped,
-  { folders, format, engine }: Selection,
+  selection: Selection,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const folder of folders) {
+  for (const folder of selection.folders) {
     const found =
       folder === 'local-authkit'
         ? await localAuthKitFiles(shipped)
-        : await sourceFiles(shipped, folder, format);
-    for (const [name, text] of found) {
-      const [, below = ''] = name.split(/[/.]/);
-      const isOfOtherEngine =
-        folder === 'store' && engine !== undefined && OF_OTHER_ENGINES[engine].includes(below);
-      if (!isOfOtherEngine) files.set(name, text);
-    }
+        : await sourceFiles(shipped, folder, selection.format);
+    for (const [name, text] of found) if (isSelected(name, selection)) files.set(name, text);
   }
   return files;
+}
+
+/** Whether a file such as `store/redis/store.ts` is among those of these folders. */
+export function isSelected(name: string, { folders, format, engine }: Selection): boolean {
+  const [folder, below = ''] = name.split(/[/.]/);
+  if (!folders.some((selected) => selected === folder)) return false;
+  if (folder === 'local-authkit') return true;
+  const isOfOtherEngine = folder === 'store' && OF_OTHER_ENGINES[engine].includes(below);
+  return name.endsWith(`.${format}`) && !isOfOtherEngine;
 }
 
 function sourceFiles({ root, built }: Shipped, folder: Folder, format: Format) {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { App } from './app.ts';
 import type { Engine, Folder, Shipped } from './shipped.ts';
+import { withEngine, withSettingsOf } from './starter-edits.ts';
 import { wireIn, wiringFor } from './wiring.ts';
 
 export interface StarterOptions {
@@ -16,15 +17,12 @@ export interface StarterOptions {
   newServer: string | undefined;
 }
 
-/** Prepended to the paths of sign-in where the app has routes with the usual ones. */
-export const OTHER_PATHS = '/authkit';
-
 /** The starters for these folders, by their paths below the app. */
 export async function startersFor(
   shipped: Shipped,
   options: StarterOptions,
 ): Promise<Map<string, string>> {
-  const { app, folders, folder, newServer } = options;
+  const { app, folders, engine, folder, newServer } = options;
   const extension = app.language;
   const read = async (name: string) => {
     const from = extension === 'ts' ? join(shipped.root, 'src') : shipped.built;
@@ -32,8 +30,10 @@ export async function startersFor(
     return text.replace(/\/\/# sourceMappingURL=.*\n?$/, '');
   };
   const starters = new Map<string, string>();
+  const edited = (name: string, text: string) =>
+    name === 'setup' ? withSettingsOf(app, withEngine(text, engine)) : text;
   const addBesideCopy = async (name: string) => {
-    const text = edited(await read(name), options).replaceAll("'../../", "'./");
+    const text = edited(name, await read(name)).replaceAll("'../../", "'./");
     starters.set(`${folder}/${name}.${extension}`, text);
   };
   const has = (name: Folder) => folders.includes(name);
@@ -53,60 +53,6 @@ export async function startersFor(
     starters.set('test/sign-in.test.ts', testFor(await read('sign-in-test')));
   }
   return starters;
-}
-
-const STORES: Record<Engine, { imports: string[]; open: string }> = {
-  embedded: { imports: [], open: '' },
-  redis: {
-    imports: [
-      '{ connectRedis } from redis-connection/connection',
-      '{ redisStore } from redis/store',
-    ],
-    open: "redisStore(await connectRedis(env('REDIS_URL')))",
-  },
-  postgres: {
-    imports: ['{ connectPostgres } from postgres/client', '{ postgresStore } from postgres/store'],
-    open: "postgresStore(await connectPostgres(env('DATABASE_URL')))",
-  },
-};
-
-/** The setting that this engine needs. */
-export const STORE_SETTINGS: Record<Engine, string | undefined> = {
-  embedded: undefined,
-  redis: 'REDIS_URL',
-  postgres: 'DATABASE_URL',
-};
-
-function edited(text: string, { app, engine }: StarterOptions): string {
-  const store = STORES[engine];
-  const withStore =
-    engine === 'embedded'
-      ? text
-      : text
-          .replace(/^import \{ openEmbeddedStore \} from '(.*\/store\/).*';$/m, (_, to: string) =>
-            store.imports
-              .map((line) => line.replace(/ from (.*)/, ` from '${to}$1.${app.language}'`))
-              .map((line) => `import ${line};`)
-              .join('\n'),
-          )
-          .replace(/await openEmbeddedStore\(.*?\)/, store.open);
-  if (!app.existing.route) return withStore;
-  return withStore
-    .replace(
-      'The redirect URI is BASE_URL + /callback.',
-      `The redirect URI is BASE_URL + ${OTHER_PATHS}/callback.`,
-    )
-    .replace(
-      /^( *)baseUrl: .*\n/m,
-      (line, indent: string) =>
-        `${line}${indent}// This app has a ${app.existing.route?.route} of its own.\n${indent}paths: {${[
-          'login',
-          'callback',
-          'logout',
-        ]
-          .map((name) => ` ${name}: '${OTHER_PATHS}/${name}'`)
-          .join(',')} },\n`,
-    );
 }
 
 function serverFor(text: string, { app, folders, folder }: StarterOptions, path: string): string {

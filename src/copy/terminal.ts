@@ -10,8 +10,11 @@ export interface Terminal {
   say(text: string): void;
   /** The result of the command, for --json. */
   result(value: object): void;
-  /** @throws CopyError `cancelled` */
-  confirm(question: string): Promise<void>;
+  /**
+   * Asks, unless `yes` is given.
+   * @throws CopyError `cancelled`; `usage` where nobody can be asked
+   */
+  agree(question: string, yes: boolean): Promise<void>;
   choose<T extends string>(
     question: string,
     options: { value: T; label: string; hint: string }[],
@@ -33,7 +36,14 @@ export function createTerminal(json: boolean): Terminal {
     result: (value) => {
       if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
     },
-    async confirm(question) {
+    async agree(question, yes) {
+      if (yes) return;
+      if (!isInteractive) {
+        throw new CopyError(
+          'usage',
+          'Nothing was changed. Add --yes to do this, or --dry-run to see more.',
+        );
+      }
       if ((await confirm({ message: question })) === true) return;
       cancel('Nothing was changed.');
       throw new CopyError('cancelled', 'Not confirmed. Nothing was changed.');

@@ -18,7 +18,7 @@ export function readSession(context: Context): RequestHandler {
   return async (req, res, next) => {
     // Read once, even if mounted twice.
     if (req.authSession?.readBy === context) return next();
-    const authSession: AuthSession = { readBy: context };
+    const authSession: AuthSession = { readBy: context, setsReqUser: context.setsReqUser };
     req.authSession = authSession;
     const ids = context.cookie.read(req);
     if (ids.length === 0) return next();
@@ -107,7 +107,7 @@ export async function peekSession(context: Context, ids: SessionId[]) {
   const stored = await findFirst(context.store, ids).catch(storeFailure);
   const current = stored && signedInSession(context, stored);
   if (!current || hasOutlivedGrant(context, current, stored)) return undefined;
-  return { readBy: context, stored, current };
+  return { readBy: context, setsReqUser: false, stored, current };
 }
 
 /**
@@ -140,7 +140,8 @@ function setCurrent(req: WithSession, current: SignedInSession | undefined): voi
   const request: { authSession?: AuthSession; user?: unknown } = req;
   const { authSession } = request;
   if (!authSession) return;
-  if (request.user === authSession.current?.user) request.user = current?.user;
+  const isOurs = request.user === authSession.current?.user;
+  if (authSession.setsReqUser && isOurs) request.user = current?.user;
   if (current) authSession.current = current;
   else delete authSession.current;
 }

@@ -1,0 +1,76 @@
+// `diff`: what was changed in the copy, and what changed here since it was made.
+import { createTwoFilesPatch } from 'diff';
+import { lookAt } from './app.ts';
+import { compareFiles, type Compared } from './compare.ts';
+import { findCopy } from './copied.ts';
+import { describeFirstCopy } from './first-copy.ts';
+import { describeNotes, notesFor, readChangelog } from './notes.ts';
+import { readReleases } from './releases.ts';
+import type { Shipped } from './shipped.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Shows both kinds of changes; with `namesOnly`, no lines of them.
+ * @returns whether there are any
+ * @throws CopyError `not_copied`, `not_an_app`, `record_invalid`
+ */
+export async function diff(
+  shipped: Shipped,
+  version: string,
+  path: string,
+  namesOnly: boolean,
+  terminal: Terminal,
+): Promise<boolean> {
+  const archives = await readReleases(`${shipped.root}/releases`);
+  const app = await lookAt(path);
+  const copy = await findCopy(app.root, archives);
+  if (!('record' in copy)) {
+    const { report, text } = await describeFirstCopy(shipped, archives, copy);
+    terminal.say(text);
+    terminal.result(report);
+    return true;
+  }
+  const { record } = copy;
+  const compared = await compareFiles(shipped, archives, app, record);
+  const there = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
+  const here = compared.filter(({ changedHere }) => changedHere);
+  const notes = notesFor(await readChangelog(shipped), record, version);
+  terminal.say(
+    [
+      `The copy is of ${record.version}; this is ${version}.`,
+      ...section('Changed in your app', there, namesOnly, patchThere),
+      ...section(`Changed here since ${record.version}`, here, namesOnly, patchHere),
+      ...(notes.length > 0 ? ['', describeNotes(notes)] : []),
+    ].join('\n'),
+  );
+  terminal.result({
+    app: app.root,
+    from: record.version,
+    to: version,
+    changedThere: there.map((file) => ({ path: file.path, patch: patchThere(file) })),
+    changedHere: here.map((file) => ({ path: file.path, patch: patchHere(file) })),
+    notes,
+  });
+  return there.length + here.length > 0;
+}
+
+const patchThere = ({ path, base, yours }: Compared) => patch(path, base, yours);
+const patchHere = ({ path, base, ours }: Compared) => patch(path, base, ours);
+
+/** Without the first state there is nothing to compare with. */
+function patch(path: string, from: string | undefined, to: string | undefined): string {
+  const name = (text: string | undefined) => (text === undefined ? '/dev/null' : path);
+  const [before, after] = [from, to].map((text = '') => text.replaceAll('\r\n', '\n'));
+  return createTwoFilesPatch(name(from), name(to), before ?? '', after ?? '');
+}
+
+function section(
+  title: string,
+  files: readonly Compared[],
+  namesOnly: boolean,
+  patchOf: (file: Compared) => string,
+): string[] {
+  if (files.length === 0) return ['', `${title}: nothing.`];
+  const names = files.map(({ path }) => `  ${path}`);
+  return ['', `${title}:`, ...names, ...(namesOnly ? [] : ['', ...files.map(patchOf)])];
+}

@@ -1,0 +1,66 @@
+// `doctor --copy`: which version a copy is of, and whether it lacks a fix that matters for security.
+import { lookAt } from './app.ts';
+import { compareFiles } from './compare.ts';
+import { findCopy } from './copied.ts';
+import { describeFirstCopy } from './first-copy.ts';
+import { notesFor, readChangelog } from './notes.ts';
+import { readReleases } from './releases.ts';
+import type { Shipped } from './shipped.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * Examines the copy in the app at `path` and changes nothing.
+ * @returns whether it should be updated
+ * @throws CopyError `not_copied`, `not_an_app`, `record_invalid`
+ */
+export async function examineCopy(
+  shipped: Shipped,
+  version: string,
+  path: string,
+  terminal: Terminal,
+): Promise<boolean> {
+  const archives = await readReleases(`${shipped.root}/releases`);
+  const app = await lookAt(path);
+  const copy = await findCopy(app.root, archives);
+  if (!('record' in copy)) {
+    const { report, text } = await describeFirstCopy(shipped, archives, copy);
+    terminal.say(text);
+    terminal.result(report);
+    return true;
+  }
+  const { record, isInferred } = copy;
+  const compared = await compareFiles(shipped, archives, app, record);
+  const changed = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
+  const missing = changed.filter(({ yours }) => yours === undefined);
+  const isBehind = compared.some(({ changedHere }) => changedHere);
+  const security = notesFor(await readChangelog(shipped), record, version).filter(
+    (note) => note.section === 'Security',
+  );
+  const where = record.folder || 'the app itself';
+  terminal.say(
+    [
+      `${where} has a copy of version ${record.version} (${record.folders.join(', ')})${isInferred ? ', made by hand' : ''}.`,
+      `${changed.length - missing.length} files were changed there, ${missing.length} deleted.`,
+      isBehind ? `This is version ${version}: run update.` : 'It is up to date.',
+      ...(security.length > 0
+        ? [
+            'It lacks these fixes that matter for security:',
+            ...security.map(({ text }) => `  - ${text}`),
+          ]
+        : ['No fix that matters for security is missing.']),
+    ].join('\n'),
+  );
+  terminal.result({
+    app: app.root,
+    version: record.version,
+    newest: version,
+    folder: record.folder,
+    folders: record.folders,
+    isRecorded: !isInferred,
+    changed: changed.map((file) => file.path),
+    missing: missing.map((file) => file.path),
+    isBehind,
+    missingSecurityFixes: security,
+  });
+  return isBehind;
+}
