@@ -26,20 +26,22 @@ export interface Existing {
 }
 
 const SKIPPED = new Set(['node_modules', 'dist', 'build', 'out', 'coverage', 'test', 'tests']);
-/** The folders that this command writes. */
-const OURS = new Set(['authkit', 'local-authkit']);
 const MOST_FILES = 5000;
 const MOST_BYTES = 1024 * 1024;
 
 /** The app's own JavaScript and TypeScript, without its tests and what is built. */
-export async function readSources(root: string): Promise<Source[]> {
+export async function readSources(root: string, copied: readonly string[]): Promise<Source[]> {
   const sources: Source[] = [];
   const folders = [''];
   for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
     for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      const isSkipped = entry.name.startsWith('.') || SKIPPED.has(entry.name);
-      if (entry.isDirectory() && !isSkipped && !OURS.has(entry.name)) folders.push(path);
+      const isSkipped = [
+        entry.name.startsWith('.'),
+        SKIPPED.has(entry.name),
+        copied.includes(path),
+      ];
+      if (entry.isDirectory() && !isSkipped.includes(true)) folders.push(path);
       if (!entry.isFile() || !/(?<!\.d)\.[cm]?[jt]sx?$/.test(entry.name)) continue;
       if (sources.length === MOST_FILES) return sources;
       const { size } = await stat(join(root, path));

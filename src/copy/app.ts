@@ -38,15 +38,16 @@ export interface App {
 const NOT_YET_AN_APP = new Set(['.git', '.gitignore', '.gitattributes', 'LICENSE', 'README.md']);
 
 /**
- * Looks at the app in this folder and changes nothing.
+ * Looks at the app in this folder and changes nothing. `copied` are the folders of a copy, below the
+ * app: what is in them is not the app's own.
  * @throws CopyError `not_an_app`
  */
-export async function lookAt(folder: string): Promise<App> {
+export async function lookAt(folder: string, copied: readonly string[] = []): Promise<App> {
   const root = resolve(folder);
   const names = await namesIn(root);
   const isNew = names.every((name) => NOT_YET_AN_APP.has(name));
   const manifest = isNew ? {} : await readManifest(root);
-  const sources = isNew ? [] : await readSources(root);
+  const sources = isNew ? [] : await readSources(root, copied);
   const language = isNew || isTypeScript(root, manifest, sources) ? 'ts' : 'js';
   const servers = sources.filter(isServer);
   const server = servers.find(({ text }) => /\.listen\(/.test(text)) ?? servers[0];

@@ -1,10 +1,12 @@
 // `diff`: what was changed in the copy, and what changed here since it was made.
+import { resolve } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
 import { lookAt } from './app.ts';
 import { compareFiles, type Compared } from './compare.ts';
 import { findCopy } from './copied.ts';
 import { describeFirstCopy } from './first-copy.ts';
 import { describeNotes, notesFor, readChangelog } from './notes.ts';
+import { copiedFolders } from './record.ts';
 import { readReleases } from './releases.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
@@ -22,8 +24,7 @@ export async function diff(
   terminal: Terminal,
 ): Promise<boolean> {
   const archives = await readReleases(`${shipped.root}/releases`);
-  const app = await lookAt(path);
-  const copy = await findCopy(app.root, archives);
+  const copy = await findCopy(resolve(path), archives);
   if (!('record' in copy)) {
     const { report, text } = await describeFirstCopy(shipped, archives, copy);
     terminal.say(text);
@@ -31,6 +32,7 @@ export async function diff(
     return true;
   }
   const { record } = copy;
+  const app = await lookAt(path, copiedFolders(record));
   const compared = await compareFiles(shipped, archives, app, record);
   const there = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const here = compared.filter(({ changedHere }) => changedHere);

@@ -1,9 +1,12 @@
 // `doctor --copy`: which version a copy is of, and whether it lacks a fix that matters for security.
+import { resolve } from 'node:path';
 import { lookAt } from './app.ts';
+import { compareVersions } from './changelog.ts';
 import { compareFiles } from './compare.ts';
 import { findCopy } from './copied.ts';
 import { describeFirstCopy } from './first-copy.ts';
 import { notesFor, readChangelog } from './notes.ts';
+import { copiedFolders } from './record.ts';
 import { readReleases } from './releases.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
@@ -20,8 +23,7 @@ export async function examineCopy(
   terminal: Terminal,
 ): Promise<boolean> {
   const archives = await readReleases(`${shipped.root}/releases`);
-  const app = await lookAt(path);
-  const copy = await findCopy(app.root, archives);
+  const copy = await findCopy(resolve(path), archives);
   if (!('record' in copy)) {
     const { report, text } = await describeFirstCopy(shipped, archives, copy);
     terminal.say(text);
@@ -29,10 +31,12 @@ export async function examineCopy(
     return true;
   }
   const { record, isInferred } = copy;
+  const app = await lookAt(path, copiedFolders(record));
   const compared = await compareFiles(shipped, archives, app, record);
   const changed = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const missing = changed.filter(({ yours }) => yours === undefined);
-  const isBehind = compared.some(({ changedHere }) => changedHere);
+  const isNewer = compareVersions(record.version, version) > 0;
+  const isBehind = !isNewer && compared.some(({ changedHere }) => changedHere);
   const security = notesFor(await readChangelog(shipped), record, version).filter(
     (note) => note.section === 'Security',
   );
@@ -40,8 +44,12 @@ export async function examineCopy(
   terminal.say(
     [
       `${where} has a copy of version ${record.version} (${record.folders.join(', ')})${isInferred ? ', made by hand' : ''}.`,
-      `${changed.length - missing.length} files were changed there, ${missing.length} deleted.`,
-      isBehind ? `This is version ${version}: run update.` : 'It is up to date.',
+      `Files changed there: ${changed.length - missing.length}; deleted: ${missing.length}.`,
+      isNewer
+        ? `This is version ${version}, which is older: run the newer version of this command.`
+        : isBehind
+          ? `This is version ${version}: run update.`
+          : 'It is up to date.',
       ...(security.length > 0
         ? [
             'It lacks these fixes that matter for security:',
@@ -60,7 +68,8 @@ export async function examineCopy(
     changed: changed.map((file) => file.path),
     missing: missing.map((file) => file.path),
     isBehind,
+    isNewer,
     missingSecurityFixes: security,
   });
-  return isBehind;
+  return isBehind || isNewer;
 }

@@ -1,11 +1,12 @@
 // `init`: looks at the app, says what it will do, and does it.
+import { resolve } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
 import { lookAt, type App } from './app.ts';
 import { makeChanges } from './changes.ts';
 import { describePlan, describeNextSteps } from './describe.ts';
 import { install } from './install.ts';
 import { planCopy, type Choices, type Plan } from './plan.ts';
-import { RECORD_FILE } from './record.ts';
+import { copiedFolders, readRecord, RECORD_FILE } from './record.ts';
 import type { Engine, Folder, Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -37,7 +38,8 @@ export async function init(
   options: InitOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const app = await lookAt(path);
+  const known = await readRecord(resolve(path));
+  const app = await lookAt(path, known && copiedFolders(known));
   const plan = await planCopy(shipped, version, app, await choose(app, options, terminal));
   terminal.say(describePlan(plan));
   if (options.dryRun) {

@@ -43,8 +43,12 @@ export function notesFor(
   const copied: readonly string[] = record.folders;
   const notes = [...unreleased, ...between].flatMap((release) =>
     release.entries
-      .filter(({ folders }) => folders.some((folder) => copied.includes(folder)))
-      .map((entry) => ({ version: release.version, ...entry })),
+      .map((entry) => ({
+        version: release.version,
+        ...entry,
+        folders: entry.folders.filter((folder) => copied.includes(folder)),
+      }))
+      .filter(({ folders }) => folders.length > 0),
   );
   return notes.toSorted((one, other) => ORDER.indexOf(one.section) - ORDER.indexOf(other.section));
 }

@@ -61,6 +61,11 @@ export function formatRecord(record: CopyRecord): string {
 
 const byName = ([one]: [string, string], [other]: [string, string]) => (one < other ? -1 : 1);
 
+/** The folders of the copy, below the app. */
+export function copiedFolders(record: CopyRecord): string[] {
+  return record.folders.map((folder) => pathInApp(record, `${folder}/`).slice(0, -1));
+}
+
 /** Where a shipped file such as `auth/index.ts` is in the app. */
 export function pathInApp({ folder }: Pick<CopyRecord, 'folder'>, name: string): string {
   return name.startsWith('local-authkit/') || folder === '' ? name : `${folder}/${name}`;

@@ -1,5 +1,5 @@
 // `update`: brings a copy to this version, and keeps what was changed there.
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { lookAt, type App } from './app.ts';
 import { type Change } from './changes.ts';
 import { compareVersions } from './changelog.ts';
@@ -11,7 +11,7 @@ import { carryOut, type InitOptions } from './init.ts';
 import { hasMarkers, merge } from './merge.ts';
 import { describeNotes, notesFor, readChangelog } from './notes.ts';
 import { hostEdits } from './plan.ts';
-import type { CopyRecord } from './record.ts';
+import { copiedFolders, type CopyRecord } from './record.ts';
 import { hashOf, readReleases } from './releases.ts';
 import { filesOf, type Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
@@ -52,8 +52,7 @@ export async function update(
   terminal: Terminal,
 ): Promise<boolean> {
   const archives = await readReleases(`${shipped.root}/releases`);
-  const app = await lookAt(path);
-  const copy = await findCopy(app.root, archives);
+  const copy = await findCopy(resolve(path), archives);
   if (!('record' in copy)) {
     const { report, text } = await describeFirstCopy(shipped, archives, copy);
     terminal.say(text);
@@ -61,6 +60,7 @@ export async function update(
     return true;
   }
   const { record } = copy;
+  const app = await lookAt(path, copiedFolders(record));
   assertNotNewer(record, version);
   const compared = await compareFiles(shipped, archives, app, record);
   assertResolved(compared);
@@ -172,7 +172,9 @@ function describeUpdate(
   return [
     `From ${from} to ${to}, in ${folder || '.'}`,
     '',
-    ...(same === 0 ? [] : [`  ${same} files that you did not change are replaced`]),
+    ...(same === 0
+      ? []
+      : [`  ${same} ${same === 1 ? 'file' : 'files'} without changes of yours: replaced`]),
     ...list('created', 'New'),
     ...list('deleted', 'No longer needed, deleted'),
     ...list('merged', 'Merged with your changes'),
