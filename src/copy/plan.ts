@@ -2,14 +2,11 @@
 import { join } from 'node:path';
 import type { App } from './app.ts';
 import { readIfPresent, type Change } from './changes.ts';
-import { neededSettings, withSettings, type CompilerChange } from './compiler-settings.ts';
 import { CopyError } from './errors.ts';
-import { withIgnored, withSettingsFor } from './host-files.ts';
-import { addPackages } from './manifest.ts';
-import { NEW_TSCONFIG, newManifest, testRunner } from './new-app.ts';
-import { formatRecord, pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
+import { hostEdits, type HostEdits } from './host-edits.ts';
+import { pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
 import { hashOf } from './releases.ts';
-import { filesOf, packagesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
+import { filesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
 import { startersFor } from './starters.ts';
 import { wiringFor, type Wiring } from './wiring.ts';
 
@@ -19,13 +16,9 @@ export interface Choices {
   engine: Engine | undefined;
 }
 
-export interface Plan {
+export interface Plan extends HostEdits {
   app: App;
   record: CopyRecord;
-  changes: Change[];
-  compilerChanges: CompilerChange[];
-  /** Whether package.json gets packages, which have to be installed. */
-  needsInstall: boolean;
   /** The app's own server file and the lines that it needs. */
   toDo: { server: string; lines: Wiring } | undefined;
 }
@@ -87,33 +80,6 @@ export async function planCopy(
   };
 }
 
-/** The changes of the files that are the app's own, and of the record. */
-export async function hostEdits(
-  shipped: Shipped,
-  app: App,
-  record: CopyRecord,
-  files: ReadonlyMap<string, string>,
-): Promise<Pick<Plan, 'changes' | 'compilerChanges' | 'needsInstall'>> {
-  const { folders, engine } = record;
-  const packages = packagesFor(shipped, app, folders, files);
-  const manifest = await edit(app, 'package.json', (text) =>
-    addPackages(text ?? newManifest(app, folders), app, packages),
-  );
-  const tsconfig = await compilerEdit(app, folders.includes('local-authkit'));
-  const edits = [
-    manifest,
-    tsconfig.change,
-    await edit(app, '.gitignore', (text = '') => withIgnored(text, app.isNew)),
-    await edit(app, '.env.example', (text = '') => withSettingsFor(text, app, folders, engine)),
-    await edit(app, RECORD_FILE, () => formatRecord(record)),
-  ];
-  return {
-    changes: edits.filter((change) => change !== undefined),
-    compilerChanges: tsconfig.settings,
-    needsInstall: manifest !== undefined,
-  };
-}
-
 function assertFits(
   known: CopyRecord | undefined,
   version: string,
@@ -138,47 +104,6 @@ function assertFits(
 function serverPath({ sources, language, modules }: App): string {
   const extension = language === 'js' && modules === 'commonjs' ? 'mjs' : language;
   return `${sources === '' ? '' : `${sources}/`}server.${extension}`;
-}
-
-function packagesFor(
-  shipped: Shipped,
-  app: App,
-  folders: readonly Folder[],
-  files: ReadonlyMap<string, string>,
-) {
-  const packages = packagesOf(shipped, files, app.language);
-  if (!app.isNew) return packages;
-  const runner = testRunner(folders).map((name) => [name, shipped.ranges[name] ?? '*']);
-  return {
-    ...packages,
-    devDependencies: { ...packages.devDependencies, ...Object.fromEntries(runner) },
-  };
-}
-
-/** The change that `change` makes to a file of the app; undefined if it makes none. */
-async function edit(
-  app: App,
-  path: string,
-  change: (text: string | undefined) => string,
-): Promise<Change | undefined> {
-  const before = await readIfPresent(join(app.root, path));
-  const after = change(before);
-  return after === before ? undefined : { path, before, after };
-}
-
-async function compilerEdit(app: App, withLocalAuthKit: boolean) {
-  const file = join(app.root, 'tsconfig.json');
-  const before = await readIfPresent(file);
-  if (app.isNew) {
-    const change: Change = { path: 'tsconfig.json', before, after: NEW_TSCONFIG };
-    return { change, settings: [] };
-  }
-  if (app.language === 'js' || before === undefined) return { change: undefined, settings: [] };
-  const settings = neededSettings(file, withLocalAuthKit);
-  return {
-    change: await edit(app, 'tsconfig.json', (text = '') => withSettings(text, settings)),
-    settings,
-  };
 }
 
 /** @throws CopyError `file_exists` for files that an earlier copy did not write */

@@ -10,7 +10,7 @@ import { describeFirstCopy } from './first-copy.ts';
 import { carryOut, type InitOptions } from './init.ts';
 import { hasMarkers, merge } from './merge.ts';
 import { describeNotes, notesFor, readChangelog } from './notes.ts';
-import { hostEdits } from './plan.ts';
+import { hostEdits } from './host-edits.ts';
 import { copiedFolders, type CopyRecord } from './record.ts';
 import { hashOf, readReleases } from './releases.ts';
 import { filesOf, type Shipped } from './shipped.ts';

@@ -19,6 +19,7 @@ describe('error codes', () => {
     'Other pages': PAGE_ERROR_CODES,
     'The API': inSource('src/bearer/errors.ts', /^ {2}(\w+): \{ status: \d+/gm),
     'Webhooks and logout tokens': EVENT_ERROR_CODES,
+    'The copy command': inSource('src/copy/errors.ts', /^ {2}\| '(\w+)'/gm),
     'The session store': inSource('src/store/errors.ts', /^ {2}\| '(\w+)'/gm),
   };
 
