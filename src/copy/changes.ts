@@ -87,9 +87,8 @@ async function writeWhole(file: string, text: string): Promise<void> {
 async function makeFolders(folder: string, undo: (() => Promise<unknown>)[]): Promise<void> {
   const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) {
-    const empty = made;
-    // Not recursive: the folder may hold what somebody else put there meanwhile.
-    undo.splice(0, 0, () => rmdir(empty).catch(() => undefined));
-  }
+  const made: string[] = [];
+  for (let path = folder; path.length >= first.length; path = dirname(path)) made.unshift(path);
+  // Not recursive: the folder may hold what somebody else put there meanwhile.
+  for (const path of made) undo.push(() => rmdir(path).catch(() => undefined));
 }

@@ -1,6 +1,5 @@
 // Runs the app's own package manager, and puts its lock file back if that fails.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -53,10 +52,13 @@ async function run(
   const isWindows = process.platform === 'win32';
   const child = spawn(command, args, {
     cwd,
-    signal,
     stdio: ['ignore', 'pipe', 'pipe'],
     shell: isWindows,
+    // In a process group of its own: npm undoes its work on one signal and gives up on a second, and
+    // Ctrl-C on a terminal would be the first one.
+    detached: !isWindows,
   });
+  signal.addEventListener('abort', () => child.kill());
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       for (const line of text.split(/\r?\n/).filter((one) => one.trim() !== '')) {
@@ -65,10 +67,11 @@ async function run(
       }
     });
   }
-  const reason = await once(child, 'close').then(
-    ([code]) => (code === 0 ? undefined : `it ended with ${code}`),
-    (error: Error) => error.message,
-  );
+  let failure: Error | undefined;
+  child.on('error', (error) => (failure = error));
+  // Interrupted or not: what still runs would write into the app after the undoing.
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  const reason = failure?.message ?? (code === 0 ? undefined : `it ended with ${code}`);
   if (reason === undefined) return;
   const output = lines.slice(-SHOWN_LINES).join('\n');
   throw new CopyError(

@@ -27,8 +27,10 @@ interface Values extends Partial<Record<Exclude<Folder, 'store'>, boolean>> {
 }
 
 const interrupted = new AbortController();
-process.once('SIGINT', () => interrupted.abort());
-process.once('SIGTERM', () => interrupted.abort());
+// Not once: npm passes Ctrl-C on, and the second signal would end this in the middle of undoing.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => interrupted.abort());
+}
 
 /** npm runs scripts in the folder of package.json; paths are meant from where the user is. */
 const appAt = (path: string) => resolve(process.env['INIT_CWD'] ?? '.', path);
