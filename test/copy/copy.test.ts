@@ -19,7 +19,7 @@ import { START, startCopy } from '../support/app/running-copy.ts';
 import { HOSTILE } from '../support/reading/view-fixtures.ts';
 
 const typescript = section(readText('README.md'), 'Copy this into your app');
-const commonjs = readText('docs/copying.md');
+const commonjs = section(readText('docs/copying.md'), 'CommonJS');
 let folder: string;
 let authKit: LocalAuthKit;
 let url: string;

@@ -13,8 +13,9 @@ import { codeBlocks, inlineCode, readText, section } from '../support/reading/ma
 import { spawnCopy, startCopy } from '../support/app/running-copy.ts';
 
 const page = readText('docs/copying.md');
+const commonJs = section(page, 'CommonJS');
 const recipe = section(page, 'Express 4');
-const [host = ''] = codeBlocks(page, 'js');
+const [host = ''] = codeBlocks(commonJs, 'js');
 let folder: string;
 let app: string;
 let authKit: LocalAuthKit;
@@ -24,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'express-4-'));
   url = `http://localhost:${await freePort()}`;
   authKit = await startLocalAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
-  app = await copyForCommonJs(page, folder);
+  app = await copyForCommonJs(commonJs, folder);
   await unlink(join(app, 'node_modules/express'));
   await symlink(resolve('node_modules/express4'), join(app, 'node_modules/express'));
 }, 120_000);

@@ -9,7 +9,8 @@ import { codeBlocks, inlineCode, readText, section } from '../support/reading/ma
 
 const auth = section(readText('README.md'), 'Copy this into your app');
 const api = section(readText('docs/api.md'), 'Copy it into your app');
-const commonJs = readText('docs/copying.md');
+const copying = readText('docs/copying.md');
+const commonJs = section(copying, 'CommonJS');
 const kit = readText('docs/testing-your-copy.md');
 const live = readText('docs/live.md');
 
@@ -67,7 +68,7 @@ describe.each([
 });
 
 test.each(['Redis', 'PostgreSQL'])('the store engine %s needs the packages it is given', (name) => {
-  const engine = section(commonJs, 'Another engine of the store')
+  const engine = section(copying, 'Another engine of the store')
     .split('\n\n')
     .find((paragraph) => paragraph.startsWith(`${name}: `));
   const codes = inlineCode(engine ?? '');

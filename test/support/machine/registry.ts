@@ -18,6 +18,8 @@ export interface Registry {
   tarballs: 'send' | 'refuse' | 'hold';
   /** The number of requests for tarballs so far. */
   requested: number;
+  /** Ends the requests that were never answered, and refuses later ones. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,10 @@ export async function startRegistry(): Promise<Registry> {
     url: `http://127.0.0.1:${port}`,
     tarballs: 'send',
     requested: 0,
+    release() {
+      registry.tarballs = 'refuse';
+      server.closeAllConnections();
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

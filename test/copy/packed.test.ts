@@ -1,0 +1,149 @@
+// The packed file works in a folder that has nothing else, as the document says: as a package to depend
+// on, and as the program that copies. npm is real; its registry is on this machine.
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  openPackedWorld,
+  shell,
+  type Ended,
+  type PackedWorld,
+} from '../support/app/packed-package.ts';
+import { freePort } from '../support/machine/free-port.ts';
+import { codeBlocks, markdownFiles, readText, section } from '../support/reading/markdown.ts';
+
+const copying = readText('docs/copying.md');
+const text = section(copying, 'Depend on it instead');
+const manifest = JSON.parse(readText('package.json')) as {
+  name: string;
+  private: boolean;
+  exports: Record<string, unknown>;
+  devDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+};
+const imports = Object.keys(manifest.exports).map((path) => path.replace('.', 'authkit'));
+const TSC = resolve('node_modules/typescript/bin/tsc');
+const COPY = 'npx --no-install authkit-copy';
+
+let world: PackedWorld;
+beforeAll(async () => {
+  world = await openPackedWorld();
+});
+afterAll(() => world.close());
+
+const expectSuccess = ({ code, stdout, stderr }: Ended) => expect(code, stdout + stderr).toBe(0);
+const inApp = (command: string, more = {}) => shell(command, world.app, { ...world.env, ...more });
+const node = (args: string, more = {}) => inApp(`"${process.execPath}" ${args}`, more);
+
+/** The README's host app, or that of the CommonJS section, with the package in place of its copies. */
+function dependentApp(block: string, begin: string): string {
+  const lines = block.split('\n').filter((line) => !/'\.\/(authkit\/)?(auth|store)\//.test(line));
+  const at = lines.findLastIndex((line) => /^import |require\(/.test(line)) + 1;
+  const [store = ''] = /const \{ store \} = await .*;/.exec(text) ?? [];
+  return [...lines.slice(0, at), begin, ...lines.slice(at)]
+    .join('\n')
+    .replace("await openEmbeddedStore({ file: '.data/sessions.db' }), //", 'store, //')
+    .replace(/const store = await openEmbeddedStore.*/, store);
+}
+
+const readmeApp = () =>
+  dependentApp(
+    codeBlocks(section(readText('README.md'), 'Copy this into your app'), 'ts')[0] ?? '',
+    codeBlocks(text, 'ts')[0] ?? '',
+  );
+const commonJsApp = () =>
+  dependentApp(codeBlocks(copying, 'js')[0] ?? '', codeBlocks(text, 'js')[0] ?? '');
+
+describe('the packed file', () => {
+  test('has no tests, no demo, no source maps and nothing that an earlier build left', async () => {
+    const names = await readdir(join(world.app, 'node_modules/authkit'), { recursive: true });
+    const unwanted =
+      /\.(map|test\.ts)$|stale|^(src|dist)\/(demo|app|server|config|process)|doctor\//;
+    expect(names.filter((name) => unwanted.test(name))).toEqual([]);
+    expect(names).toContain('LICENSE');
+  });
+
+  test('has every import of the document, with types, for ES modules and CommonJS', async () => {
+    expect(imports.filter((path) => !text.includes(`\`${path}\``))).toEqual([]);
+    const lines = imports.map((path, index) => `import * as m${index} from '${path}';`);
+    // A module without types would be `any`, and then no error is expected here.
+    const typed = imports.map((_, index) => `// @ts-expect-error\nm${index}.nothing;`);
+    const names = imports.map((_, index) => `names(m${index})`);
+    const own = 'const names = (all: object) => Object.keys(all).filter(isOwn).toSorted();';
+    // What the compiler adds in CommonJS.
+    const isOwn = `const isOwn = (name: string) => !/^(default|__esModule|module.exports)$/.test(name);`;
+    const source = [
+      ...lines,
+      ...typed,
+      isOwn,
+      own,
+      `console.log(JSON.stringify([${names.join(', ')}]));`,
+    ].join('\n');
+    await writeFile(join(world.app, 'imports.mts'), source);
+    await writeFile(join(world.app, 'imports.cts'), source);
+    await writeFile(join(world.app, 'server.mts'), readmeApp());
+    await writeFile(join(world.app, 'server.cjs'), commonJsApp());
+    await writeFile(join(world.app, 'test.mts'), testOfTheStarters(await freePort()));
+    const options = '--module nodenext --target es2023 --strict --skipLibCheck --types node';
+    const files = 'imports.mts imports.cts server.mts test.mts';
+    expect((await node(`"${TSC}" ${options} ${files}`)).stdout).toBe('');
+    const [esm, commonJs] = [await node('imports.mjs'), await node('imports.cjs')];
+    expect(JSON.parse(esm.stdout)).toHaveLength(imports.length);
+    expect(esm.stdout).toContain('"createAuth"');
+    expect(commonJs).toEqual(esm);
+  });
+
+  test.each(['server.mjs', 'server.cjs'])(
+    'signs a user in at its local AuthKit (%s)',
+    async (file) => {
+      const ended = await node('--test --test-force-exit test.mjs', { SERVER: `./${file}` });
+      expectSuccess(ended);
+    },
+  );
+});
+
+/** The sign-in test that new apps get, for an app that depends on the package. */
+function testOfTheStarters(port: number): string {
+  return readText('src/copy/starters/sign-in-test.ts')
+    .replace(/'.*\/start\.ts'/, "'authkit/local-authkit'")
+    .replace(/'.*\/test-visitor\.ts'/, "'authkit/local-authkit/test-visitor'")
+    .replace("'./server.ts'", "process.env['SERVER'] ?? ''")
+    .replace('3456', String(port));
+}
+
+describe('its program', () => {
+  test('explains itself, and refuses wrong usage with 2', async () => {
+    expect(await inApp(`${COPY} --help`)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Usage: authkit-copy'),
+    });
+    for (const wrong of ['init', 'init . --store mysql', 'init ../none', 'init . --nothing']) {
+      expect(await inApp(`${COPY} ${wrong}`), wrong).toMatchObject({ code: 2 });
+    }
+    expect(existsSync(join(world.root, 'none'))).toBe(false);
+  });
+});
+
+describe('the name of the package', () => {
+  test('is scoped, private and in no document', () => {
+    expect(manifest.private).toBe(true);
+    expect(manifest.name).toMatch(/^@[\w-]+\/[\w-]+$/);
+    const [scope = ''] = manifest.name.split('/');
+    expect(markdownFiles().filter((file) => readText(file).includes(scope))).toEqual([]);
+  });
+
+  test('of its program is typed only where npm may not look it up in a registry', () => {
+    const commands = markdownFiles().flatMap((file) => [
+      ...readText(file).matchAll(/(npx|npm exec|npm install|npm i) [^\n`]*authkit-copy/g),
+    ]);
+    expect(commands.length).toBeGreaterThan(0);
+    expect(commands.filter(([command]) => !command.startsWith('npx --no-install '))).toEqual([]);
+  });
+
+  test('has the tested version of its peer', () => {
+    for (const [name, range] of Object.entries(manifest.peerDependencies)) {
+      expect(manifest.devDependencies[name]).toBe(range);
+    }
+  });
+});
