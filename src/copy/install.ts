@@ -9,6 +9,8 @@ import { CopyError } from './errors.ts';
 
 /** The last lines of the package manager's output, for the message of a failure. */
 const SHOWN_LINES = 15;
+/** Longer than npm needs to undo its work. */
+const KILL_AFTER_MS = 10_000;
 
 /** The command that installs the packages of the app, such as `npm install`. */
 export function installCommand({ packageManager }: App): string[] {
@@ -58,7 +60,11 @@ async function run(
     // Ctrl-C on a terminal would be the first one.
     detached: !isWindows,
   });
-  signal.addEventListener('abort', () => child.kill());
+  signal.addEventListener('abort', () => {
+    child.kill();
+    // npm waits for minutes for a registry that does not respond.
+    setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS).unref();
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       for (const line of text.split(/\r?\n/).filter((one) => one.trim() !== '')) {

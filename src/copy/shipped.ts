@@ -79,35 +79,43 @@ export function isSelected(name: string, { folders, format, engine }: Selection)
   return name.endsWith(`.${format}`) && !isOfOtherEngine;
 }
 
-function sourceFiles({ root, built }: Shipped, folder: Folder, format: Format) {
-  const from = format === 'ts' ? join(root, 'src') : built;
-  return readFolder(join(from, folder), folder, (name) => name.endsWith(`.${format}`));
+// Names come from src: the compiler leaves files in dist whose sources are gone.
+async function sourceFiles({ root, built }: Shipped, folder: Folder, format: Format) {
+  const names = await namesIn(join(root, 'src', folder));
+  const files = names.filter((name) => name.endsWith('.ts'));
+  if (format === 'ts') return readFiles(join(root, 'src', folder), folder, files);
+  return readFiles(join(built, folder), folder, files.map(toJavaScript));
 }
 
 async function localAuthKitFiles({ root, built }: Shipped): Promise<[string, string][]> {
-  const below = 'development/local-authkit';
+  const [as, below] = ['local-authkit', 'development/local-authkit'];
+  const names = await namesIn(join(root, 'src', below));
+  const compiled = names.filter((name) => /(?<!\.d)\.ts$/.test(name));
+  const declarations = compiled.map((name) => name.replace(/ts$/, 'd.ts'));
+  const others = names.filter((name) => /\.(ejs|css|svg|d\.ts)$/.test(name));
   return [
-    ...(await readFolder(join(built, below), 'local-authkit', (name) =>
-      /\.js$|\.d\.ts$/.test(name),
-    )),
-    ...(await readFolder(join(root, 'src', below), 'local-authkit', (name) =>
-      /\.(ejs|css|svg|d\.ts)$/.test(name),
-    )),
+    ...(await readFiles(join(built, below), as, [...compiled.map(toJavaScript), ...declarations])),
+    ...(await readFiles(join(root, 'src', below), as, others)),
     // Marks the folder as ES modules in an app of CommonJS too.
-    ['local-authkit/package.json', '{ "type": "module", "private": true }\n'],
+    [`${as}/package.json`, '{ "type": "module", "private": true }\n'],
   ];
 }
 
-async function readFolder(
-  from: string,
+const toJavaScript = (name: string) => name.replace(/ts$/, 'js');
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true });
+  return names.map((name) => name.replaceAll('\\', '/')).toSorted();
+}
+
+function readFiles(
+  folder: string,
   as: string,
-  wanted: (name: string) => boolean,
+  names: readonly string[],
 ): Promise<[string, string][]> {
-  const names = await readdir(from, { recursive: true });
-  const files = names.filter(wanted).map((name) => name.replaceAll('\\', '/'));
   return Promise.all(
-    files.toSorted().map(async (name): Promise<[string, string]> => {
-      const text = await readFile(join(from, name), 'utf8');
+    names.map(async (name): Promise<[string, string]> => {
+      const text = await readFile(join(folder, name), 'utf8');
       return [`${as}/${name}`, text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')];
     }),
   );

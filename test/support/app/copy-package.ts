@@ -46,6 +46,9 @@ export async function releasedPackage(version: string): Promise<Shipped> {
   const archive = (await readReleases()).find((one) => one.version === version);
   for (const [name, text] of Object.entries(archive?.files ?? {})) {
     editFiles(root, { [pathInPackage(name)]: text });
+    // The names of files come from src, and the archive has no sources of the local AuthKit.
+    const isCompiled = name.startsWith('local-authkit/') && name.endsWith('.js');
+    if (isCompiled) editFiles(root, { [`src/development/${name.replace(/js$/, 'ts')}`]: '' });
   }
   return { ...(await readShipped(root)), version };
 }
