@@ -25,18 +25,13 @@ function print(...lines: string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function introduce(authkit: LocalAuthKit): void {
-  const { issuer, environmentClientId, applications, people, takenPort } = authkit;
-  const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
+/** `isAlone`: the app is started elsewhere, and needs these settings. */
+function introduce(authkit: LocalAuthKit, isAlone: boolean): void {
+  const { issuer, people, takenPort } = authkit;
   print(
     `Local AuthKit, for development: ${issuer}`,
     ...(takenPort === undefined ? [] : [`  (port ${takenPort} is taken; using another)`]),
-    `  environment   ${environmentClientId}  (audience of access tokens)`,
-    `  first-party   ${firstParty.clientId}  secrets ${firstParty.clientSecrets.join(' or ')}`,
-    `  Public        ${publicApp.clientId}`,
-    `  third-party   ${thirdParty.clientId}  secret ${thirdParty.clientSecret}`,
-    `  machine       ${machine.clientId}  secret ${machine.clientSecret}`,
-    `  command line  ${commandLine.clientId}`,
+    ...(isAlone ? applicationLines(authkit) : []),
     'People who can sign in:',
     ...people.map(({ name, email, organizations }) => {
       const names = organizations.map((organization) => organization.name).join(', ');
@@ -44,6 +39,18 @@ function introduce(authkit: LocalAuthKit): void {
     }),
     `Sign out of it at ${issuer}/oauth2/sign-out; its control API is at ${issuer}/_control`,
   );
+}
+
+function applicationLines({ environmentClientId, applications }: LocalAuthKit): string[] {
+  const { firstParty, publicApp, thirdParty, machine, commandLine } = applications;
+  return [
+    `  environment   ${environmentClientId}  (audience of access tokens)`,
+    `  first-party   ${firstParty.clientId}  secrets ${firstParty.clientSecrets.join(' or ')}`,
+    `  Public        ${publicApp.clientId}`,
+    `  third-party   ${thirdParty.clientId}  secret ${thirdParty.clientSecret}`,
+    `  machine       ${machine.clientId}  secret ${machine.clientSecret}`,
+    `  command line  ${commandLine.clientId}`,
+  ];
 }
 
 async function main(argv: string[]): Promise<void> {
@@ -74,7 +81,7 @@ async function main(argv: string[]): Promise<void> {
     revocation: !values['no-revocation'],
     ...(command.length > 0 && { webhookUrl: new URL('/webhooks/authkit', baseUrl).href }),
   });
-  introduce(authkit);
+  introduce(authkit, command.length === 0);
   if (command.length > 0) {
     process.exitCode = await runCommand(authkit, command, process.env).finally(() =>
       authkit.close(),

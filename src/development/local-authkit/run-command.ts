@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { LocalAuthKitError } from './errors.ts';
 import type { LocalAuthKit } from './start.ts';
 
-/** Where the app will be: BASE_URL, else localhost at PORT, else at 3000. */
-export function baseUrlIn({ BASE_URL, PORT = '3000' }: NodeJS.ProcessEnv): string {
-  return BASE_URL ?? `http://localhost:${PORT}`;
+/** Where the app will be: BASE_URL if it is a URL, else localhost at PORT, else at 3000. */
+export function baseUrlIn({ BASE_URL = '', PORT = '3000' }: NodeJS.ProcessEnv): string {
+  return /^https?:\/\/./.test(BASE_URL) ? BASE_URL : `http://localhost:${PORT}`;
 }
 
 /**
@@ -29,9 +29,9 @@ export async function runCommand(
     env: {
       // Random, and kept in the state file: another one at each start would end all sessions.
       SESSION_SECRET: clientSecrets[1],
-      BASE_URL: baseUrl,
       PORT: new URL(baseUrl).port,
       ...env,
+      BASE_URL: baseUrl,
       AUTHKIT_ISSUER: authKit.issuer,
       OAUTH_APP_CLIENT_ID: clientId,
       OAUTH_APP_CLIENT_SECRET: clientSecrets[0],
