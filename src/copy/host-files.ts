@@ -1,7 +1,7 @@
 // Edits of .gitignore and .env.example: lines that are missing are added at the end.
 import type { App } from './app.ts';
 import type { Engine, Folder } from './shipped.ts';
-import { STORE_SETTINGS } from './starters.ts';
+import { OTHER_PATHS, STORE_SETTINGS } from './starters.ts';
 
 /** Sessions and secrets do not belong in version control. */
 export function withIgnored(text: string, isNew: boolean): string {
@@ -21,8 +21,9 @@ interface Setting {
 
 function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Setting[] {
   const has = (name: Folder) => folders.includes(name);
-  const callback = app.existing.route ? '/authkit/callback' : '/callback';
+  const callback = app.existing.route ? `${OTHER_PATHS}/callback` : '/callback';
   const store = STORE_SETTINGS[engine];
+  if (!has('auth') && !has('bearer')) return [];
   return [
     { name: 'AUTHKIT_ISSUER', value: 'https://<subdomain>.authkit.app', about: 'Your AuthKit' },
     {
@@ -70,7 +71,8 @@ export function withSettingsFor(
   folders: readonly Folder[],
   engine: Engine,
 ): string {
-  const isNamed = (name: string) => new RegExp(`^\\s*#?\\s*${name}=`, 'm').test(text);
+  const isNamed = (name: string) =>
+    new RegExp(`^\\s*#?\\s*(?:export\\s+)?${name}\\s*=`, 'm').test(text);
   const missing = settingsFor(app, folders, engine).filter(({ name }) => !isNamed(name));
   return withLines(
     text,

@@ -1,6 +1,6 @@
 // Edits of package.json: missing packages and scripts, in the file's own format.
 import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
-import { allPackages, majorOf, type App } from './app.ts';
+import { allPackages, installedVersion, majorOf, type App } from './app.ts';
 import { CopyError } from './errors.ts';
 import type { Packages } from './shipped.ts';
 
@@ -52,24 +52,32 @@ function assertSuitable(app: App, { dependencies, devDependencies }: Packages): 
       const has = present[name];
       // What is no version, such as `latest` or `workspace:*`, is the app's own decision.
       if (has === undefined || majorOf(has) === undefined || ANY_VERSION.test(name)) return false;
-      if (name === 'express') return ![4, 5].includes(majorOf(has) ?? 0);
-      if (name === 'typescript') return !hasRewrittenImports(has);
+      if (name === 'express') return ![4, 5].includes(app.express ?? 5);
+      if (name === 'typescript') return !compilesCopy(has, installedVersion(app.root, name));
       return significant(has) !== significant(range);
     },
   );
   if (unsuitable.length === 0) return;
-  const list = unsuitable.map(([name, range]) => `${name} ${present[name]} (needs ${range})`);
+  const list = unsuitable.map(
+    ([name, range]) => `${name} ${present[name]} (needs ${NEEDED[name] ?? range})`,
+  );
   throw new CopyError(
     'app_unsuitable',
     `The copy does not work with these packages of your app: ${list.join(', ')}. Update them first.`,
   );
 }
 
+const NEEDED: Partial<Record<string, string>> = { express: '4 or 5', typescript: '5.7 or later' };
+
 /** The part of a version up to its first number that is not zero: a change there may break. */
 const significant = (range: string) => /\d+(?:(?<=\b0)\.\d+)?/.exec(range)?.[0];
 
+/** Without an installed version, `^5.2.0` gets the newest 5. */
+const compilesCopy = (range: string, installed: string | undefined) =>
+  rewritesImports(range) || (installed ? rewritesImports(installed) : /^\^5|^5(\.x)?$/.test(range));
+
 /** `rewriteRelativeImportExtensions` came with TypeScript 5.7. */
-function hasRewrittenImports(range: string): boolean {
-  const [major = 0, minor = 0] = (range.match(/\d+/g) ?? []).map(Number);
+function rewritesImports(version: string): boolean {
+  const [major = 0, minor = 0] = (version.match(/\d+/g) ?? []).map(Number);
   return major > 5 || (major === 5 && minor >= 7);
 }

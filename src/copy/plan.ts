@@ -1,15 +1,20 @@
 // What `init` will do to an app, decided before anything is written.
 import { join } from 'node:path';
 import type { App } from './app.ts';
-import { readIfPresent, type Change } from './changes.ts';
-import { neededSettings, withSettings, type CompilerChange } from './compiler-settings.ts';
+import { isBlocked, readIfPresent, type Change } from './changes.ts';
+import {
+  neededSettings,
+  settingsFile,
+  withSettings,
+  type CompilerChange,
+} from './compiler-settings.ts';
 import { CopyError } from './errors.ts';
 import { withIgnored, withSettingsFor } from './host-files.ts';
 import { addPackages } from './manifest.ts';
 import { NEW_TSCONFIG, newManifest, testRunner } from './new-app.ts';
 import { formatRecord, pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
 import { hashOf } from './releases.ts';
-import { filesOf, packagesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
+import { filesOf, FOLDERS, packagesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
 import { startersFor } from './starters.ts';
 import { wiringFor, type Wiring } from './wiring.ts';
 
@@ -23,10 +28,13 @@ export interface Plan {
   app: App;
   record: CopyRecord;
   changes: Change[];
-  compilerChanges: CompilerChange[];
+  /** In `file`, which is tsconfig.json or one that it refers to. */
+  compiler: { file: string; settings: CompilerChange[] };
   /** Whether package.json gets packages, which have to be installed. */
   needsInstall: boolean;
-  /** The app's own server file and the lines that it needs. */
+  /** The server file that is written for an app without one. */
+  newServer: string | undefined;
+  /** The app's own server file and the lines that it needs for the folders that are new. */
   toDo: { server: string; lines: Wiring } | undefined;
 }
 
@@ -51,7 +59,9 @@ export async function planCopy(
   assertFits(known, version, found, choices);
   const app = { ...found, express: found.express ?? 5 };
   const wanted = choices.folders.flatMap((folder) => [...(NEEDED[folder] ?? []), folder]);
-  const folders = [...new Set([...(known?.folders ?? []), ...wanted])];
+  const present = known?.folders ?? [];
+  const folders = FOLDERS.filter((folder) => present.includes(folder) || wanted.includes(folder));
+  assertUseful(folders, app, choices);
   const engine = known?.engine ?? choices.engine ?? 'embedded';
   const format = app.language;
   const folder = known?.folder ?? (app.sources === '' ? 'authkit' : `${app.sources}/authkit`);
@@ -76,11 +86,15 @@ export async function planCopy(
   const manifest = await edit(app, 'package.json', (text) =>
     addPackages(text ?? newManifest(app, folders), app, packages),
   );
-  const tsconfig = await compilerEdit(app, folders.includes('local-authkit'));
+  const { change: compilerChange, compiler } = await compilerEdit(
+    app,
+    app.server ?? serverPath(app),
+    folders.includes('local-authkit'),
+  );
   const changes = [
     ...(await newFiles(app, [...copies, ...starters], known)),
     manifest,
-    tsconfig.change,
+    compilerChange,
     await edit(app, '.gitignore', (text = '') => withIgnored(text, app.isNew)),
     await edit(app, '.env.example', (text = '') => withSettingsFor(text, app, folders, engine)),
     await edit(app, RECORD_FILE, () => formatRecord(record)),
@@ -89,13 +103,32 @@ export async function planCopy(
     app,
     record,
     changes,
-    compilerChanges: tsconfig.settings,
+    compiler,
     needsInstall: changes.includes(manifest as Change),
-    toDo:
-      app.server === undefined || known
-        ? undefined
-        : { server: app.server, lines: wiringFor(app, folders, folder, app.server) },
+    newServer: newServer !== undefined && starters.has(newServer) ? newServer : undefined,
+    toDo: toDoFor(
+      app,
+      folders.filter((each) => !present.includes(each)),
+      folder,
+    ),
   };
+}
+
+function toDoFor(app: App, added: readonly Folder[], folder: string): Plan['toDo'] {
+  if (app.server === undefined) return undefined;
+  const lines = wiringFor(app, added, folder, app.server);
+  if (lines.imports.length === 0) return undefined;
+  return { server: app.server, lines };
+}
+
+/** @throws CopyError `usage` */
+function assertUseful(folders: readonly Folder[], app: App, { engine }: Choices): void {
+  if (engine !== undefined && !folders.includes('store')) {
+    throw new CopyError('usage', '--store is where sessions are kept: add --auth.');
+  }
+  if (app.isNew && !folders.includes('auth') && !folders.includes('bearer')) {
+    throw new CopyError('usage', 'A new app needs --auth or --bearer.');
+  }
 }
 
 function assertFits(
@@ -145,24 +178,22 @@ async function edit(
   path: string,
   change: (text: string | undefined) => string,
 ): Promise<Change | undefined> {
+  if (await isBlocked(app.root, path)) throw inTheWay([path]);
   const before = await readIfPresent(join(app.root, path));
   const after = change(before);
   return after === before ? undefined : { path, before, after };
 }
 
-async function compilerEdit(app: App, withLocalAuthKit: boolean) {
-  const file = join(app.root, 'tsconfig.json');
-  const before = await readIfPresent(file);
+async function compilerEdit(app: App, source: string, withLocalAuthKit: boolean) {
   if (app.isNew) {
-    const change: Change = { path: 'tsconfig.json', before, after: NEW_TSCONFIG };
-    return { change, settings: [] };
+    const change = await edit(app, 'tsconfig.json', () => NEW_TSCONFIG);
+    return { change, compiler: { file: 'tsconfig.json', settings: [] } };
   }
-  if (app.language === 'js' || before === undefined) return { change: undefined, settings: [] };
-  const settings = neededSettings(file, withLocalAuthKit);
-  return {
-    change: await edit(app, 'tsconfig.json', (text = '') => withSettings(text, settings)),
-    settings,
-  };
+  const file = app.language === 'ts' ? settingsFile(app.root, source) : undefined;
+  if (file === undefined) return { compiler: { file: 'tsconfig.json', settings: [] } };
+  const settings = neededSettings(join(app.root, file), app.modules, withLocalAuthKit);
+  const change = await edit(app, file, (text = '') => withSettings(text, settings));
+  return { change, compiler: { file, settings } };
 }
 
 /** @throws CopyError `file_exists` for files that an earlier copy did not write */
@@ -176,17 +207,21 @@ async function newFiles(
     ...Object.keys(known?.files ?? {}).map((name) => (known ? pathInApp(known, name) : name)),
   ]);
   const changes: Change[] = [];
-  const inTheWay: string[] = [];
+  const others: string[] = [];
   for (const [path, after] of files) {
     if (owned.has(path)) continue;
-    const before = await readIfPresent(join(app.root, path));
+    const blocked = await isBlocked(app.root, path);
+    const before = blocked ? '' : await readIfPresent(join(app.root, path));
     if (before === undefined) changes.push({ path, before, after });
-    else if (before !== after) inTheWay.push(path);
+    else if (blocked || before !== after) others.push(path);
   }
-  if (inTheWay.length === 0) return changes;
-  const [first, ...others] = inTheWay;
+  if (others.length > 0) throw inTheWay(others);
+  return changes;
+}
+
+function inTheWay([first = '', ...others]: readonly string[]): CopyError {
   const more = others.length === 0 ? '' : ` and ${others.length} more`;
-  throw new CopyError(
+  return new CopyError(
     'file_exists',
     `${first}${more} is in the way: this command did not write it. Move it away or delete it. Nothing was changed.`,
   );
