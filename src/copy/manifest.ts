@@ -1,5 +1,11 @@
 // Edits of package.json: missing packages and scripts, in the file's own format.
-import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
+import {
+  applyEdits,
+  findNodeAtLocation,
+  modify,
+  parseTree,
+  type FormattingOptions,
+} from 'jsonc-parser';
 import { allPackages, installedVersion, majorOf, type App } from './app.ts';
 import { CopyError } from './errors.ts';
 import type { Packages } from './shipped.ts';
@@ -17,8 +23,17 @@ export function setValue(text: string, path: (string | number)[], value: unknown
   const getInsertionIndex = (names: string[]) =>
     path.length === 2 && String(path[0]).endsWith('ependencies')
       ? names.filter((name) => name < String(last)).length
-      : names.length;
+      : placeWithoutComment(text, path.slice(0, -1));
   return applyEdits(text, modify(text, path, value, { formattingOptions, getInsertionIndex }));
+}
+
+/** Behind the last property that has no comment in its line, which would move to the added one. */
+function placeWithoutComment(text: string, path: (string | number)[]): number {
+  const root = parseTree(text, [], { allowTrailingComma: true });
+  const properties = (root && findNodeAtLocation(root, path)?.children) ?? [];
+  const isFree = ({ offset, length }: { offset: number; length: number }) =>
+    !/^,?[ \t]*\/[/*]/.test(text.slice(offset + length));
+  return properties.findLastIndex(isFree) + 1;
 }
 
 /**

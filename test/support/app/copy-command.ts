@@ -100,6 +100,9 @@ export async function treeOf(root: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(entries));
 }
 
+/** What the packages of types import themselves. */
+const IMPORTED_BY_TYPES = ['undici-types', 'pg-protocol', 'pg-types'];
+
 /** Links the packages that package.json of the app names, in the versions installed here. */
 export async function linkDependencies(app: string): Promise<void> {
   const manifest = JSON.parse(await readFile(join(app, 'package.json'), 'utf8')) as Record<
@@ -111,7 +114,7 @@ export async function linkDependencies(app: string): Promise<void> {
   // Links would lead out of the app, and declarations of an Express app name types of Express's own.
   if ('typescript' in packages) {
     await cp('node_modules/@types', join(app, 'node_modules/@types'), { recursive: true });
-    await linkPackage('undici-types', app);
+    for (const name of IMPORTED_BY_TYPES) await linkPackage(name, app);
   }
   for (const [name, range] of Object.entries(packages)) {
     if (name.startsWith('@types/')) continue;
