@@ -1,6 +1,5 @@
 // Runs the app's own package manager, and puts its lock file back if that fails.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -65,10 +64,11 @@ async function run(
       }
     });
   }
-  const reason = await once(child, 'close').then(
-    ([code]) => (code === 0 ? undefined : `it ended with ${code}`),
-    (error: Error) => error.message,
-  );
+  let reason: string | undefined;
+  child.on('error', ({ message }) => (reason = message));
+  // Until it has ended, it could still write to what is then put back.
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code !== 0) reason ??= `it ended with ${String(code)}`;
   if (reason === undefined) return;
   const output = lines.slice(-SHOWN_LINES).join('\n');
   throw new CopyError(

@@ -1,7 +1,7 @@
 // What `init` will do to an app, decided before anything is written.
 import { join } from 'node:path';
 import type { App } from './app.ts';
-import { isBlocked, readIfPresent, type Change } from './changes.ts';
+import type { Change } from './changes.ts';
 import {
   neededSettings,
   settingsFile,
@@ -10,6 +10,7 @@ import {
 } from './compiler-settings.ts';
 import { CopyError } from './errors.ts';
 import { withIgnored, withSettingsFor } from './host-files.ts';
+import { edit, newFiles } from './file-plan.ts';
 import { addPackages } from './manifest.ts';
 import { NEW_TSCONFIG, newManifest, testRunner } from './new-app.ts';
 import { formatRecord, pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
@@ -172,18 +173,6 @@ function packagesFor(
   };
 }
 
-/** The change that `change` makes to a file of the app; undefined if it makes none. */
-async function edit(
-  app: App,
-  path: string,
-  change: (text: string | undefined) => string,
-): Promise<Change | undefined> {
-  if (await isBlocked(app.root, path)) throw inTheWay([path]);
-  const before = await readIfPresent(join(app.root, path));
-  const after = change(before);
-  return after === before ? undefined : { path, before, after };
-}
-
 async function compilerEdit(app: App, source: string, withLocalAuthKit: boolean) {
   if (app.isNew) {
     const change = await edit(app, 'tsconfig.json', () => NEW_TSCONFIG);
@@ -194,35 +183,4 @@ async function compilerEdit(app: App, source: string, withLocalAuthKit: boolean)
   const settings = neededSettings(join(app.root, file), app.modules, withLocalAuthKit);
   const change = await edit(app, file, (text = '') => withSettings(text, settings));
   return { change, compiler: { file, settings } };
-}
-
-/** @throws CopyError `file_exists` for files that an earlier copy did not write */
-async function newFiles(
-  app: App,
-  files: readonly (readonly [path: string, text: string])[],
-  known: CopyRecord | undefined,
-): Promise<Change[]> {
-  const owned = new Set([
-    ...(known?.starters ?? []),
-    ...Object.keys(known?.files ?? {}).map((name) => (known ? pathInApp(known, name) : name)),
-  ]);
-  const changes: Change[] = [];
-  const others: string[] = [];
-  for (const [path, after] of files) {
-    if (owned.has(path)) continue;
-    const blocked = await isBlocked(app.root, path);
-    const before = blocked ? '' : await readIfPresent(join(app.root, path));
-    if (before === undefined) changes.push({ path, before, after });
-    else if (blocked || before !== after) others.push(path);
-  }
-  if (others.length > 0) throw inTheWay(others);
-  return changes;
-}
-
-function inTheWay([first = '', ...others]: readonly string[]): CopyError {
-  const more = others.length === 0 ? '' : ` and ${others.length} more`;
-  return new CopyError(
-    'file_exists',
-    `${first}${more} is in the way: this command did not write it. Move it away or delete it. Nothing was changed.`,
-  );
 }

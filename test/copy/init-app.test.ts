@@ -25,6 +25,8 @@ async function look(files: Files, manifest: object = {}) {
   return lookAt(app);
 }
 
+const found = async (files: Files) => (await look(files)).existing;
+
 describe('the package manager', () => {
   test.each([
     ['npm', 'package-lock.json'],
@@ -165,8 +167,6 @@ describe('the folder of the sources', () => {
 });
 
 describe('what the app has already', () => {
-  const found = async (files: Files) => (await look(files)).existing;
-
   test.each([
     ['session', 4, "import session from 'express-session';\n\n\napp.use(session({}));"],
     ['session', 2, "const sess = require('cookie-session');\napp.use(sess());"],
@@ -246,7 +246,7 @@ describe('a folder', () => {
     ['dependencies in an array', { 'package.json': '{"dependencies":["a"]}' }, 'dependencies'],
     ['a folder of this name', { 'package.json/a': '' }, 'cannot be read (EISDIR)'],
   ])('with %s is no app', async (_, files, message) => {
-    await writeFiles(app, files as unknown as Files);
+    await writeFiles(app, files);
     await expect(lookAt(app)).rejects.toMatchObject({
       code: 'not_an_app',
       message: expect.stringContaining(message) as string,

@@ -42,7 +42,8 @@ describe('changes', () => {
   test('write, edit and delete, keep the mode of a file, and leave nothing else', async () => {
     await make();
     const tree = await treeOf(app);
-    expect(Object.keys(tree).filter((path) => /\.(ts|json|example)$/.test(path))).toEqual([
+    const files = Object.keys(tree).filter((path) => /\.(ts|json|example)$/.test(path));
+    expect(files.toSorted()).toEqual([
       '.env.example',
       'kept.json',
       'src/authkit/auth/index.ts',
@@ -84,7 +85,7 @@ describe('nothing is left', () => {
   test.each(CHANGES.map((change, index) => [change.path, index] as const))(
     'when %s turns out to be a folder',
     async (path, index) => {
-      const changes = CHANGES.with(index, { path: `${path}`, before: undefined, after: 'x' });
+      const changes = CHANGES.with(index, { path, before: undefined, after: 'x' });
       await rm(join(app, path), { force: true });
       await mkdir(join(app, path), { recursive: true });
       await expectUndone(() => make(changes), { code: 'write_failed' });
@@ -120,13 +121,16 @@ describe('nothing is left', () => {
     },
   );
 
-  test('of a file that is no longer needed to undo the rest', async () => {
-    const work = async () => {
-      await rm(join(app, '.env.example'));
-      await rm(join(app, 'src/authkit'), { recursive: true });
-      throw new Error('no network');
-    };
-    await expectUndone(() => make(CHANGES, work), new Error('no network'));
+  test('when somebody deletes what was written, and then work fails', async () => {
+    await expectUndone(
+      () =>
+        make(CHANGES, async () => {
+          await rm(join(app, '.env.example'));
+          await rm(join(app, 'src/authkit'), { recursive: true });
+          throw new Error('no network');
+        }),
+      new Error('no network'),
+    );
   });
 });
 
@@ -152,7 +156,7 @@ test('a folder keeps what somebody put there meanwhile', async () => {
   };
   await expect(make(CHANGES, work)).rejects.toThrow('x');
   const left = Object.keys(await treeOf(join(app, 'src')));
-  expect(left).toEqual(['authkit', 'authkit/auth', 'authkit/auth/own.ts', 'old.ts']);
+  expect(left.toSorted()).toEqual(['authkit', 'authkit/auth', 'authkit/auth/own.ts', 'old.ts']);
 });
 
 describe('a path is blocked', () => {

@@ -2,6 +2,7 @@
 // refuses, fails or is interrupted.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,25 +86,25 @@ describe('without a terminal', () => {
   });
 });
 
-describe('the command that starts the app', () => {
-  const started = async (scripts: object, server = 'server.js') => {
-    await rm(app, { recursive: true });
-    await writeFiles(app, {
-      'package.json': JSON.stringify({ scripts }),
-      [server]: "const app = require('express')();\napp.post('/login');",
-    });
-    const flags = ['--yes', '--no-install', '--auth', '--local-authkit'];
-    const { stdout } = await runCopy(['init', app, ...flags]);
-    return /main\.js(.*) -- (.*)$/m.exec(stdout)?.slice(1);
-  };
+const startedWith = async (scripts: object, server = 'server.js') => {
+  await rm(app, { recursive: true });
+  await writeFiles(app, {
+    'package.json': JSON.stringify({ scripts }),
+    [server]: "const app = require('express')();\napp.post('/login');",
+  });
+  const flags = ['--yes', '--no-install', '--auth', '--local-authkit'];
+  const { stdout } = await runCopy(['init', app, ...flags]);
+  return /main\.js(.*) -- (.*)$/m.exec(stdout)?.slice(1);
+};
 
+describe('the command that starts the app', () => {
   test.each([
     ['npm run dev', { dev: 'x', start: 'y' }],
     ['npm start', { start: 'y' }],
     ['node server.js', {}],
   ])('is %s', async (command, scripts) => {
     const option = ' --redirect-uri http://localhost:3000/authkit/callback';
-    expect(await started(scripts)).toEqual([option, command]);
+    expect(await startedWith(scripts)).toEqual([option, command]);
   });
 });
 
@@ -161,7 +162,7 @@ describe('a refusal', () => {
     ['record_invalid', { 'package.json': '{}', 'authkit-copy.json': '{}' }],
   ])('%s leaves the app as it was', async (code, files) => {
     app = join(folder, `refused-${code}`);
-    await writeFiles(app, files as unknown as Record<string, string>);
+    await writeFiles(app, files);
     expect(await expectRefused(code, app, '--yes', '--no-install')).not.toBe('');
   });
 
@@ -192,15 +193,15 @@ describe('a refusal', () => {
   });
 });
 
-describe('a failure half-way', () => {
-  /** A package manager that does this; node is beside it. */
-  async function npmThat(script: string): Promise<string> {
-    const bin = join(folder, `bin-${count}`);
-    await writeFiles(bin, { npm: `#!/bin/sh\n${script}\n` });
-    await chmod(join(bin, 'npm'), 0o755);
-    return `${bin}:${process.env['PATH']}`;
-  }
+/** A package manager that does this; node is beside it. */
+async function npmThat(script: string): Promise<string> {
+  const bin = join(folder, `bin-${count}`);
+  await writeFiles(bin, { npm: `#!/bin/sh\n${script}\n` });
+  await chmod(join(bin, 'npm'), 0o755);
+  return `${bin}:${process.env['PATH']}`;
+}
 
+describe('a failure half-way', () => {
   test('of the package manager leaves the app as it was, and shows its last lines', async () => {
     await writeFiles(app, { 'package-lock.json': '{ "own": 1 }' });
     const before = await treeOf(app);
@@ -232,23 +233,26 @@ describe('a failure half-way', () => {
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)(
-    'by %s while packages are installed leaves the app as it was',
+    'by %s while packages are installed waits for npm, and leaves the app as it was',
     async (signal) => {
       const before = await treeOf(app);
-      const started = join(folder, `started-${count}`);
-      const PATH = await npmThat(`touch '${started}'; exec sleep 60`);
+      const [started, ended] = [join(folder, `started-${count}`), join(folder, `ended-${count}`)];
+      const PATH = await npmThat(`sleep 60 > /dev/null 2>&1 & sleep=$!
+mkdir node_modules
+trap "kill $sleep; sleep 0.3; mkdir -p node_modules; touch node_modules/late '${ended}'; exit 1" TERM
+touch '${started}'
+wait`);
       const child = spawn(process.execPath, [copyCommand(), 'init', app, '--yes', '--json'], {
         env: { PATH },
       });
       let output = '';
       child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
       const closed = once(child, 'close');
-      await vi.waitUntil(async () =>
-        Object.keys(await treeOf(folder)).includes(`started-${count}`),
-      );
+      await vi.waitUntil(() => existsSync(started), { timeout: 60_000 });
       expect(await readFile(join(app, 'authkit-copy.json'), 'utf8')).toContain('sha256-');
       child.kill(signal);
       expect(await closed).toEqual([2, null]);
+      expect(existsSync(ended)).toBe(true);
       expect(JSON.parse(output)).toMatchObject({ error: 'cancelled' });
       expect(await treeOf(app)).toEqual(before);
     },

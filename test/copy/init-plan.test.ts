@@ -114,17 +114,18 @@ describe('a file in the way', () => {
   );
 });
 
-describe('the packages', () => {
-  const withPackages = (manifest: object) => ({
-    'server.js': SERVER,
-    'package.json': JSON.stringify({ type: 'module', ...manifest }),
-  });
-  const packagesAfter = async (manifest: object) =>
-    JSON.parse(await textAfter('package.json', withPackages(manifest))) as {
-      dependencies: Record<string, string>;
-      devDependencies?: Record<string, string>;
-    };
+const withPackages = (manifest: object) => ({
+  'server.js': SERVER,
+  'package.json': JSON.stringify({ type: 'module', ...manifest }),
+});
 
+const packagesAfter = async (manifest: object) =>
+  JSON.parse(await textAfter('package.json', withPackages(manifest))) as {
+    dependencies: Record<string, string>;
+    devDependencies?: Record<string, string>;
+  };
+
+describe('the packages', () => {
   test('are added in the tested versions, in order, and with nothing else changed', async () => {
     const text =
       '{\r\n\t"type": "module",\r\n\t"dependencies": { "zod": "1", "express": "5" }\r\n}';
@@ -197,17 +198,18 @@ describe('the packages', () => {
   });
 });
 
+/** What changes in these settings, by name. */
+async function settingsFor(tsconfig: object, files: Files = {}, choices = AUTH) {
+  const text = JSON.stringify(tsconfig);
+  await writeFiles(app, { ...TYPESCRIPT, 'tsconfig.json': text, ...files });
+  const { compiler } = await plan(choices);
+  return {
+    file: compiler.file,
+    ...Object.fromEntries(compiler.settings.map(({ name, to }) => [name, to])),
+  };
+}
+
 describe('the compiler settings', () => {
-  /** What changes in these settings, by name. */
-  async function settingsFor(tsconfig: object, files: Files = {}, choices = AUTH) {
-    const text = JSON.stringify(tsconfig);
-    await writeFiles(app, { ...TYPESCRIPT, 'tsconfig.json': text, ...files });
-    const { compiler } = await plan(choices);
-    return {
-      file: compiler.file,
-      ...Object.fromEntries(compiler.settings.map(({ name, to }) => [name, to])),
-    };
-  }
   const FIT = { module: 'nodenext', rewriteRelativeImportExtensions: true };
 
   test.each<[string, object, object]>([
@@ -320,10 +322,10 @@ describe('.gitignore', () => {
   });
 });
 
-describe('.env.example', () => {
-  const example = (text: string, choices = AUTH) =>
-    textAfter('.env.example', { ...JAVASCRIPT, '.env.example': text }, choices);
+const example = (text: string, choices = AUTH) =>
+  textAfter('.env.example', { ...JAVASCRIPT, '.env.example': text }, choices);
 
+describe('.env.example', () => {
   test('gets the settings that it does not name', async () => {
     const text = 'export BASE_URL=x\r\n#SESSION_SECRET=\r\nOAUTH_APP_CLIENT_ID = y';
     const after = await example(text);
@@ -417,17 +419,19 @@ describe('choices', () => {
   });
 });
 
+const filesOf = (type: string, manifest: object = {}): Files => ({
+  'package.json': JSON.stringify({ type, ...manifest }),
+  'tsconfig.json': '{}',
+});
+
+const withServer = (files: Files): Files => ({ ...files, 'src/server.ts': SERVER });
+
 describe('copies compile', () => {
   const LOGIN = "export const own = (app: { get(path: string): void }) => app.get('/login');\n";
   const EXPRESS_4 = { dependencies: { express: '^4.0.0' } };
   const ALL: Folder[] = ['auth', 'bearer', 'events', 'live', 'local-authkit'];
   type Copied = [files: Files, folders: Folder[], engine?: Engine];
 
-  const filesOf = (type: string, manifest: object = {}): Files => ({
-    'package.json': JSON.stringify({ type, ...manifest }),
-    'tsconfig.json': '{}',
-  });
-  const withServer = (files: Files): Files => ({ ...files, 'src/server.ts': SERVER });
   const bare = filesOf('module');
   const commonJs = filesOf('commonjs');
 

@@ -35,8 +35,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 interface Running {
   url: string;
-  output(): string;
-  hasEnded(): boolean;
+  output: () => string;
+  hasEnded: () => boolean;
 }
 
 interface Host {

@@ -86,7 +86,7 @@ export async function writeFiles(root: string, files: Files): Promise<void> {
 /** All that is below `root`: of each file the mode and a hash, of each link where it leads. */
 export async function treeOf(root: string): Promise<Record<string, string>> {
   const names = await readdir(root, { recursive: true }).catch(() => []);
-  const entries = names.toSorted().map(async (name) => {
+  const entries = names.map(async (name) => {
     const path = join(root, name);
     const found = await lstat(path);
     const content = found.isSymbolicLink()
@@ -124,12 +124,13 @@ export async function linkDependencies(app: string): Promise<void> {
   }
 }
 
+const added = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
+
 /**
  * Adds the lines to the server file as `init` says: imports beside those that are there, lines above the
  * routes right after the app is created, and the others before it listens.
  */
 export function pasted(server: string, { imports, before, example, after }: Wiring): string {
-  const added = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
   return server
     .replace(/(?:^(?:import .*|const .* = require\(.*)\n)+/m, (all) => all + added(imports))
     .replace(/^(?:const|var) app.* = express\(\);\n/m, (line) => line + added(before))
