@@ -82,7 +82,8 @@ export function describeNextSteps(plan: Plan, isInstalled: boolean): string {
     ...howToStart(plan),
     `Keep ${RECORD_FILE} in version control: \`update\` needs it.`,
   ];
-  const where = app.isNew ? [`  cd ${app.root}`, ''] : [];
+  const folder = /\s/.test(app.root) ? `"${app.root}"` : app.root;
+  const where = app.isNew ? [`  cd ${folder}`, ''] : [];
   return [
     `Copied version ${record.version}. What is left:`,
     '',

@@ -57,7 +57,8 @@ function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Sett
           {
             name: 'WORKOS_WEBHOOK_SECRET',
             value: '',
-            about: 'The signing secret of the webhook endpoint',
+            about:
+              'The signing secret of the webhook endpoint, which is BASE_URL + /webhooks/authkit',
           },
         ]
       : []),

@@ -232,6 +232,27 @@ describe('a failure half-way', () => {
     expect(await treeOf(app)).toEqual(before);
   });
 
+  // Root may write everywhere, so this runs as nobody.
+  test.skipIf(process.getuid?.() !== 0)(
+    'of a user who may not write or read there leaves the app as it was',
+    async () => {
+      await chmod(folder, 0o755);
+      const before = await treeOf(app);
+      const args = ['init', app, '--yes', '--no-install', '--json'];
+      const written = await runCopy(args, { uid: 65534 });
+      expect(JSON.parse(written.stdout)).toMatchObject({ error: 'write_failed' });
+      expect(await treeOf(app)).toEqual(before);
+      await chmod(join(app, 'package.json'), 0o600);
+      const read = await runCopy(args, { uid: 65534 });
+      expect(JSON.parse(read.stdout)).toMatchObject({
+        error: 'not_an_app',
+        message: expect.stringContaining('package.json cannot be read (EACCES)') as string,
+      });
+      const missing = await runCopy(args.with(1, join(folder, 'not yet')), { uid: 65534 });
+      expect(JSON.parse(missing.stdout)).toMatchObject({ error: 'write_failed' });
+    },
+  );
+
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'by %s while packages are installed waits for npm, and leaves the app as it was',
     async (signal) => {

@@ -38,12 +38,13 @@ export interface Ended {
 /** Runs the copy command without a terminal, and with no settings but `env`. */
 export async function runCopy(
   args: readonly string[],
-  { cwd, env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+  { cwd, env = {}, uid }: { cwd?: string; env?: Record<string, string>; uid?: number } = {},
 ): Promise<Ended> {
   const { PATH, HOME } = process.env;
   try {
     const { stdout, stderr } = await run(process.execPath, [copyCommand(), ...args], {
       ...(cwd !== undefined && { cwd }),
+      ...(uid !== undefined && { uid }),
       env: { PATH, HOME, ...env },
     });
     return { code: 0, stdout, stderr };
