@@ -58,6 +58,8 @@ export function neededSettings(
   const needed: Partial<Options> = {
     ...(isUnfit && { module: 'nodenext' }),
     ...(isUnfit && options.moduleResolution && { moduleResolution: 'nodenext' }),
+    // The copied files use `import`, which this setting does not translate.
+    ...(modules === 'commonjs' && options.verbatimModuleSyntax && { verbatimModuleSyntax: false }),
     ...(!options.allowImportingTsExtensions && { rewriteRelativeImportExtensions: true }),
     ...(isOld(options.target) && { target: `es${TARGET}` as 'es2023' }),
     ...(isOldLibrary(options.lib) && {

@@ -238,6 +238,9 @@ describe('the compiler settings', () => {
     const own = { 'package.json': '{}' };
     expect(await settingsFor({ compilerOptions })).toEqual({ file: 'tsconfig.json' });
     expect(await settingsFor({ compilerOptions }, own)).toMatchObject({ module: 'nodenext' });
+    const verbatim = { compilerOptions: { ...FIT, verbatimModuleSyntax: true } };
+    expect(await settingsFor(verbatim, own)).toMatchObject({ verbatimModuleSyntax: false });
+    expect(await settingsFor(verbatim, TYPESCRIPT)).toEqual({ file: 'tsconfig.json' });
   });
 
   test('leave the local AuthKit unchecked', async () => {

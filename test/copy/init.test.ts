@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startLocalAuthKit } from '../../src/development/local-authkit/start.ts';
-import { newVisitor, untilReady } from '../../src/development/local-authkit/test-visitor.ts';
+import { newVisitor } from '../../src/development/local-authkit/test-visitor.ts';
 import { compile } from '../support/app/copied-app.ts';
 import {
   init,
@@ -23,6 +23,8 @@ import { freePort } from '../support/machine/free-port.ts';
 import { withParts } from '../support/machine/with-parts.ts';
 import { startRedis } from '../support/store/redis.ts';
 
+/** The machine may be busy. */
+const LONG = { timeout: 60_000, interval: 100 };
 let folder: string;
 const started: (() => Promise<void>)[] = [];
 beforeAll(async () => {
@@ -75,6 +77,17 @@ function start(app: string, command: readonly string[], env: NodeJS.ProcessEnv):
   };
 }
 
+/** Until it has discovered its issuer, a sign-in gives 503. */
+async function untilReady({ url, output }: Running, path = '/login'): Promise<void> {
+  const startsSignIn = async () => {
+    const response = await fetch(url + path, { redirect: 'manual' }).catch(() => undefined);
+    return response?.status === 302;
+  };
+  await vi.waitUntil(startsSignIn, LONG).catch((cause: unknown) => {
+    throw new Error(output(), { cause });
+  });
+}
+
 /** Starts it with its copy of the local AuthKit. */
 async function startAlone(app: string, command: readonly string[], prefix = ''): Promise<Running> {
   const url = `http://localhost:${await freePort()}`;
@@ -82,9 +95,7 @@ async function startAlone(app: string, command: readonly string[], prefix = ''):
   const running = start(app, ['node', 'local-authkit/main.js', ...options, '--', ...command], {
     BASE_URL: url,
   });
-  await untilReady(url, `${prefix}/login`).catch((cause: unknown) => {
-    throw new Error(running.output(), { cause });
-  });
+  await untilReady(running, `${prefix}/login`);
   return running;
 }
 
@@ -188,8 +199,9 @@ describe('a TypeScript app of ES modules', () => {
   });
 
   test('accepts the access token of a machine, and no other', async () => {
-    const { url, authKit } = await startWithSettings(app, ['node', 'dist/server.js']);
-    await untilReady(url);
+    const running = await startWithSettings(app, ['node', 'dist/server.js']);
+    await untilReady(running);
+    const { url, authKit } = running;
     const { clientId, clientSecret } = authKit.applications.machine;
     const response = await fetch(`${authKit.issuer}/oauth2/token`, {
       method: 'POST',
@@ -207,15 +219,16 @@ describe('a TypeScript app of ES modules', () => {
   });
 
   test('ends the sessions of a user whom AuthKit deletes, and takes no forged webhook', async () => {
-    const { url, authKit } = await startWithSettings(app, ['node', 'dist/server.js']);
-    await untilReady(url);
+    const running = await startWithSettings(app, ['node', 'dist/server.js']);
+    await untilReady(running);
+    const { url, authKit } = running;
     const ada = newVisitor(url);
     await ada.signIn({ person: ADA });
     const sub = authKit.people.find(({ name }) => name === ADA)?.sub ?? '';
     expect((await send(url, newEvent('user.deleted', { id: sub }))).status).toBe(401);
     expect((await ada.fetch('/members')).status).toBe(200);
     authKit.control.deletePerson({ sub });
-    await vi.waitUntil(async () => (await ada.fetch('/members')).status === 401);
+    await vi.waitUntil(async () => (await ada.fetch('/members')).status === 401, LONG);
   });
 });
 
@@ -301,8 +314,9 @@ describe('a JavaScript app', () => {
         'index.js': TS_SERVER,
       },
     });
-    const { url } = await startWithSettings(app, ['node', 'index.js']);
-    await untilReady(url);
+    const running = await startWithSettings(app, ['node', 'index.js']);
+    await untilReady(running);
+    const { url } = running;
     await expectSignIn(url);
   });
 
@@ -342,7 +356,7 @@ describe('a new app', () => {
     const ownTest = await readFile(file, 'utf8');
     await writeFile(file, ownTest.replace("'3456'", `'${await freePort()}'`));
     const running = start(app, ['npm', 'test'], {});
-    await vi.waitUntil(() => /^\W* (pass|fail) [1-9]/m.test(running.output()));
+    await vi.waitUntil(() => /^\W* (pass|fail) [1-9]/m.test(running.output()), LONG);
     expect(running.output()).toMatch(/^\W* fail 0$/m);
   });
 
@@ -353,7 +367,7 @@ describe('a new app', () => {
     expect(await compile(app)).toBe('');
     const { url } = await startWithSettings(app, ['node', 'dist/server.js']);
     const me = () => fetch(`${url}/api/me`).catch(() => undefined);
-    await vi.waitUntil(async () => (await me()) !== undefined);
+    await vi.waitUntil(async () => (await me()) !== undefined, LONG);
     expect((await me())?.headers.get('www-authenticate')).toContain('/.well-known/');
   });
 });
@@ -370,8 +384,9 @@ describe('an app with --store redis', () => {
       },
       flags: ['--store', 'redis'],
     });
-    const { url } = await startWithSettings(app, ['node', 'index.js'], { REDIS_URL: redis.url });
-    await untilReady(url);
+    const running = await startWithSettings(app, ['node', 'index.js'], { REDIS_URL: redis.url });
+    await untilReady(running);
+    const { url } = running;
     const ada = newVisitor(url);
     await ada.signIn({ person: ADA });
     expect(await redis.command('DBSIZE')).not.toContain(':0');
