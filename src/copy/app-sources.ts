@@ -5,6 +5,7 @@ import { join } from 'node:path';
 export interface Source {
   /** Below the app, with forward slashes. */
   path: string;
+  /** Without its comments. */
   text: string;
 }
 
@@ -25,7 +26,9 @@ export interface Existing {
   user?: Place;
 }
 
-const SKIPPED = new Set(['node_modules', 'dist', 'build', 'out', 'coverage', 'test', 'tests']);
+const SKIPPED = new Set(
+  'node_modules dist build out coverage test tests __tests__ e2e spec public'.split(' '),
+);
 const MOST_FILES = 5000;
 const MOST_BYTES = 1024 * 1024;
 
@@ -34,7 +37,7 @@ export async function readSources(root: string, copied: readonly string[]): Prom
   const sources: Source[] = [];
   const folders = [''];
   for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+    for (const entry of await entriesOf(join(root, folder))) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       const isSkipped = [
         entry.name.startsWith('.'),
@@ -42,59 +45,81 @@ export async function readSources(root: string, copied: readonly string[]): Prom
         copied.includes(path),
       ];
       if (entry.isDirectory() && !isSkipped.includes(true)) folders.push(path);
-      if (!entry.isFile() || !/(?<!\.d)\.[cm]?[jt]sx?$/.test(entry.name)) continue;
+      if (!entry.isFile() || !isSource(entry.name)) continue;
       if (sources.length === MOST_FILES) return sources;
       const { size } = await stat(join(root, path));
-      if (size <= MOST_BYTES)
-        sources.push({ path, text: await readFile(join(root, path), 'utf8') });
+      if (size > MOST_BYTES) continue;
+      const text = await readFile(join(root, path), 'utf8').catch(() => '');
+      sources.push({ path, text: withoutComments(text) });
     }
   }
   return sources.toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-const imports = (name: string) =>
-  new RegExp(`\\b(?:from|require\\(|import\\(?)\\s*['"]${name}['"]`);
+/** What cannot be read, such as the data of a database, is not source. */
+const entriesOf = (folder: string) => readdir(folder, { withFileTypes: true }).catch(() => []);
 
-/** Whether the file creates an Express app. */
-export function isServer({ text }: Source): boolean {
-  return imports('express').test(text) && /\bexpress(\.default)?\(\)/.test(text);
+const isSource = (name: string) => /\.[cm]?[jt]sx?$/.test(name) && !/\.(test|spec)\./.test(name);
+
+const COMMENT_OR_STRING =
+  /\/\/.*|\/\*[^]*?\*\/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\[^]|[^`\\])*`/g;
+
+/** The text with blanks in place of comments; its lines keep their numbers. */
+const withoutComments = (text: string) =>
+  text.replace(COMMENT_OR_STRING, (found) =>
+    found.startsWith('/') ? found.replace(/[^\n]/g, ' ') : found,
+  );
+
+/** Matches the import of a package as a whole; its group is the name that it gets. */
+const importOf = (name: string) =>
+  new RegExp(
+    `\\bimport\\s+(?:\\*\\s*as\\s+)?(\\w+)[^'";]*?\\bfrom\\s*['"]${name}['"]` +
+      `|\\b(\\w+)\\s*=\\s*require\\(\\s*['"]${name}['"]`,
+  );
+
+/** Where the package that a file imports is called; -1 if it is not. */
+function callOf({ text }: Source, name: string): number {
+  const [, imported, required] = importOf(name).exec(text) ?? [];
+  const called = imported ?? required;
+  const direct = `require\\(\\s*['"]${name}['"]\\s*\\)\\(`;
+  const byName = called === undefined ? '' : `|(?<![.\\w])${called}(?:\\.default)?\\(`;
+  return text.search(new RegExp(direct + byName));
 }
 
-const SESSION = imports('(?:express-session|cookie-session|client-sessions|iron-session)');
+/** Whether the file creates an Express app. */
+export const isServer = (source: Source) => callOf(source, 'express') !== -1;
+
+const SESSION = '(?:express-session|cookie-session|client-sessions)';
 const PASSPORT = /\bpassport\s*\.\s*(?:authenticate|use|session)\(/;
 const ROUTE =
-  /\.\s*(?:get|post|all|use|route)\(\s*['"`](\/(?:login|callback|logout|signed-out))\b['"`/]/;
-const USER = /\binterface\s+User\b/;
+  /(?<!axios|fetch|http)\.\s*(?:get|post|all|use|route)\(\s*(?:\[[^\]]*?)?['"`](\/(?:login|callback|logout))\/?['"`]/i;
+/** `interface User` inside `namespace Express`, beside other declarations there. */
+const USER = /\bnamespace\s+Express\s*\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*?\binterface\s+User\b/;
 
 /** Finds sessions, logins and routes of the app itself. */
-export function findExisting(sources: readonly Source[]): Existing {
-  const session = find(sources, SESSION);
-  const passport = find(sources, PASSPORT);
-  const route = find(sources, ROUTE);
-  const user = find(
-    sources.filter(({ text }) => /\bnamespace\s+Express\b/.test(text)),
-    USER,
-  );
+export function findExisting(all: readonly Source[]): Existing {
+  const sources = all.filter(({ path }) => !/\.d\.[cm]?ts$/.test(path));
+  const session = find(sources, (source) => callOf(source, SESSION));
+  const passport = find(sources, ({ text }) => text.search(PASSPORT));
+  const route = find(sources, ({ text }) => text.search(ROUTE));
+  const user = find(all, ({ text }) => lastLineOf(USER.exec(text)));
   return {
     ...(session && { session: session.place }),
     ...(passport && { passport: passport.place }),
-    ...(route && { route: { ...route.place, route: route.found } }),
+    ...(route && { route: { ...route.place, route: ROUTE.exec(route.text)?.[1] ?? '' } }),
     ...(user && { user: user.place }),
   };
 }
 
-function find(
-  sources: readonly Source[],
-  pattern: RegExp,
-): { place: Place; found: string } | undefined {
-  for (const { path, text } of sources) {
-    const lines = text.split('\n');
-    const index = lines.findIndex((line) => !isComment(line) && pattern.test(line));
+const lastLineOf = (match: RegExpExecArray | null) =>
+  match ? match.index + match[0].lastIndexOf('interface') : -1;
+
+function find(sources: readonly Source[], indexIn: (source: Source) => number) {
+  for (const source of sources) {
+    const index = indexIn(source);
     if (index === -1) continue;
-    const [whole = '', group] = pattern.exec(lines[index] ?? '') ?? [];
-    return { place: { path, line: index + 1 }, found: group ?? whole };
+    const line = source.text.slice(0, index).split('\n').length;
+    return { place: { path: source.path, line }, text: source.text };
   }
   return undefined;
 }
-
-const isComment = (line: string) => /^\s*(\/\/|\*|\/\*)/.test(line);

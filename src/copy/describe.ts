@@ -1,11 +1,11 @@
 // The plan and the next steps in words.
 import { resolveCommand } from 'package-manager-detector';
 import type { Place } from './app-sources.ts';
-import type { App } from './app.ts';
+import { allPackages, type App } from './app.ts';
 import type { Change } from './changes.ts';
 import { installCommand } from './install.ts';
 import type { Plan } from './plan.ts';
-import { RECORD_FILE } from './record.ts';
+import { isCopied, RECORD_FILE } from './record.ts';
 import { OTHER_PATHS } from './starter-edits.ts';
 
 const LANGUAGES = { ts: 'TypeScript', js: 'JavaScript' };
@@ -18,32 +18,38 @@ const STORES = {
 };
 
 /** What will be done, before it is done. */
-export function describePlan({ app, record, changes, compilerChanges }: Plan): string {
+export function describePlan({ app, record, changes, compiler }: Plan): string {
   const { language, modules, express, packageManager } = app;
   const kind = [LANGUAGES[language], MODULES[modules], `Express ${express ?? 5}`, packageManager];
   const isOwn = ({ path }: Change) =>
-    path !== RECORD_FILE && !isInCopy(record, path) && path !== 'package.json';
+    path !== RECORD_FILE && !isCopied(record, path) && path !== 'package.json';
   const written = changes.filter((change) => isOwn(change) && change.before === undefined);
   const edited = changes.filter(({ before, path }) => before !== undefined && path !== RECORD_FILE);
-  const copied = changes.filter(({ path }) => isInCopy(record, path)).length;
+  const copied = changes.filter(({ path }) => isCopied(record, path)).length;
   return [
     `${app.isNew ? 'A new app' : 'Your app'} at ${app.root} (${kind.join(', ')})`,
     '',
-    `  copies   ${record.folders.join(', ')}: ${copied} files of version ${record.version}, to ${record.folder || '.'}`,
+    `  copies   ${placesOf(record)} (${copied} files of version ${record.version})`,
     ...(record.folders.includes('store') ? [`  store    ${STORES[record.engine]}`] : []),
     ...(written.length > 0 ? [`  writes   ${written.map(({ path }) => path).join(', ')}`] : []),
     ...(edited.length > 0 ? [`  changes  ${edited.map(({ path }) => path).join(', ')}`] : []),
-    ...compilerChanges.map(
+    ...compiler.settings.map(
       ({ name, from, to }) =>
-        `           in tsconfig.json, ${name}: ${from === undefined ? '' : `${JSON.stringify(from)} becomes `}${JSON.stringify(to)}`,
+        `           in ${compiler.file}, ${name}: ${from === undefined ? '' : `${JSON.stringify(from)} becomes `}${JSON.stringify(to)}`,
     ),
     ...sideBySide(app).map((line) => `  beside   ${line}`),
     '',
   ].join('\n');
 }
 
-const isInCopy = ({ folder, files }: Plan['record'], path: string) =>
-  path in files || (folder !== '' && path.slice(folder.length + 1) in files);
+/** Where the folders are copied to; the local AuthKit is never compiled with the app. */
+function placesOf({ folders, folder }: Plan['record']): string {
+  const beside = folders.filter((name) => name !== 'local-authkit');
+  return [
+    ...(beside.length > 0 ? [`${beside.join(', ')} to ${folder}`] : []),
+    ...(beside.length < folders.length ? ['the local AuthKit to local-authkit'] : []),
+  ].join('; ');
+}
 
 const at = ({ path, line }: Place) => `${path}:${line}`;
 
@@ -77,10 +83,13 @@ export function describeNextSteps(plan: Plan, isInstalled: boolean): string {
       ? [`Install the packages: ${installCommand(app).join(' ')}`]
       : []),
     ...(toDo ? [linesToAdd(toDo)] : []),
+    ...(toDo && record.folders.includes('auth') ? [signOutForm(app)] : []),
+    ...(record.folders.includes('live') ? [LIVE] : []),
     ...howToStart(plan),
     `Keep ${RECORD_FILE} in version control: \`update\` needs it.`,
   ];
-  const where = app.isNew ? [`  cd ${app.root}`, ''] : [];
+  const folder = /\s/.test(app.root) ? `"${app.root}"` : app.root;
+  const where = app.isNew ? [`  cd ${folder}`, ''] : [];
   return [
     `Copied version ${record.version}. What is left:`,
     '',
@@ -104,27 +113,54 @@ function linesToAdd({ server, lines }: NonNullable<Plan['toDo']>): string {
   ].join('\n');
 }
 
-function howToStart({ app, record }: Plan): string[] {
-  const run = (script: string) => {
-    const { command, args } = resolveCommand(app.packageManager, 'run', [script]) ?? {
-      command: 'npm',
-      args: ['run', script],
-    };
-    return [command, ...args].join(' ');
-  };
-  const own = 'Copy .env.example to .env and fill in what your AuthKit says.';
-  if (!record.folders.includes('local-authkit')) return [own];
+const LIVE = 'Open live connections with createLive of the folder live, as docs/live.md shows.';
+
+const signOutForm = ({ existing }: App) =>
+  `Sign out with a form: <form method="post" action="${existing.route ? OTHER_PATHS : ''}/logout"><button>Sign out</button></form>`;
+
+function howToStart(plan: Plan): string[] {
+  const { app, record } = plan;
+  if (!record.folders.includes('auth') && !record.folders.includes('bearer')) return [];
+  const withOwn = `${OWN_SETTINGS}${loadsSettings(app) ? '' : LOAD_SETTINGS}`;
   if (app.isNew) {
-    return [
-      `Try it without an account: ${run('dev')}`,
-      `With your AuthKit: ${own} Then ${run('start')}`,
-    ];
+    const start = `With your AuthKit: ${OWN_SETTINGS} Then ${run(app, 'start')}`;
+    if (!record.folders.includes('local-authkit')) return [start];
+    return [`Try it without an account: ${run(app, 'dev')}`, start];
   }
+  if (!record.folders.includes('local-authkit')) return [withOwn];
   const option = app.existing.route
     ? ` --redirect-uri http://localhost:3000${OTHER_PATHS}/callback`
     : '';
   return [
-    `Try it without an account: node local-authkit/main.js${option} -- <the command that starts your app>`,
-    `With your AuthKit: ${own}`,
+    `Try it without an account: node local-authkit/main.js${option} -- ${startCommand(plan)}`,
+    `With your AuthKit: ${withOwn}`,
   ];
+}
+
+const OWN_SETTINGS = 'Copy .env.example to .env and fill in what your AuthKit says.';
+const LOAD_SETTINGS =
+  ' Your app has to load it: start it with node --env-file=.env, or with dotenv.';
+
+const loadsSettings = ({ isNew, manifest }: App) =>
+  isNew ||
+  'dotenv' in allPackages(manifest) ||
+  Object.values(manifest.scripts ?? {}).some((script) => script.includes('--env-file'));
+
+/** The command that starts the app, as far as its package.json says. */
+function startCommand({ app, newServer }: Plan): string {
+  const server = newServer ?? app.server;
+  const { dev, start } = app.manifest.scripts ?? {};
+  if (newServer === undefined && dev !== undefined) return run(app, 'dev');
+  if (newServer === undefined && start !== undefined) return run(app, 'start');
+  if (app.language === 'js' && server !== undefined) return `node ${server}`;
+  return '<the command that starts your app>';
+}
+
+function run({ packageManager }: App, script: string): string {
+  if (packageManager === 'npm' && script === 'start') return 'npm start';
+  const { command, args } = resolveCommand(packageManager, 'run', [script]) ?? {
+    command: 'npm',
+    args: ['run', script],
+  };
+  return [command, ...args].join(' ');
 }

@@ -2,8 +2,14 @@
 // .env.example. What is missing is added; what is there stays.
 import { join } from 'node:path';
 import type { App } from './app.ts';
-import { readIfPresent, type Change } from './changes.ts';
-import { neededSettings, withSettings, type CompilerChange } from './compiler-settings.ts';
+import type { Change } from './changes.ts';
+import {
+  neededSettings,
+  settingsFile,
+  withSettings,
+  type CompilerChange,
+} from './compiler-settings.ts';
+import { edit } from './file-plan.ts';
 import { withIgnored, withSettingsFor } from './host-files.ts';
 import { addPackages } from './manifest.ts';
 import { NEW_TSCONFIG, newManifest, testRunner } from './new-app.ts';
@@ -12,7 +18,8 @@ import { packagesOf, type Folder, type Shipped } from './shipped.ts';
 
 export interface HostEdits {
   changes: Change[];
-  compilerChanges: CompilerChange[];
+  /** In `file`, which is tsconfig.json or one that it refers to. */
+  compiler: { file: string; settings: CompilerChange[] };
   /** Whether package.json gets packages, which have to be installed. */
   needsInstall: boolean;
 }
@@ -29,19 +36,25 @@ export async function hostEdits(
   const manifest = await edit(app, 'package.json', (text) =>
     addPackages(text ?? newManifest(app, folders), app, packages),
   );
-  const tsconfig = await compilerEdit(app, folders.includes('local-authkit'));
+  const { change: compilerChange, compiler } = await compilerEdit(
+    app,
+    folders.includes('local-authkit'),
+  );
   const edits = [
     manifest,
-    tsconfig.change,
+    compilerChange,
     await edit(app, '.gitignore', (text = '') => withIgnored(text, app.isNew)),
     await edit(app, '.env.example', (text = '') => withSettingsFor(text, app, folders, engine)),
     await edit(app, RECORD_FILE, () => formatRecord(record)),
   ];
-  return {
-    changes: edits.filter((change) => change !== undefined),
-    compilerChanges: tsconfig.settings,
-    needsInstall: manifest !== undefined,
-  };
+  const changes = edits.filter((change) => change !== undefined);
+  return { changes, compiler, needsInstall: manifest !== undefined };
+}
+
+/** Where a server file is written in an app without one. */
+export function serverPath({ sources, language, modules }: App): string {
+  const extension = language === 'js' && modules === 'commonjs' ? 'mjs' : language;
+  return `${sources === '' ? '' : `${sources}/`}server.${extension}`;
 }
 
 function packagesFor(
@@ -59,28 +72,15 @@ function packagesFor(
   };
 }
 
-/** The change that `change` makes to a file of the app; undefined if it makes none. */
-async function edit(
-  app: App,
-  path: string,
-  change: (text: string | undefined) => string,
-): Promise<Change | undefined> {
-  const before = await readIfPresent(join(app.root, path));
-  const after = change(before);
-  return after === before ? undefined : { path, before, after };
-}
-
 async function compilerEdit(app: App, withLocalAuthKit: boolean) {
-  const file = join(app.root, 'tsconfig.json');
-  const before = await readIfPresent(file);
+  const source = app.server ?? serverPath(app);
   if (app.isNew) {
-    const change: Change = { path: 'tsconfig.json', before, after: NEW_TSCONFIG };
-    return { change, settings: [] };
+    const change = await edit(app, 'tsconfig.json', () => NEW_TSCONFIG);
+    return { change, compiler: { file: 'tsconfig.json', settings: [] } };
   }
-  if (app.language === 'js' || before === undefined) return { change: undefined, settings: [] };
-  const settings = neededSettings(file, withLocalAuthKit);
-  return {
-    change: await edit(app, 'tsconfig.json', (text = '') => withSettings(text, settings)),
-    settings,
-  };
+  const file = app.language === 'ts' ? settingsFile(app.root, source) : undefined;
+  if (file === undefined) return { compiler: { file: 'tsconfig.json', settings: [] } };
+  const settings = neededSettings(join(app.root, file), app.modules, withLocalAuthKit);
+  const change = await edit(app, file, (text = '') => withSettings(text, settings));
+  return { change, compiler: { file, settings } };
 }

@@ -1,7 +1,7 @@
 // Edits of .gitignore and .env.example: lines that are missing are added at the end.
 import type { App } from './app.ts';
 import type { Engine, Folder } from './shipped.ts';
-import { STORE_SETTINGS } from './starter-edits.ts';
+import { OTHER_PATHS, STORE_SETTINGS } from './starter-edits.ts';
 
 /** Sessions and secrets do not belong in version control. */
 export function withIgnored(text: string, isNew: boolean): string {
@@ -21,7 +21,8 @@ interface Setting {
 
 function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Setting[] {
   const has = (name: Folder) => folders.includes(name);
-  const callback = app.existing.route ? '/authkit/callback' : '/callback';
+  const callback = app.existing.route ? `${OTHER_PATHS}/callback` : '/callback';
+  if (!has('auth') && !has('bearer')) return [];
   return [
     { name: 'AUTHKIT_ISSUER', value: 'https://<subdomain>.authkit.app', about: 'Your AuthKit' },
     {
@@ -61,7 +62,8 @@ function settingsFor(app: App, folders: readonly Folder[], engine: Engine): Sett
           {
             name: 'WORKOS_WEBHOOK_SECRET',
             value: '',
-            about: 'The signing secret of the webhook endpoint',
+            about:
+              'The signing secret of the webhook endpoint, which is BASE_URL + /webhooks/authkit',
           },
         ]
       : []),
@@ -75,7 +77,8 @@ export function withSettingsFor(
   folders: readonly Folder[],
   engine: Engine,
 ): string {
-  const isNamed = (name: string) => new RegExp(`^\\s*#?\\s*${name}=`, 'm').test(text);
+  const isNamed = (name: string) =>
+    new RegExp(`^\\s*#?\\s*(?:export\\s+)?${name}\\s*=`, 'm').test(text);
   const missing = settingsFor(app, folders, engine).filter(({ name }) => !isNamed(name));
   return withLines(
     text,

@@ -6,7 +6,7 @@ import { makeChanges } from './changes.ts';
 import { describePlan, describeNextSteps } from './describe.ts';
 import { install } from './install.ts';
 import { planCopy, type Choices, type Plan } from './plan.ts';
-import { copiedFolders, readRecord, RECORD_FILE } from './record.ts';
+import { copiedFolders, isCopied, readRecord, RECORD_FILE } from './record.ts';
 import type { Engine, Folder, Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -43,7 +43,13 @@ export async function init(
   const plan = await planCopy(shipped, version, app, await choose(app, options, terminal));
   terminal.say(describePlan(plan));
   if (options.dryRun) {
-    terminal.say(`${patchOf(plan)}\nNothing was changed (--dry-run).`);
+    const diff = patchOf(plan);
+    terminal.say(`${diff}\nNothing was changed (--dry-run).`);
+    terminal.result({ ...summaryOf(plan), written: false, diff });
+    return;
+  }
+  if (plan.changes.length === 0) {
+    terminal.say('Nothing to do: the app has all of this already.');
     terminal.result({ ...summaryOf(plan), written: false });
     return;
   }
@@ -82,23 +88,28 @@ async function choose(app: App, options: InitOptions, terminal: Terminal): Promi
   return { folders: await terminal.choose('What does your app need?', choices, usual), engine };
 }
 
-/** A diff of the files that exist and of those that will belong to the app; not of the copies. */
+/**
+ * A diff, for `git apply` too, of the files that exist and of those that will belong to the app; not of
+ * the copies.
+ */
 function patchOf({ changes, record }: Plan): string {
   return changes
     .filter(
       ({ path, before }) =>
         path !== RECORD_FILE && (before !== undefined || !isCopied(record, path)),
     )
-    .map(({ path, before = '', after = '' }) =>
-      createTwoFilesPatch(before === '' ? '/dev/null' : path, path, before, after),
+    .map(({ path, before, after = '' }) =>
+      createTwoFilesPatch(
+        before === undefined ? '/dev/null' : `a/${path}`,
+        `b/${path}`,
+        before ?? '',
+        after,
+      ),
     )
-    .join('\n');
+    .join('');
 }
 
-const isCopied = ({ folder, files }: Plan['record'], path: string) =>
-  path in files || path.slice(folder.length + 1) in files;
-
-function summaryOf({ app, record, changes, compilerChanges, toDo }: Plan) {
+function summaryOf({ app, record, changes, compiler, newServer, toDo }: Plan) {
   const { version, folder, format, engine, folders } = record;
   return {
     app: app.root,
@@ -109,8 +120,9 @@ function summaryOf({ app, record, changes, compilerChanges, toDo }: Plan) {
     folders,
     created: changes.filter(({ before }) => before === undefined).map(({ path }) => path),
     changed: changes.filter(({ before }) => before !== undefined).map(({ path }) => path),
-    compilerSettings: compilerChanges,
+    compilerSettings: compiler.settings,
     existing: app.existing,
+    newServer,
     toDo,
   };
 }

@@ -123,20 +123,19 @@ function program(): Command {
   return cli;
 }
 
-/** Prints one error as a sentence, or as JSON; what is no CopyError is a fault of this program. */
+/** Prints the error as a sentence, or as JSON. */
 function report(error: unknown): void {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
     return;
   }
   process.exitCode = 2;
-  if (!(error instanceof CopyError)) throw error;
+  const message = error instanceof Error ? error.message : String(error);
+  const { code } = error instanceof CopyError ? error : { code: 'unexpected' };
   if (process.argv.includes('--json')) {
-    process.stdout.write(
-      `${JSON.stringify({ error: error.code, message: error.message }, null, 2)}\n`,
-    );
+    process.stdout.write(`${JSON.stringify({ error: code, message }, null, 2)}\n`);
   } else {
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${message}\n`);
   }
 }
 

@@ -1,12 +1,11 @@
 // What `init` will do to an app, decided before anything is written.
-import { join } from 'node:path';
 import type { App } from './app.ts';
-import { readIfPresent, type Change } from './changes.ts';
 import { CopyError } from './errors.ts';
-import { hostEdits, type HostEdits } from './host-edits.ts';
+import { newFiles } from './file-plan.ts';
+import { hostEdits, serverPath, type HostEdits } from './host-edits.ts';
 import { pathInApp, readRecord, RECORD_FILE, type CopyRecord } from './record.ts';
 import { hashOf } from './releases.ts';
-import { filesOf, type Engine, type Folder, type Shipped } from './shipped.ts';
+import { filesOf, FOLDERS, type Engine, type Folder, type Shipped } from './shipped.ts';
 import { startersFor } from './starters.ts';
 import { wiringFor, type Wiring } from './wiring.ts';
 
@@ -19,7 +18,9 @@ export interface Choices {
 export interface Plan extends HostEdits {
   app: App;
   record: CopyRecord;
-  /** The app's own server file and the lines that it needs. */
+  /** The server file that is written for an app without one. */
+  newServer: string | undefined;
+  /** The app's own server file and the lines that it needs for the folders that are new. */
   toDo: { server: string; lines: Wiring } | undefined;
 }
 
@@ -44,7 +45,9 @@ export async function planCopy(
   assertFits(known, version, found, choices);
   const app = { ...found, express: found.express ?? 5 };
   const wanted = choices.folders.flatMap((folder) => [...(NEEDED[folder] ?? []), folder]);
-  const folders = [...new Set([...(known?.folders ?? []), ...wanted])];
+  const present = known?.folders ?? [];
+  const folders = FOLDERS.filter((folder) => present.includes(folder) || wanted.includes(folder));
+  assertUseful(folders, app, choices);
   const engine = known?.engine ?? choices.engine ?? 'embedded';
   const format = app.language;
   const folder = known?.folder ?? (app.sources === '' ? 'authkit' : `${app.sources}/authkit`);
@@ -71,13 +74,32 @@ export async function planCopy(
     app,
     record,
     changes,
-    compilerChanges: host.compilerChanges,
+    compiler: host.compiler,
     needsInstall: host.needsInstall,
-    toDo:
-      app.server === undefined || known
-        ? undefined
-        : { server: app.server, lines: wiringFor(app, folders, folder, app.server) },
+    newServer: newServer !== undefined && starters.has(newServer) ? newServer : undefined,
+    toDo: toDoFor(
+      app,
+      folders.filter((each) => !present.includes(each)),
+      folder,
+    ),
   };
+}
+
+function toDoFor(app: App, added: readonly Folder[], folder: string): Plan['toDo'] {
+  if (app.server === undefined) return undefined;
+  const lines = wiringFor(app, added, folder, app.server);
+  if (lines.imports.length === 0) return undefined;
+  return { server: app.server, lines };
+}
+
+/** @throws CopyError `usage` */
+function assertUseful(folders: readonly Folder[], app: App, { engine }: Choices): void {
+  if (engine !== undefined && !folders.includes('store')) {
+    throw new CopyError('usage', '--store is where sessions are kept: add --auth.');
+  }
+  if (app.isNew && !folders.includes('auth') && !folders.includes('bearer')) {
+    throw new CopyError('usage', 'A new app needs --auth or --bearer.');
+  }
 }
 
 function assertFits(
@@ -99,36 +121,4 @@ function assertFits(
       `This app has a copy already, in ${known.format === 'ts' ? 'TypeScript' : 'JavaScript'} with the store "${known.engine}". To have another, delete it and ${RECORD_FILE} first.`,
     );
   }
-}
-
-function serverPath({ sources, language, modules }: App): string {
-  const extension = language === 'js' && modules === 'commonjs' ? 'mjs' : language;
-  return `${sources === '' ? '' : `${sources}/`}server.${extension}`;
-}
-
-/** @throws CopyError `file_exists` for files that an earlier copy did not write */
-async function newFiles(
-  app: App,
-  files: readonly (readonly [path: string, text: string])[],
-  known: CopyRecord | undefined,
-): Promise<Change[]> {
-  const owned = new Set([
-    ...(known?.starters ?? []),
-    ...Object.keys(known?.files ?? {}).map((name) => (known ? pathInApp(known, name) : name)),
-  ]);
-  const changes: Change[] = [];
-  const inTheWay: string[] = [];
-  for (const [path, after] of files) {
-    if (owned.has(path)) continue;
-    const before = await readIfPresent(join(app.root, path));
-    if (before === undefined) changes.push({ path, before, after });
-    else if (before !== after) inTheWay.push(path);
-  }
-  if (inTheWay.length === 0) return changes;
-  const [first, ...others] = inTheWay;
-  const more = others.length === 0 ? '' : ` and ${others.length} more`;
-  throw new CopyError(
-    'file_exists',
-    `${first}${more} is in the way: this command did not write it. Move it away or delete it. Nothing was changed.`,
-  );
 }

@@ -41,7 +41,7 @@ export async function readRecord(app: string): Promise<CopyRecord | undefined> {
     text = await readFile(join(app, RECORD_FILE), 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw new CopyError('record_invalid', `${RECORD_FILE} cannot be read.`, { cause: error });
   }
   try {
     return schema.parse(JSON.parse(text));
@@ -70,3 +70,7 @@ export function copiedFolders(record: CopyRecord): string[] {
 export function pathInApp({ folder }: Pick<CopyRecord, 'folder'>, name: string): string {
   return name.startsWith('local-authkit/') || folder === '' ? name : `${folder}/${name}`;
 }
+
+/** Whether this path of the app is one of the copied files. */
+export const isCopied = (record: CopyRecord, path: string) =>
+  Object.keys(record.files).some((name) => pathInApp(record, name) === path);

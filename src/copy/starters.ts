@@ -37,15 +37,17 @@ export async function startersFor(
     starters.set(`${folder}/${name}.${extension}`, text);
   };
   const has = (name: Folder) => folders.includes(name);
-  if (has('auth') || has('bearer')) await addBesideCopy('env');
+  // The local AuthKit alone needs none of them.
+  if (!has('auth') && !has('bearer')) return starters;
+  await addBesideCopy('env');
   if (has('auth')) await addBesideCopy('setup');
   if (has('bearer')) await addBesideCopy('api');
   if (has('events')) await addBesideCopy('webhooks');
   if (app.express === 4) await addBesideCopy('express-4');
-  if (extension === 'js' && app.modules === 'commonjs') {
+  if (extension === 'js' && app.manifest.type !== 'module') {
     starters.set(`${folder}/package.json`, '{ "type": "module", "private": true }\n');
   }
-  if (newServer !== undefined && (has('auth') || has('bearer'))) {
+  if (newServer !== undefined) {
     const text = await read(has('auth') ? 'server' : 'api-server');
     starters.set(newServer, serverFor(text, options, newServer));
   }
@@ -56,17 +58,14 @@ export async function startersFor(
 }
 
 function serverFor(text: string, { app, folders, folder }: StarterOptions, path: string): string {
-  const extra = wiringFor(
-    app,
-    folders.filter((name) => name !== 'auth'),
-    folder,
-    path,
-  );
+  const own = folders.includes('auth') ? 'auth' : 'bearer';
+  const others = folders.filter((name) => name !== own);
+  const extra = wiringFor(app, others, folder, path);
   const from = folder.slice(folder.lastIndexOf('/') + 1);
   const moved = text
     .replaceAll("'../../", `'./${from}/`)
     .replace(/'\.\/(setup|api)\./g, `'./${from}/$1.`);
-  return folders.includes('auth') ? wireIn(moved, extra) : moved;
+  return wireIn(moved, extra);
 }
 
 const testFor = (text: string) =>

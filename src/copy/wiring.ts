@@ -27,6 +27,7 @@ export function wiringFor(
   const from = relative.startsWith('.') ? relative : `./${relative}`;
   const isRequired =
     app.language === 'js' && app.modules === 'commonjs' && !server.endsWith('.mjs');
+  const usesFolders = has('auth') || has('bearer');
   const bring = (what: string, file: string) => {
     const path = `${from}/${file}.${app.language}`;
     if (isRequired) return `const ${what} = require('${path}');`;
@@ -34,7 +35,9 @@ export function wiringFor(
   };
   return {
     imports: [
-      ...(app.express === 4 ? [effect(`${from}/express-4.${app.language}`, isRequired)] : []),
+      ...(app.express === 4 && usesFolders
+        ? [effect(`${from}/express-4.${app.language}`, isRequired)]
+        : []),
       ...(has('auth') ? [bring('{ currentUser }', 'auth/index'), bring('authKit', 'setup')] : []),
       ...(has('bearer') ? [bring('api', 'api')] : []),
       ...(has('events') ? [bring('{ webhooks }', 'webhooks')] : []),
@@ -49,6 +52,9 @@ export function wiringFor(
         ? [
             "app.get('/members', authKit.noStore, authKit.requireLogin, (req, res) => {",
             '  res.json(currentUser(req));',
+            '});',
+            "app.get('/signed-out', (_req, res) => {",
+            "  res.send('You are signed out.');",
             '});',
           ]
         : []),

@@ -80,7 +80,7 @@ describe('a copy of the last version', () => {
   test('is up to date by the command of that version', async () => {
     const { isLeft, said, result } = await told(examineCopy, first, app);
     expect(isLeft).toBe(false);
-    expect(said).toContain('src/authkit has a copy of version 0.2.0 (store, auth)');
+    expect(said).toContain('src/authkit has a copy of version 0.2.0 (auth, store)');
     expect(said).toContain('It is up to date.\nNo fix that matters for security is missing.');
     expect(result).toMatchObject({ isBehind: false, isRecorded: true, missingSecurityFixes: [] });
   });

@@ -14,6 +14,8 @@ const LINKED = [
   'views',
   'src/development/local-authkit/views',
 ];
+// What `npm run copy` copies from, beside the compiled folders.
+const COPIED = ['node_modules', 'package.json', 'src', 'releases', 'CHANGELOG.md'];
 // The second has an `Express.User` of its own, a global type.
 const PROJECTS = ['.', 'examples/beside'];
 const TSC = 'node_modules/typescript/bin/tsc';
@@ -30,9 +32,17 @@ export function setup(project: TestProject): () => void {
   };
   compile();
   for (const path of LINKED) symlinkSync(resolve(path), join(folder, path));
+  compilePackage(join(folder, 'package'));
   project.provide('compiledProject', folder);
   project.onTestsRerun(async () => compile());
   return () => rmSync(folder, { recursive: true, force: true });
+}
+
+/** This package as `npm run copy` has it: a copied local AuthKit needs its declarations. */
+function compilePackage(folder: string): void {
+  const options = ['--declaration', '--noCheck', '--outDir', join(folder, 'dist')];
+  execFileSync(process.execPath, [TSC, '-p', 'tsconfig.build.json', ...options]);
+  for (const path of COPIED) symlinkSync(resolve(path), join(folder, path));
 }
 
 declare module 'vitest' {
