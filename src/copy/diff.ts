@@ -1,13 +1,8 @@
 // `diff`: what was changed in the copy, and what changed here since it was made.
-import { resolve } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { lookAt } from './app.ts';
-import { compareFiles, type Compared } from './compare.ts';
-import { findCopy } from './copied.ts';
-import { describeFirstCopy } from './first-copy.ts';
-import { describeNotes, notesFor, readChangelog } from './notes.ts';
-import { copiedFolders } from './record.ts';
-import { readReleases } from './releases.ts';
+import type { Compared } from './compare.ts';
+import { describeNotes } from './notes.ts';
+import { openCopy } from './open-copy.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -23,20 +18,11 @@ export async function diff(
   namesOnly: boolean,
   terminal: Terminal,
 ): Promise<boolean> {
-  const archives = await readReleases(`${shipped.root}/releases`);
-  const copy = await findCopy(resolve(path), archives);
-  if (!('record' in copy)) {
-    const { report, text } = await describeFirstCopy(shipped, archives, copy);
-    terminal.say(text);
-    terminal.result(report);
-    return true;
-  }
-  const { record } = copy;
-  const app = await lookAt(path, copiedFolders(record));
-  const compared = await compareFiles(shipped, archives, app, record);
+  const copy = await openCopy(shipped, version, path, terminal);
+  if (!copy) return true;
+  const { app, record, compared, notes } = copy;
   const there = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const here = compared.filter(({ changedHere }) => changedHere);
-  const notes = notesFor(await readChangelog(shipped), record, version);
   terminal.say(
     [
       `The copy is of ${record.version}; this is ${version}.`,

@@ -1,13 +1,6 @@
 // `doctor --copy`: which version a copy is of, and whether it lacks a fix that matters for security.
-import { resolve } from 'node:path';
-import { lookAt } from './app.ts';
 import { compareVersions } from './changelog.ts';
-import { compareFiles } from './compare.ts';
-import { findCopy } from './copied.ts';
-import { describeFirstCopy } from './first-copy.ts';
-import { notesFor, readChangelog } from './notes.ts';
-import { copiedFolders } from './record.ts';
-import { readReleases } from './releases.ts';
+import { openCopy } from './open-copy.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -22,24 +15,14 @@ export async function examineCopy(
   path: string,
   terminal: Terminal,
 ): Promise<boolean> {
-  const archives = await readReleases(`${shipped.root}/releases`);
-  const copy = await findCopy(resolve(path), archives);
-  if (!('record' in copy)) {
-    const { report, text } = await describeFirstCopy(shipped, archives, copy);
-    terminal.say(text);
-    terminal.result(report);
-    return true;
-  }
-  const { record, isInferred } = copy;
-  const app = await lookAt(path, copiedFolders(record));
-  const compared = await compareFiles(shipped, archives, app, record);
+  const copy = await openCopy(shipped, version, path, terminal);
+  if (!copy) return true;
+  const { app, record, isInferred, compared, notes } = copy;
   const changed = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const missing = changed.filter(({ yours }) => yours === undefined);
   const isNewer = compareVersions(record.version, version) > 0;
   const isBehind = !isNewer && compared.some(({ changedHere }) => changedHere);
-  const security = notesFor(await readChangelog(shipped), record, version).filter(
-    (note) => note.section === 'Security',
-  );
+  const security = notes.filter(({ section }) => section === 'Security');
   const where = record.folder || 'the app itself';
   terminal.say(
     [

@@ -1,18 +1,17 @@
 // `update`: brings a copy to this version, and keeps what was changed there.
-import { basename, resolve } from 'node:path';
-import { lookAt, type App } from './app.ts';
+import { basename } from 'node:path';
+import type { App } from './app.ts';
 import { type Change } from './changes.ts';
 import { compareVersions } from './changelog.ts';
-import { compareFiles, type Compared } from './compare.ts';
-import { findCopy } from './copied.ts';
+import type { Compared } from './compare.ts';
 import { CopyError } from './errors.ts';
-import { describeFirstCopy } from './first-copy.ts';
 import { carryOut, type InitOptions } from './init.ts';
 import { hasMarkers, merge } from './merge.ts';
-import { describeNotes, notesFor, readChangelog } from './notes.ts';
+import { describeNotes } from './notes.ts';
 import { hostEdits } from './host-edits.ts';
-import { copiedFolders, type CopyRecord } from './record.ts';
-import { hashOf, readReleases } from './releases.ts';
+import type { CopyRecord } from './record.ts';
+import { hashOf } from './releases.ts';
+import { openCopy } from './open-copy.ts';
 import { filesOf, type Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -51,25 +50,16 @@ export async function update(
   options: UpdateOptions,
   terminal: Terminal,
 ): Promise<boolean> {
-  const archives = await readReleases(`${shipped.root}/releases`);
-  const copy = await findCopy(resolve(path), archives);
-  if (!('record' in copy)) {
-    const { report, text } = await describeFirstCopy(shipped, archives, copy);
-    terminal.say(text);
-    terminal.result(report);
-    return true;
-  }
-  const { record } = copy;
-  const app = await lookAt(path, copiedFolders(record));
+  const copy = await openCopy(shipped, version, path, terminal);
+  if (!copy) return true;
+  const { app, record, compared, notes } = copy;
   assertNotNewer(record, version);
-  const compared = await compareFiles(shipped, archives, app, record);
   assertResolved(compared);
   const outcomes = await Promise.all(
     compared.filter(isAffected).map((one) => decide(one, version)),
   );
   const { changes, needsInstall } = await changesFor(shipped, version, app, record, outcomes);
   const left = outcomes.filter(({ result }) => ['conflict', 'beside', 'kept'].includes(result));
-  const notes = notesFor(await readChangelog(shipped), record, version);
   const summary = {
     app: app.root,
     from: record.version,
