@@ -12,6 +12,8 @@ export interface ServerMetadata {
   issuer: string;
   jwksUri: string;
   introspectionEndpoint: string | undefined;
+  /** Whether it lists client_secret_basic without client_secret_post, or no method (§3). */
+  isBasicOnly: boolean;
 }
 
 /** The issuer could not be reached, or its response is not usable. Contains no secrets. */
@@ -41,10 +43,13 @@ export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetada
   }
   const url = (name: string) => safeUrl(document[name], name, named).href;
   const canIntrospect = document['introspection_endpoint'] !== undefined;
+  const listed = (endpoint: string) => document[`${endpoint}_endpoint_auth_methods_supported`];
+  const methods = String(listed('introspection') ?? listed('token') ?? 'client_secret_basic');
   return {
     issuer: named,
     jwksUri: url('jwks_uri'),
     introspectionEndpoint: canIntrospect ? url('introspection_endpoint') : undefined,
+    isBasicOnly: /client_secret_basic/.test(methods) && !/client_secret_post/.test(methods),
   };
 }
 

@@ -38,7 +38,7 @@ describe('the introspection request', () => {
 
   test('authenticates by Basic when configured, form-encoded first', async () => {
     await api.close();
-    api = await startIntrospectingApi({ clientAuthentication: 'basic' });
+    api = await startIntrospectingApi({ clientAuthentication: 'client_secret_basic' });
     expect(await api.status(await api.issuer.sign())).toBe(200);
     const [call] = api.issuer.introspections;
     const [scheme, credentials = ''] = call?.authorization?.split(' ') ?? [];
