@@ -1,9 +1,12 @@
 // Checks the client secret by exchanging a code that does not exist.
+import type { ServerMetadata } from 'openid-client';
+import { chooseAuthentication } from '../../auth/client-authentication.ts';
 import type { Config } from '../../config/config.ts';
 import { errorCode, type Http, type HttpResponse } from './http.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
 type AuthKit = NonNullable<Config['authKit']>;
+type Method = NonNullable<AuthKit['clientAuthentication']>;
 
 export interface Credentials {
   finding: Finding;
@@ -18,22 +21,29 @@ export interface Credentials {
  */
 export async function checkCredentials(
   { baseUrl }: Config,
-  { clientId, clientSecret }: AuthKit,
-  endpoint: URL,
+  { clientId, clientSecret, clientAuthentication: configured }: AuthKit,
+  metadata: ServerMetadata,
   http: Http,
 ): Promise<Credentials> {
-  const exchange = (secret?: string) =>
-    http.postForm(endpoint, {
+  const exchange = (secret?: string, wanted?: Method) => {
+    const body = new URLSearchParams({
       grant_type: 'authorization_code',
       code: 'doctor-probe',
       redirect_uri: new URL('/callback', baseUrl).href,
       code_verifier: 'doctor-probe-verifier-0123456789-0123456789-0123456789',
-      client_id: clientId,
-      ...(secret !== undefined && { client_secret: secret }),
     });
-  const response = await exchange(clientSecret);
+    const headers = new Headers();
+    const { authenticate } = chooseAuthentication(secret, wanted, metadata);
+    authenticate(metadata, { client_id: clientId }, body, headers);
+    return http.postForm(new URL(String(metadata.token_endpoint)), body, headers);
+  };
+  const { method } = chooseAuthentication(clientSecret, configured, metadata);
+  const response = await exchange(clientSecret, configured);
   if (isAccepted(response)) {
-    const how = clientSecret === undefined ? 'accepted as a Public application' : 'secret accepted';
+    const how =
+      clientSecret === undefined
+        ? 'accepted as a Public application'
+        : `secret accepted (${method})`;
     return { finding: ok('credentials', how), isAuthenticated: true };
   }
   if (!isRefused(response)) {
@@ -42,6 +52,14 @@ export async function checkCredentials(
     return { finding: warning('credentials', found), isAuthenticated: undefined };
   }
   if (clientSecret === undefined) return { finding: MISSING, isAuthenticated: false };
+  const other = method === 'client_secret_post' ? 'client_secret_basic' : 'client_secret_post';
+  if (isAccepted(await exchange(clientSecret, other))) {
+    const found = `the secret is refused by ${method} and accepted by ${other}`;
+    return {
+      finding: problem('credentials', found, `OAUTH_CLIENT_AUTH=${other}`),
+      isAuthenticated: false,
+    };
+  }
   const isPublic = isAccepted(await exchange());
   return { finding: isPublic ? SUPERFLUOUS : refused(clientSecret), isAuthenticated: isPublic };
 }

@@ -40,6 +40,7 @@ export async function checkIssuer(
   const findings = [
     ok('issuer', advertised),
     checkMetadata(metadata),
+    ok('offers', offersOf(metadata)),
     await checkKeys(metadata, http),
     checkClock(response),
   ];
@@ -48,6 +49,24 @@ export async function checkIssuer(
   // Without its endpoints, the application cannot be checked.
   const isUsable = REQUIRED_MEMBERS.every((name) => typeof discovered[name] === 'string');
   return isUsable ? { findings, metadata: discovered } : { findings };
+}
+
+const OPTIONAL_ENDPOINTS = ['userinfo', 'revocation', 'introspection', 'end_session'];
+
+/** What the issuer offers beside a sign-in, of what the app uses (RFC 8414 §2). */
+function offersOf(metadata: Metadata): string {
+  const { token_endpoint_auth_methods_supported: methods } = metadata;
+  const has = (name: string) => metadata[`${name}_endpoint`] !== undefined;
+  const named = (names: string[]) => names.map((name) => name.replace('_', ' ')).join(', ');
+  const missing = OPTIONAL_ENDPOINTS.filter((name) => !has(name));
+  return [
+    Array.isArray(methods) ? `client authentication by ${methods.join(', ')}` : undefined,
+    named(OPTIONAL_ENDPOINTS.filter(has)),
+    metadata['backchannel_logout_supported'] === true ? 'back-channel logout' : undefined,
+    missing.length > 0 ? `not ${named(missing)}` : undefined,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 /**

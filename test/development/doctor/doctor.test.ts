@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 const CHECKS =
-  'settings,issuer,metadata,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
+  'settings,issuer,metadata,offers,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
 
 describe('the report', () => {
   it('shows no problem for a working app, and exits with 0', async () => {
