@@ -51,17 +51,19 @@ export async function checkCredentials(
     const found = `not checked; token endpoint: ${reason}`;
     return { finding: warning('credentials', found), isAuthenticated: undefined };
   }
-  if (clientSecret === undefined) return { finding: MISSING, isAuthenticated: false };
+  const { token_endpoint_auth_methods_supported: listed = [] } = metadata;
+  if (listed.length > 0 && !listed.some((name) => BY_SETTING.test(name)))
+    return { finding: onlyInCopy(listed), isAuthenticated: undefined };
+  if (clientSecret === undefined) return { finding: missing(listed), isAuthenticated: false };
   const other = method === 'client_secret_post' ? 'client_secret_basic' : 'client_secret_post';
   if (isAccepted(await exchange(clientSecret, other))) {
     const found = `the secret is refused by ${method} and accepted by ${other}`;
-    return {
-      finding: problem('credentials', found, `OAUTH_CLIENT_AUTH=${other}`),
-      isAuthenticated: false,
-    };
+    const finding = problem('credentials', found, `OAUTH_CLIENT_AUTH=${other}`);
+    return { finding, isAuthenticated: true };
   }
   const isPublic = isAccepted(await exchange());
-  return { finding: isPublic ? SUPERFLUOUS : refused(clientSecret), isAuthenticated: isPublic };
+  const finding = isPublic ? SUPERFLUOUS : refused(clientSecret, `${method} and by ${other}`);
+  return { finding, isAuthenticated: isPublic };
 }
 
 const errorOf = ({ json }: HttpResponse) => errorCode(json?.['error']);
@@ -71,11 +73,20 @@ const isAccepted = (response: HttpResponse) =>
 const isRefused = (response: HttpResponse) =>
   errorOf(response) === 'invalid_client' || errorOf(response) === 'unauthorized_client';
 
-const MISSING = problem(
-  'credentials',
-  'this application has a secret, but none is set',
-  'OAUTH_APP_CLIENT_SECRET=<one of its secrets>',
-);
+/** The methods that the settings can choose. */
+const BY_SETTING = /^(?:client_secret_post|client_secret_basic|none)$/;
+const IN_A_COPY = 'set clientAuthentication of createAuth in a copy (docs/other-providers.md)';
+
+const onlyInCopy = (listed: readonly string[]) =>
+  warning('credentials', `not checked: the issuer takes ${listed.join(', ')} only`, IN_A_COPY);
+
+function missing(listed: readonly string[]): Finding {
+  const change = 'OAUTH_APP_CLIENT_SECRET=<one of its secrets>';
+  const takesKeys = listed.includes('private_key_jwt');
+  return takesKeys
+    ? problem('credentials', 'refused without client authentication', `${change}, or ${IN_A_COPY}`)
+    : problem('credentials', 'this application has a secret, but none is set', change);
+}
 
 const SUPERFLUOUS = problem(
   'credentials',
@@ -84,8 +95,8 @@ const SUPERFLUOUS = problem(
 );
 
 /** A WorkOS API key is a common mistake; a client secret has 64 hexadecimal digits. */
-function refused(secret: string): Finding {
+function refused(secret: string, tried: string): Finding {
   const form = /^[0-9a-f]{64}$/i.test(secret) ? '' : '; it does not look like a client secret';
   const change = 'OAUTH_APP_CLIENT_SECRET=<a new secret of this application, from the dashboard>';
-  return problem('credentials', `the secret is refused${form}`, change);
+  return problem('credentials', `the secret is refused, by ${tried}${form}`, change);
 }
