@@ -219,6 +219,7 @@ describe('contradictory settings', () => {
     [{ AUTHKIT_ISSUER: 'https://a.b' }, 'OAUTH_APP_CLIENT_ID'],
     [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
     [{ OAUTH_APP_CLIENT_SECRET: 's' }, 'OAUTH_APP_CLIENT_ID'],
+    [{ OAUTH_CLIENT_AUTH: 'client_secret_post' }, 'OAUTH_CLIENT_AUTH'],
     [{ SESSION_IDLE_SECONDS: '700', SESSION_MAX_SECONDS: '600' }, 'SESSION_IDLE_SECONDS'],
     [{ REDIS_URL: 'redis://redis', DATABASE_URL: 'postgres://db/app' }, 'DATABASE_URL'],
     [{ ...production, AUTHKIT_ISSUER: '' }, 'AUTHKIT_ISSUER'],
