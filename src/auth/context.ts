@@ -31,6 +31,11 @@ export interface AuthOptions extends ClientOptions {
   cookieSuffix?: string;
   /** Requested scopes, including `openid`; default: `openid profile email offline_access`. */
   scope?: string;
+  /**
+   * Parameters of the login URL that are handed on in the authorization request, such as
+   * `login_hint` or AuthKit's `organization_id` and `screen_hint`; default: none but `prompt=login`.
+   */
+  loginParameters?: readonly string[];
   /** Resource indicator (RFC 8707), sent in authorization, token and refresh requests. */
   resource?: string;
   /**
@@ -86,6 +91,8 @@ export function createContext(options: AuthOptions) {
   // Cookies are set for the whole host; `paths` says where on it the routes are.
   if (baseUrl.pathname !== '/')
     throw new RangeError(`baseUrl: ${baseUrl.href} has a path; use an origin`);
+  if (typeof options.clientAuthentication === 'string' && options.clientSecret === undefined)
+    throw new RangeError('clientAuthentication: this method needs a clientSecret');
   const paths = checkedPaths({ ...DEFAULT_PATHS, ...options.paths });
   const lifetimes = {
     idleMs: 1000 * wholeSeconds('idleSeconds', options.idleSeconds ?? DAY_S),
@@ -122,6 +129,7 @@ export function createContext(options: AuthOptions) {
     requestsOffline: scope.split(' ').includes('offline_access'),
     staleMs: 1000 * wholeSeconds('staleSeconds', options.staleSeconds ?? 3_600),
     resource: options.resource,
+    loginParameters: checkedParameters(options.loginParameters ?? []),
     setsReqUser: options.setReqUser ?? true,
     ...lifetimes,
     records,
@@ -159,3 +167,13 @@ function wholeSeconds(name: string, value: number): number {
   if (Number.isInteger(value) && value > 0 && value <= YEAR_S) return value;
   throw new RangeError(`${name}: ${value} is not a whole number of seconds from 1 to ${YEAR_S}`);
 }
+
+/** A link must not choose what binds the response to this application and browser. */
+function checkedParameters(names: readonly string[]): readonly string[] {
+  const own = names.find((name) => OWN_PARAMETERS.test(name));
+  if (own !== undefined) throw new RangeError(`loginParameters: ${own} cannot be chosen by a link`);
+  return names;
+}
+
+const OWN_PARAMETERS =
+  /^(?:client_.*|code_.*|nonce|redirect_uri|request(?:_uri)?|resource|response_.*|scope|state)$/;

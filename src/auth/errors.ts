@@ -14,6 +14,7 @@ const ERRORS = {
   clock_skew: [502, 'The clocks of this server and AuthKit differ too much.'],
   code_refused: [400, 'AuthKit did not accept the authorization code.'],
   cross_site_request: [403, 'This request came from another site and was refused.'],
+  foreign_issuer: [400, 'This link leads to a sign-in at another issuer than AuthKit.'],
   fresh_token_unavailable: [503, 'The access token has expired and could not be refreshed.'],
   id_token_invalid: [502, 'The ID token from AuthKit failed validation.'],
   introspection_unavailable: [501, 'This app cannot ask AuthKit whether the grant is active.'],

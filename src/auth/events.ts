@@ -3,7 +3,7 @@
 import type { SignInErrorCode as Code } from './errors.ts';
 
 export type SignInEvent =
-  | { event: 'issuer_discovered'; issuer: string; supportsPkce: boolean }
+  | { event: 'issuer_discovered'; issuer: string; supportsPkce: boolean; authenticatedBy: string }
   | { event: 'issuer_unavailable'; code: Code; hint: string | undefined; retryInSeconds: number }
   | { event: 'clock_skew'; seconds: number }
   | { event: 'sign_in_started'; attempt: string; returnTo: string }

@@ -15,7 +15,7 @@
 // One sign-out: forms.ts, sign-out.ts, session/session.ts.
 // Used by all: context.ts, request.ts, errors.ts, events.ts; AuthKit: issuer.ts, secure-urls.ts,
 // issuer-keys.ts; storage: session/records.ts, session/cookie.ts, session/seal.ts.
-import { Router, type Request } from 'express';
+import { Router, type Request, type Response } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
 import * as guards from './guards.ts';
@@ -24,7 +24,7 @@ import { readSession, sessionOf } from './session/session.ts';
 import { endSessions, recheckSessions } from './session/elsewhere.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
-import { signOut, signOutRoutes } from './sign-out.ts';
+import { endedAtIssuer, signOut, signOutRoutes } from './sign-out.ts';
 import { Refresher } from './tokens/refresh.ts';
 
 export type { AuthOptions, Paths } from './context.ts';
@@ -63,7 +63,7 @@ export function createAuth(options: AuthOptions) {
     session: readSession(context),
     /** express-session for your routes that use `req.session`. Mount it after `session`. */
     hostSession: hostSession(context),
-    /** GET /login, GET /callback, POST /logout. */
+    /** GET and POST /login, GET /callback, POST /logout. */
     routes: Router().use(signInRoutes(context), signOutRoutes(context)),
     /** The paths of these routes. */
     paths,
@@ -125,6 +125,11 @@ export function createAuth(options: AuthOptions) {
     advertisesRevocation: () => issuer.advertises('revocation_endpoint'),
     /** Whether a sign-out also asks AuthKit to end its session; false until it was reached once. */
     advertisesEndSession: () => issuer.advertises('end_session_endpoint'),
+    /**
+     * For your signed-out page: whether this request returns from AuthKit, whose session has ended
+     * too. True once for each sign-out.
+     */
+    endedAtIssuer: (req: Request, res: Response) => endedAtIssuer(context, req, res),
     /** Whether AuthKit sends logout tokens; false until it was reached once. */
     advertisesBackchannelLogout: () => issuer.advertises('backchannel_logout_supported'),
     /** For a readiness check. Never rejects. */

@@ -4,6 +4,8 @@
 // OpenID Connect Discovery 1.0 §4: https://openid.net/specs/openid-connect-discovery-1_0.html
 import { setTimeout as delay } from 'node:timers/promises';
 import * as client from 'openid-client';
+import { boundedFetch } from './bounded-fetch.ts';
+import { chooseAuthentication, type ClientAuthentication } from './client-authentication.ts';
 import { SignInError } from './errors.ts';
 import type { SignInEventListener } from './events.ts';
 import { IssuerKeys } from './issuer-keys.ts';
@@ -15,6 +17,11 @@ export interface ClientOptions {
   clientId: string;
   /** Without one this is a Public application: PKCE and no client authentication. */
   clientSecret?: string;
+  /**
+   * How the application authenticates; default: as the metadata lists, client_secret_post if it
+   * lists both methods for a secret.
+   */
+  clientAuthentication?: ClientAuthentication;
   /** Sends every request to the issuer; default: the global fetch. Pass your own for a proxy. */
   fetch?: typeof globalThis.fetch;
 }
@@ -22,6 +29,8 @@ export interface ClientOptions {
 /** What discovery returned. */
 export interface Discovered {
   config: client.Configuration;
+  /** The method of client authentication, such as `client_secret_post`. */
+  authenticatedBy: string;
   /** They verify the ID token of a sign-in. */
   keys: IssuerKeys;
   /**
@@ -35,7 +44,6 @@ export interface Discovered {
 export const CLOCK_TOLERANCE_S = 30;
 
 const TIMEOUT_S = 5;
-const MAX_BYTES = 512 * 1024;
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 30_000;
 const FRESH_MS = 3_000;
@@ -121,9 +129,10 @@ export class Issuer {
 
   async #discoverUntilFound(): Promise<void> {
     try {
-      const metadata = (await this.#discover()).config.serverMetadata();
-      const { issuer } = metadata;
-      this.#onEvent({ event: 'issuer_discovered', issuer, supportsPkce: metadata.supportsPKCE() });
+      const { config, authenticatedBy } = await this.#discover();
+      const metadata = config.serverMetadata();
+      const [{ issuer }, supportsPkce] = [metadata, metadata.supportsPKCE()];
+      this.#onEvent({ event: 'issuer_discovered', issuer, supportsPkce, authenticatedBy });
     } catch (cause) {
       // Closed meanwhile: no one would clear a timer set now.
       if (this.#isClosed) return;
@@ -154,34 +163,41 @@ const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
  * @throws SignInError `issuer_unreachable`, `issuer_timeout` or `issuer_mismatch`
  */
 export async function discover(
-  { issuer, clientId, clientSecret: client_secret, fetch: send }: ClientOptions,
+  options: ClientOptions,
   noteClockSkew: (seconds: number) => void = () => undefined,
 ): Promise<Discovered> {
-  const fetch = boundedFetch(send, noteClockSkew);
+  const { issuer, clientId, clientSecret: client_secret } = options;
+  const fetch = boundedFetch(options.fetch, noteClockSkew);
   const metadata = {
     // OpenID Connect Core §3.1.3.7 number 7: we choose the algorithm, not the token.
     id_token_signed_response_alg: 'RS256',
     [client.clockTolerance]: CLOCK_TOLERANCE_S,
     ...(client_secret !== undefined && { client_secret }),
   };
-  // AuthKit documents client_secret_post; the metadata's list of methods is not consulted.
-  const authentication =
-    client_secret === undefined ? client.None() : client.ClientSecretPost(client_secret);
   // RFC 8252 §8.3: without TLS only on loopback, where no one on the network can listen.
   const execute = isLoopbackHttp(issuer) ? [client.allowInsecureRequests] : [];
-  const options = { [client.customFetch]: fetch, timeout: TIMEOUT_S, execute };
+  const requests = { [client.customFetch]: fetch, timeout: TIMEOUT_S, execute };
   const failed = (cause: unknown): never => {
     throw discoveryFailure(cause, issuer);
   };
-  const config = await client
-    .discovery(issuer, clientId, metadata, authentication, options)
+  const found = await client
+    .discovery(issuer, clientId, metadata, client.None(), requests)
     .catch(failed);
-  const server = config.serverMetadata();
-  const observedBy: Discovered['observedBy'] = (onResponse) => {
-    const observed = new client.Configuration(server, clientId, metadata, authentication);
-    observed.timeout = TIMEOUT_S;
-    for (const allow of execute) allow(observed);
-    observed[client.customFetch] = async (...request) => {
+  const server = found.serverMetadata();
+  const { method: authenticatedBy, authenticate } = chooseAuthentication(
+    client_secret,
+    options.clientAuthentication,
+    server,
+  );
+  const configuredWith = (send: client.CustomFetch) => {
+    const config = new client.Configuration(server, clientId, metadata, authenticate);
+    config.timeout = TIMEOUT_S;
+    for (const allow of execute) allow(config);
+    config[client.customFetch] = send;
+    return config;
+  };
+  const observedBy: Discovered['observedBy'] = (onResponse) =>
+    configuredWith(async (...request) => {
       const response = await fetch(...request);
       const body: unknown = await response
         .clone()
@@ -189,49 +205,10 @@ export async function discover(
         .catch(() => undefined);
       onResponse(response.status, body);
       return response;
-    };
-    return observed;
-  };
+    });
   const insecure = insecureMember(server, issuer);
   if (insecure !== undefined) failed(new TypeError(`${insecure} is not https`));
   if (server.jwks_uri === undefined) return failed(new TypeError('jwks_uri is missing'));
-  return { config, keys: new IssuerKeys(new URL(server.jwks_uri), fetch), observedBy };
-}
-
-/**
- * A fetch for openid-client that reads at most 512 kB: an endless or huge response must not fill
- * this server's memory. It follows no redirects: the metadata names every URL we call. `send`
- * defaults to the global fetch.
- * `onClockSkew` is told by how many seconds this server's clock is ahead of the issuer's `Date`
- * header.
- */
-function boundedFetch(
-  send: ClientOptions['fetch'],
-  onClockSkew: (seconds: number) => void,
-): client.CustomFetch {
-  return async (url, options) => {
-    // Copied only for the types: those of the DOM, if in use, allow no shared memory.
-    const body = options.body instanceof Uint8Array ? Uint8Array.from(options.body) : options.body;
-    const init: RequestInit = { ...options, redirect: 'manual', body: body ?? null };
-    const response = await (send ?? fetch)(url, init);
-    // The Date of a cached response is old.
-    const isCached = response.headers.has('age');
-    const date = isCached ? Number.NaN : Date.parse(response.headers.get('date') ?? '');
-    if (Number.isFinite(date)) onClockSkew(Math.round((Date.now() - date) / 1000));
-
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      // Leaving the loop cancels the body and with it the connection.
-      if (size > MAX_BYTES)
-        throw new TypeError(`the response from ${new URL(url).pathname} is too large`);
-      chunks.push(chunk);
-    }
-    const noBody = [101, 204, 205, 304].includes(response.status);
-    return new Response(noBody ? null : Buffer.concat(chunks), {
-      status: response.status,
-      headers: response.headers,
-    });
-  };
+  const keys = new IssuerKeys(new URL(server.jwks_uri), fetch);
+  return { config: configuredWith(fetch), authenticatedBy, keys, observedBy };
 }

@@ -1,10 +1,11 @@
 // POST /logout: ends the session here first, then at AuthKit as far as AuthKit supports it.
-import { Router, type RequestHandler } from 'express';
-import { buildEndSessionUrl, tokenRevocation } from 'openid-client';
+import { Router, type Request, type RequestHandler, type Response } from 'express';
+import { buildEndSessionUrl, randomState, tokenRevocation } from 'openid-client';
 import type { Context } from './context.ts';
 import { storeFailure } from './errors.ts';
 import { toSignInError } from './openid-errors.ts';
 import { rejectForeignOrigin, rejectOtherPerson } from './forms.ts';
+import { cookiesWithPrefix } from './session/cookie.ts';
 import { keysOfPerson } from './session/list.ts';
 import { endSession, sessionOf } from './session/session.ts';
 import { resetLoopCheck } from './sign-in/attempts.ts';
@@ -16,6 +17,10 @@ const rejectOtherUser: RequestHandler = (req, res, next) =>
   req.authSession?.current ? rejectOtherPerson(req, res, next) : next();
 
 const MAX_REDIRECT_LENGTH = 4_096;
+const STATE_COOKIE_MS = 600_000;
+
+const stateCookieOf = ({ isSecure, cookieSuffix }: Context) =>
+  `${isSecure ? '__Host-' : ''}sign-out-${cookieSuffix}`;
 
 /** POST /logout. GET never signs out: a prefetched link or an image could trigger it. */
 export const signOutRoutes = (context: Context): Router =>
@@ -43,7 +48,10 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
     }
     if (stored) await endSession(context, req, res);
     resetLoopCheck(context, req, res);
-    const endSessionUrl = current && endAtAuthKit(context, current.user, record?.tokens);
+    const state = randomState();
+    const endSessionUrl = current && endAtAuthKit(context, current.user, state, record?.tokens);
+    const attributes = { ...context.cookie.attributes, maxAge: STATE_COOKIE_MS };
+    if (endSessionUrl) res.cookie(stateCookieOf(context), state, attributes);
     // 303: the browser follows a POST with a GET (RFC 9110 §15.4.4).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
@@ -51,17 +59,34 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
 }
 
 /**
+ * Whether this request to `paths.signedOut` comes from AuthKit's end session endpoint, after a
+ * sign-out of this browser: true once. Its state is in a cookie, so no link can claim it.
+ */
+export function endedAtIssuer(context: Context, req: Request, res: Response): boolean {
+  const name = stateCookieOf(context);
+  const cookies = cookiesWithPrefix(name, req.headers.cookie);
+  const hasEnded = cookies.some(([own, state]) => own === name && state === req.query['state']);
+  if (hasEnded) res.clearCookie(name, context.cookie.attributes);
+  return hasEnded;
+}
+
+/**
  * Revokes the refresh token in the background, and returns the end session URL if AuthKit
  * advertises one. Waits for nothing, since AuthKit may not respond.
  */
-function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
+function endAtAuthKit(
+  context: Context,
+  { sub }: User,
+  state: string,
+  tokens?: TokenSet,
+): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
   const config = issuer.discovered?.config;
   onEvent({ event: 'signed_out', sub, revocation: revocationOf(context, tokens) });
   void revokeRefreshToken(context, tokens);
   if (!config || !issuer.advertises('end_session_endpoint')) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token ever put into a URL.
-  const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href };
+  const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href, state };
   const withoutHint = buildEndSessionUrl(config, parameters);
   if (tokens?.idToken === undefined) return withoutHint;
   const withHint = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });

@@ -12,6 +12,8 @@ export interface ServerMetadata {
   issuer: string;
   jwksUri: string;
   introspectionEndpoint: string | undefined;
+  /** Whether it does not list client_secret_post: without a list, Basic is meant (§3). */
+  isBasicOnly: boolean;
 }
 
 /** The issuer could not be reached, or its response is not usable. Contains no secrets. */
@@ -30,26 +32,29 @@ export class UpstreamError extends Error {
  * @throws UpstreamError `unreachable`, `bad_response`, `issuer_mismatch` or `insecure_url`
  */
 export async function discover(issuer: URL, fetch?: Fetch): Promise<ServerMetadata> {
-  const address = `${withoutSlash(issuer.href)}/.well-known/openid-configuration`;
+  const address = `${issuer.href.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const document = await fetchJson(address, {}, fetch);
   const named = String(document['issuer']).slice(0, 300);
   // Metadata that names another issuer must not supply the keys of this one (§4.3). Only the slash
   // that URL adds to a bare origin is ignored; `iss` of tokens is compared with `named` exactly.
-  if (withoutSlash(named) !== withoutSlash(issuer.href)) {
+  if (URL.parse(named)?.href !== issuer.href) {
     const message = `the issuer is configured as ${issuer.href} but its metadata names ${named}`;
     throw new UpstreamError('issuer_mismatch', message);
   }
   const url = (name: string) => safeUrl(document[name], name, named).href;
   const canIntrospect = document['introspection_endpoint'] !== undefined;
+  const listed = (endpoint: string) => document[`${endpoint}_endpoint_auth_methods_supported`];
+  const methods = JSON.stringify(listed('introspection') ?? listed('token') ?? []);
   return {
     issuer: named,
     jwksUri: url('jwks_uri'),
     introspectionEndpoint: canIntrospect ? url('introspection_endpoint') : undefined,
+    isBasicOnly: !methods.includes('"client_secret_post"'),
   };
 }
 
-/** `https://host/` and `https://host` are the same issuer: URL does not distinguish them. */
-export const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '');
+/** The issuer as it was written: URL adds a slash to a bare origin, which has no other. */
+export const nameOf = ({ origin, pathname, href }: URL) => (pathname === '/' ? origin : href);
 
 /**
  * Returns the URL if it is https, or http on loopback (RFC 8252 §8.3). Metadata of an https issuer

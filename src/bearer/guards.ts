@@ -11,9 +11,8 @@ export function requireScope(...scopes: string[]): RequestHandler {
   const scope = scopes.join(' ');
   return (req, _res, next) => {
     const granted = currentAccessToken(req).scopes;
-    if (!scopes.every((one) => granted.includes(one))) {
+    if (!scopes.every((one) => granted.includes(one)))
       throw new BearerError('insufficient_scope', 'The token lacks a scope', { scope });
-    }
     next();
   };
 }

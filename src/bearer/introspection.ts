@@ -19,8 +19,8 @@ export interface IntrospectionOptions {
   issuer: Issuer;
   clientId: string;
   clientSecret: string;
-  /** `body` (client_secret_post), which AuthKit documents, is the default. */
-  clientAuthentication?: 'body' | 'basic';
+  /** Default: as the metadata lists, client_secret_post if it lists both. */
+  clientAuthentication?: 'client_secret_post' | 'client_secret_basic';
   log?: (event: BearerEvent) => void;
 }
 
@@ -61,20 +61,20 @@ async function isActive(token: string, accessToken: AccessToken, options: Intros
 }
 
 async function fetchIntrospection(token: string, options: IntrospectionOptions) {
-  const { issuer, clientId, clientSecret, clientAuthentication = 'body' } = options;
-  const { introspectionEndpoint: endpoint } = await issuer.metadata();
-  if (endpoint === undefined) {
+  const { issuer, clientId, clientSecret } = options;
+  const { introspectionEndpoint: endpoint, isBasicOnly } = await issuer.metadata();
+  if (endpoint === undefined)
     throw new UpstreamError('bad_response', 'the metadata has no introspection_endpoint');
-  }
   const body = new URLSearchParams({ token, token_type_hint: 'access_token' });
   const headers = new Headers({ accept: 'application/json' });
-  if (clientAuthentication === 'body') {
-    body.set('client_id', clientId);
-    body.set('client_secret', clientSecret);
-  } else {
+  const preferred = isBasicOnly ? 'client_secret_basic' : 'client_secret_post';
+  if ((options.clientAuthentication ?? preferred) === 'client_secret_basic') {
     // Form-encoded first, or a colon in the id would cut it short (RFC 6749 §2.3.1).
     const [id, secret] = [clientId, clientSecret].map(formEncode);
     headers.set('authorization', `Basic ${btoa(`${id}:${secret}`)}`);
+  } else {
+    body.set('client_id', clientId);
+    body.set('client_secret', clientSecret);
   }
   const response = await fetchJson(endpoint, { method: 'POST', body, headers }, issuer.fetch);
   if (typeof response['active'] === 'boolean') return response;
@@ -102,9 +102,8 @@ function matches(body: Record<string, unknown>, { claims, clientId, sub }: Acces
  */
 export function requireActiveToken(introspect: Introspect): RequestHandler {
   return async (req, _res, next) => {
-    if (!(await introspect(readBearerToken(req), currentAccessToken(req)))) {
+    if (!(await introspect(readBearerToken(req), currentAccessToken(req))))
       throw new BearerError('invalid_token', 'The access token is no longer active');
-    }
     next();
   };
 }

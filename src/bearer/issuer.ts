@@ -2,7 +2,7 @@
 // object serves all guards of a process. Key ages are checked when a request needs a key, so there
 // is no timer to stop. jose's createRemoteJWKSet is not used: it ages keys by the wall clock, which
 // may jump, and drops them either at the first failure or never.
-import { discover, fetchJson, safeUrl, UpstreamError, withoutSlash } from './discovery.ts';
+import { discover, fetchJson, nameOf, safeUrl, UpstreamError } from './discovery.ts';
 import type { Fetch, ServerMetadata } from './discovery.ts';
 import { BearerError } from './errors.ts';
 import type { BearerEvent } from './errors.ts';
@@ -44,7 +44,7 @@ export class Issuer {
 
   /** The issuer identifier: from the metadata, or as configured until that was fetched. */
   get identifier(): string {
-    return this.#metadata?.issuer ?? withoutSlash(this.#url.href);
+    return this.#metadata?.issuer ?? nameOf(this.#url);
   }
 
   /** Increases when a published key is withdrawn: tokens it signed are no longer valid. */

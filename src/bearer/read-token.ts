@@ -12,18 +12,16 @@ const MAX_LENGTH = 8_192;
  */
 export function readBearerToken(req: Request): string {
   const value = authorizationOf(req.rawHeaders);
-  if (hasTokenElsewhere(req, value)) {
+  if (hasTokenElsewhere(req, value))
     throw new BearerError('invalid_request', 'Send the token in the Authorization header only');
-  }
   const prefix = SCHEME.exec(value ?? '')?.[0];
   if (value === undefined || prefix === undefined) {
     // `Basic x, Bearer y`: a proxy that joins headers must not decide which one counts.
     if (/(^|,)\s*bearer(\s|$)/i.test(value ?? '')) throw malformed();
     throw new BearerError('missing_token', 'Send an access token: Authorization: Bearer <token>');
   }
-  if (value.length > MAX_LENGTH) {
+  if (value.length > MAX_LENGTH)
     throw new BearerError('invalid_token', 'The access token is too long');
-  }
   return value.slice(prefix.length);
 }
 
@@ -45,9 +43,8 @@ function authorizationOf(rawHeaders: readonly string[]): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i];
     if (name?.length !== 13 || name.toLowerCase() !== 'authorization') continue;
-    if (found !== undefined) {
+    if (found !== undefined)
       throw new BearerError('invalid_request', 'More than one Authorization header');
-    }
     found = rawHeaders[i + 1];
   }
   return found;

@@ -7,12 +7,22 @@ import { DEFAULT_MAX_SECONDS, settings, type Settings } from './settings.ts';
 
 export { settings } from './settings.ts';
 
+/** The application at its issuer. */
+export interface Application {
+  issuer: URL;
+  clientId: string;
+  /** Absent for a Public application. */
+  clientSecret?: string;
+  /** Absent: the method that the issuer's metadata lists. */
+  clientAuthentication?: 'client_secret_post' | 'client_secret_basic';
+}
+
 export interface Config {
   production: boolean;
   port: number;
   baseUrl: URL;
   /** When unset, the bundled local AuthKit is used. */
-  authKit?: { issuer: URL; clientId: string; clientSecret?: string };
+  authKit?: Application;
   scope: string;
   resource?: string;
   apiAudience?: string[];
@@ -124,6 +134,7 @@ function toConfig(s: Settings): Config {
         issuer: s.AUTHKIT_ISSUER,
         clientId: s.OAUTH_APP_CLIENT_ID ?? '',
         ...(s.OAUTH_APP_CLIENT_SECRET !== undefined && { clientSecret: s.OAUTH_APP_CLIENT_SECRET }),
+        ...(s.OAUTH_CLIENT_AUTH && { clientAuthentication: s.OAUTH_CLIENT_AUTH }),
       },
     }),
     scope: (s.OAUTH_SCOPE ?? 'openid profile email offline_access').split(/\s+/).join(' ').trim(),

@@ -31,6 +31,10 @@ function always(s: Settings): Problem[] {
       'OAUTH_APP_CLIENT_ID: is not set, but OAUTH_APP_CLIENT_SECRET is; set both',
     ],
     [
+      s.OAUTH_CLIENT_AUTH !== undefined && s.OAUTH_APP_CLIENT_SECRET === undefined,
+      'OAUTH_CLIENT_AUTH: is set, but OAUTH_APP_CLIENT_SECRET is not; set both, or leave it out',
+    ],
+    [
       (isProduction(s) || s.BASE_URL?.protocol === 'https:') &&
         (s.SESSION_SECRET ?? []).some((secret) => isWeak(secret)),
       'SESSION_SECRET: is weak; set random values of at least 32 characters each',

@@ -47,6 +47,11 @@ export const settings = z.object({
     }),
   OAUTH_APP_CLIENT_ID: z.string().optional(),
   OAUTH_APP_CLIENT_SECRET: z.string().optional(),
+  OAUTH_CLIENT_AUTH: z
+    .enum(['client_secret_post', 'client_secret_basic'], {
+      error: 'is unknown; set client_secret_post or client_secret_basic, or leave it out',
+    })
+    .optional(),
   OAUTH_SCOPE: z
     .string()
     .refine(

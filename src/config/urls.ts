@@ -17,6 +17,9 @@ export const url = (message: string) =>
     })
     .optional();
 
+/** An issuer as it is named: URL adds a slash to a bare origin, and only that one is not its own. */
+export const issuerName = ({ origin, pathname, href }: URL) => (pathname === '/' ? origin : href);
+
 export const isHttp = ({ protocol }: URL) => /^https?:$/.test(protocol);
 
 /** Stays text: a list of hosts with ports is no URL to `new URL()`. */

@@ -12,11 +12,12 @@ export const ADVICE: { [code in SignInErrorCode]: string } = {
     'Check OAUTH_SCOPE and OAUTH_RESOURCE against the application in the WorkOS dashboard.',
   callback_invalid: 'Start with "Sign in".',
   client_refused:
-    'Check OAUTH_APP_CLIENT_ID and OAUTH_APP_CLIENT_SECRET; the secret may have been deleted.',
+    'Check OAUTH_APP_CLIENT_ID and OAUTH_APP_CLIENT_SECRET, since the secret may have been deleted; and OAUTH_CLIENT_AUTH, if the issuer accepts another method than the log names.',
   clock_skew:
     'Set this server’s clock (NTP). Tokens are accepted with a difference of up to 30 seconds.',
   code_refused: 'Sign in again. A code works only once, and only for a short time.',
   cross_site_request: 'Use the button on this site’s own page, and open the site at BASE_URL.',
+  foreign_issuer: 'Start with "Sign in". If a program made the link, correct its iss.',
   fresh_token_unavailable: 'You are still signed in. Try again in a moment.',
   id_token_invalid:
     'Sign in again. If the error persists, check AUTHKIT_ISSUER and OAUTH_APP_CLIENT_ID; the log has the reason.',

@@ -1,4 +1,5 @@
 // The banner at start: what this process does, the URL to open, and values to copy.
+import { issuerName } from '../config/urls.ts';
 import type { LocalAuthKit } from '../development/local-authkit/start.ts';
 import type { CompleteConfig } from './start.ts';
 
@@ -17,7 +18,7 @@ export function startLines(config: CompleteConfig, port: number, local?: LocalAu
     `Open ${baseUrl.origin}${listening.host === baseUrl.host ? '' : ` (listening on port ${port})`}`,
     ...(local ? signInLines(local) : []),
     '',
-    `  Issuer        ${authKit.issuer.href.replace(/\/$/, '')}${local ? issuerNote(local) : ''}`,
+    `  Issuer        ${issuerName(authKit.issuer)}${local ? issuerNote(local) : ''}`,
     `  Application   ${authKit.clientId}, ${kind}`,
     `  Redirect URI  ${new URL('/callback', baseUrl).href}`,
     ...(config.proxy ? [`  Proxy         ${new URL(config.proxy.url).host}`] : []),

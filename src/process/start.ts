@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { createApp } from '../app.ts';
 import { createAuth, type Auth, type SessionRecords } from '../auth/index.ts';
 import { Issuer, type BearerEvent } from '../bearer/index.ts';
-import { ConfigError, type Config } from '../config/config.ts';
+import { ConfigError, type Application, type Config } from '../config/config.ts';
 import { createLive } from '../live/index.ts';
 import { createHttpServer, listen, portOf } from './http-server.ts';
 import type { Log } from './log.ts';
@@ -21,7 +21,7 @@ import { createUserDirectory, type UserDirectory } from '../demo/user-directory.
 
 /** A Config completed by the local AuthKit and the development defaults. */
 export interface CompleteConfig extends Config {
-  authKit: { issuer: URL; clientId: string; clientSecret?: string };
+  authKit: Application;
   sessionSecrets: string[];
   apiAudience: string[];
   localAuthKit: boolean;

@@ -50,6 +50,12 @@ describe('createAuth', () => {
     expect(creating({ [name]: value })).toThrow(new RegExp(`^${name}: .* whole number of seconds`));
   });
 
+  it('refuses a client authentication with a secret that is not there', () => {
+    const clientAuthentication = 'client_secret_basic';
+    expect(creating({ clientAuthentication })).toThrow(/^clientAuthentication: .* a clientSecret$/);
+    expect(creating({ clientAuthentication, clientSecret: 's' })).not.toThrow();
+  });
+
   it('refuses a baseUrl with a path, since cookies and routes belong to a whole host', () => {
     const baseUrl = new URL('https://app.example.com/forum');
     expect(creating({ baseUrl })).toThrow(/^baseUrl: .* has a path/);

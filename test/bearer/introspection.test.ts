@@ -12,6 +12,8 @@ import type { IntrospectingApi } from '../support/app/introspecting-api.ts';
 import { restoreDeadlines, shortenDeadlines } from '../support/clock/clock.ts';
 import { audience, json } from '../support/authkit/issuer.ts';
 
+const POST = 'client_secret_post';
+const BASIC = 'client_secret_basic';
 let api: IntrospectingApi;
 
 beforeEach(async () => {
@@ -22,8 +24,19 @@ afterEach(async () => {
   await api.close();
 });
 
+/** Has the metadata list these methods of client authentication. */
+const listing = (methods: Record<string, readonly string[]>) =>
+  api.issuer.respondAt('/.well-known/openid-configuration', (_req, res) =>
+    json(res, {
+      issuer: api.issuer.url,
+      jwks_uri: `${api.issuer.url}/oauth2/jwks`,
+      introspection_endpoint: `${api.issuer.url}${introspectionPath}`,
+      ...methods,
+    }),
+  );
+
 describe('the introspection request', () => {
-  test('authenticates in the body, as AuthKit documents it', async () => {
+  test('authenticates in the body, as AuthKit lists it', async () => {
     const token = await api.issuer.sign();
     expect(await api.status(token)).toBe(200);
     const [{ authorization, form } = { form: new URLSearchParams() }] = api.issuer.introspections;
@@ -36,9 +49,30 @@ describe('the introspection request', () => {
     });
   });
 
+  test.each<[string, Record<string, readonly string[]>, boolean]>([
+    ['nothing', {}, true],
+    ['Basic', { token_endpoint_auth_methods_supported: [BASIC, 'private_key_jwt'] }, true],
+    ['the body', { token_endpoint_auth_methods_supported: [POST] }, false],
+    [
+      'Basic for this endpoint',
+      {
+        token_endpoint_auth_methods_supported: [POST],
+        introspection_endpoint_auth_methods_supported: [BASIC],
+      },
+      true,
+    ],
+  ])('authenticates as the metadata lists: %s', async (_, methods, isBasic) => {
+    listing(methods);
+    expect(await api.status(await api.issuer.sign())).toBe(200);
+    const [call] = api.issuer.introspections;
+    expect(call?.authorization !== undefined).toBe(isBasic);
+    expect(call?.form.has('client_secret')).toBe(!isBasic);
+  });
+
   test('authenticates by Basic when configured, form-encoded first', async () => {
     await api.close();
-    api = await startIntrospectingApi({ clientAuthentication: 'basic' });
+    api = await startIntrospectingApi({ clientAuthentication: BASIC });
+    listing({ token_endpoint_auth_methods_supported: [POST] });
     expect(await api.status(await api.issuer.sign())).toBe(200);
     const [call] = api.issuer.introspections;
     const [scheme, credentials = ''] = call?.authorization?.split(' ') ?? [];

@@ -408,6 +408,18 @@ describe('a faulty issuer', () => {
     expect(text).toContain(`configured as ${api.issuer.url}/ but its metadata names ${advertised}`);
   });
 
+  test('with a path is another issuer with and without a slash at the end', async () => {
+    const configured = `${api.issuer.url}/tenant`;
+    api.issuer.respondAt('/tenant/.well-known/openid-configuration', (_req, res) =>
+      json(res, { issuer: `${configured}/`, jwks_uri: `${api.issuer.url}/oauth2/jwks` }),
+    );
+    expect(await new Issuer(configured).check()).toBe('unreachable');
+    const issuer = new Issuer(`${configured}/`);
+    expect(issuer.identifier).toBe(`${configured}/`);
+    expect(await issuer.check()).toBe('ready');
+    expect(issuer.identifier).toBe(`${configured}/`);
+  });
+
   test('may publish keys unfit for access tokens, which are skipped', async () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey;
     const published = [

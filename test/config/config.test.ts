@@ -62,6 +62,22 @@ describe('a valid setting', () => {
         },
       },
     ],
+    [
+      {
+        AUTHKIT_ISSUER: 'https://forum.authkit.app',
+        OAUTH_APP_CLIENT_ID: 'client_01',
+        OAUTH_APP_CLIENT_SECRET: 's',
+        OAUTH_CLIENT_AUTH: 'client_secret_basic',
+      },
+      {
+        authKit: {
+          issuer: new URL('https://forum.authkit.app'),
+          clientId: 'client_01',
+          clientSecret: 's',
+          clientAuthentication: 'client_secret_basic',
+        },
+      },
+    ],
     [{ OAUTH_SCOPE: ' openid  posts:read' }, { scope: 'openid posts:read' }],
     [{ OAUTH_RESOURCE: 'https://api.example.com/v1' }, { resource: 'https://api.example.com/v1' }],
     [{ API_AUDIENCE: 'a, b ,,c' }, { apiAudience: ['a', 'b', 'c'] }],
@@ -120,6 +136,7 @@ describe('an invalid setting', () => {
     ['AUTHKIT_ISSUER', 'https://forum.authkit.app?a=b'],
     ['AUTHKIT_ISSUER', 'https://forum.authkit.app#a'],
     ['AUTHKIT_ISSUER', 'https://user:secret@forum.authkit.app'],
+    ['OAUTH_CLIENT_AUTH', 'private_key_jwt'],
     ['OAUTH_SCOPE', 'profile email'],
     ['OAUTH_RESOURCE', '/api'],
     ['OAUTH_RESOURCE', 'https://api.example.com#part'],
@@ -202,6 +219,7 @@ describe('contradictory settings', () => {
     [{ AUTHKIT_ISSUER: 'https://a.b' }, 'OAUTH_APP_CLIENT_ID'],
     [{ OAUTH_APP_CLIENT_ID: 'c' }, 'AUTHKIT_ISSUER'],
     [{ OAUTH_APP_CLIENT_SECRET: 's' }, 'OAUTH_APP_CLIENT_ID'],
+    [{ OAUTH_CLIENT_AUTH: 'client_secret_post' }, 'OAUTH_CLIENT_AUTH'],
     [{ SESSION_IDLE_SECONDS: '700', SESSION_MAX_SECONDS: '600' }, 'SESSION_IDLE_SECONDS'],
     [{ REDIS_URL: 'redis://redis', DATABASE_URL: 'postgres://db/app' }, 'DATABASE_URL'],
     [{ ...production, AUTHKIT_ISSUER: '' }, 'AUTHKIT_ISSUER'],

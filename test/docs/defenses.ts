@@ -123,14 +123,13 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the issuer of the metadata, at sign-in',
       file: 'src/auth/issuer.ts',
-      find: `const config = await client
-    .discovery(issuer, clientId, metadata, authentication, options)
+      find: `const found = await client
+    .discovery(issuer, clientId, metadata, client.None(), requests)
     .catch(failed);`,
       replace: `const url = new URL('/.well-known/openid-configuration', issuer).href;
-  const found = await (await fetch(url, { headers: {} } as never)).json();
-  const config = new client.Configuration(found, clientId, metadata, authentication);
-  Object.assign(config, { timeout: options.timeout, [client.customFetch]: fetch });
-  for (const allow of execute) allow(config);`,
+  const read = await (await fetch(url, { headers: {} } as never)).json();
+  const found = new client.Configuration(read, clientId, metadata, client.None());
+  Object.assign(found, requests);`,
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
         title: 'sends the browser nowhere when the metadata has %s',
@@ -139,8 +138,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the issuer of the metadata, at the API',
       file: 'src/bearer/discovery.ts',
-      find: 'if (withoutSlash(named) !== withoutSlash(issuer.href))',
-      replace: "if (withoutSlash(named) === '')",
+      find: 'if (URL.parse(named)?.href !== issuer.href)',
+      replace: 'if (!URL.canParse(named))',
       test: {
         file: 'test/bearer/issuer-keys.test.ts',
         title: 'with another issuer in its metadata is logged with both issuers side by side',
@@ -158,7 +157,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: '`iss` where it is promised',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: 'new Response(noBody ? null : Buffer.concat(chunks), {',
       replace:
         "new Response(noBody ? null : Buffer.concat(chunks).toString().replace('authorization_response_iss', ''), {",
@@ -292,14 +291,14 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: '512 kB, at sign-in',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: 'if (size > MAX_BYTES)',
       replace: 'if (size > 1e9 * MAX_BYTES)',
       test: { file: 'test/auth/sign-in/id-token.test.ts', title: 'a body of a megabyte' },
     },
     {
       name: 'no redirect, at sign-in',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: "redirect: 'manual'",
       replace: "redirect: 'follow'",
       test: {
@@ -1190,8 +1189,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'one header',
       file: 'src/bearer/read-token.ts',
-      find: 'if (found !== undefined) {',
-      replace: "if (found === '') {",
+      find: 'if (found !== undefined)',
+      replace: "if (found === '')",
       test: {
         file: 'test/bearer/refused-tokens.test.ts',
         title: 'two headers with the same token',
@@ -1456,7 +1455,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the size of a wrong clock',
       file: 'src/auth/sign-in/routes.ts',
-      find: 'withClockHint(context, toSignInError(cause, attempt.returnTo))',
+      find: 'withHint(context, toSignInError(cause, attempt.returnTo))',
       replace: 'toSignInError(cause, attempt.returnTo)',
       test: {
         file: 'test/app/faults.test.ts',

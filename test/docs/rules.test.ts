@@ -117,6 +117,8 @@ describe('the names of settings', () => {
     'NODE_EXTRA_CA_CERTS',
     'NODE_USE_ENV_PROXY',
     'HTTP_PROXY',
+    // Of a copy (docs/other-providers.md).
+    'CLIENT_PRIVATE_KEY',
     ...[...examples.matchAll(/env\['(\w+)'\]/g)].map(([, name = '']) => name),
     ...[...compose.matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name),
   ];

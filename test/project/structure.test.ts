@@ -28,6 +28,7 @@ const TEST_FOLDERS = [
   'docs',
   'examples',
   'fixtures',
+  'interop',
   'operations',
   'project',
   'support',

@@ -1,7 +1,7 @@
 // The routes of a sign-in, in request order: GET /login sends the browser to AuthKit, GET /callback
 // receives the authorization response. POST /logout is in sign-out.ts.
 import { randomUUID } from 'node:crypto';
-import { Router, type Request, type Response } from 'express';
+import { Router, urlencoded, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
 import { isDeclaredNonNavigation } from '../fetch-metadata.ts';
@@ -16,6 +16,8 @@ import { completeSignIn, type User } from './user.ts';
 
 const ATTEMPT_LEASE_MS = 600_000;
 
+type Sent = Record<string, unknown>;
+
 /**
  * GET /login and GET /callback, which respond with redirects.
  * @throws SignInError to your error handler, with the page to return to in `returnTo` where known
@@ -29,6 +31,13 @@ export function signInRoutes(context: Context): Router {
   });
 
   router.get(login, (req, res) => startSignIn(context, req, res));
+  // A third party may also post (OpenID Connect Core §4); cookies of this site do not come with it.
+  router.post(login, urlencoded({ extended: false }), (req, res) => {
+    const { iss, login_hint: hint, target_link_uri: target } = Object(req.body) as Sent;
+    const sent = Object.entries({ iss, login_hint: hint, target_link_uri: target });
+    const query = sent.filter((pair): pair is [string, string] => typeof pair[1] === 'string');
+    res.redirect(303, `${login}?${new URLSearchParams(query).toString()}`);
+  });
 
   // HEAD (link checkers, mail scanners) must not spend the code.
   router.head(callback, (_req, res) => void res.status(200).end());
@@ -44,9 +53,13 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   // HEAD, prefetches, images and frames must not start a sign-in. Any site can point one here, and
   // the pending attempts would push out a real one.
   if (req.method === 'HEAD' || isDeclaredNonNavigation(req)) return void res.status(204).end();
-  const returnTo = sameOriginPath(req.query['return_to'], context.authPaths);
+  const returnTo = sameOriginPath(targetOf(context, req), context.authPaths);
   try {
     const { config } = await context.issuer.whenDiscovered();
+    const { iss } = req.query;
+    // Another issuer's user must not end up in an account at ours (OpenID Connect Core §4).
+    if (iss !== undefined && iss !== config.serverMetadata().issuer)
+      throw new SignInError('foreign_issuer');
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
     attempts.save(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);
@@ -60,6 +73,13 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   } catch (cause) {
     throw toSignInError(cause, returnTo);
   }
+}
+
+/** The page to return to: ours, or one that a third party named (OpenID Connect Core §4). */
+function targetOf({ baseUrl }: Context, { query }: Request): unknown {
+  const { return_to: returnTo, target_link_uri: target } = query;
+  if (returnTo !== undefined || typeof target !== 'string') return returnTo;
+  return target.startsWith(`${baseUrl.origin}/`) ? target.slice(baseUrl.origin.length) : '/';
 }
 
 async function finishSignIn(context: Context, req: Request, res: Response): Promise<void> {
@@ -86,7 +106,7 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   } catch (cause) {
     // The attempt stays open: a forged or mangled response must not use up what the real one needs.
     await records.releaseLease(lease, owner).catch(() => undefined);
-    const error = withClockHint(context, toSignInError(cause, attempt.returnTo));
+    const error = withHint(context, toSignInError(cause, attempt.returnTo));
     const { code, hint } = error;
     onEvent({ event: 'sign_in_failed', attempt: id, code, hint }, error);
     throw error;
@@ -135,9 +155,14 @@ function continueOrRefuse({ onEvent }: Context, req: Request, res: Response, fou
   res.redirect(303, returnTo ?? '/');
 }
 
-/** Adds a hint that says how far this server's clock is from AuthKit's Date header. */
-function withClockHint({ issuer: { clockSkewSeconds: skew } }: Context, error: SignInError) {
+/** Adds how far this server's clock is from AuthKit's Date header, or how it authenticated. */
+function withHint({ issuer }: Context, error: SignInError) {
   const { code, cause, returnTo } = error;
+  const { clockSkewSeconds: skew, discovered } = issuer;
+  if (code === 'client_refused') {
+    const hint = `This application authenticated by ${discovered?.authenticatedBy}.`;
+    return new SignInError(code, { cause, returnTo, hint });
+  }
   if (code !== 'clock_skew' || Math.abs(skew) < 2) return error;
   const direction = skew > 0 ? 'ahead of' : 'behind';
   const hint = `This server’s clock is ${Math.abs(skew)} seconds ${direction} AuthKit’s.`;

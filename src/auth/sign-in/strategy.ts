@@ -13,21 +13,25 @@ import type { TokenResponse } from '../tokens/token-set.ts';
 import type { SignInAttempt } from './attempts.ts';
 
 const passport = new Passport();
+/** More would make a URL that proxies refuse. */
+const MAX_PARAMETER = 512;
 
 /** One instance per step: passport puts the functions that end a step on the instance itself. */
 class AuthKitStrategy extends Strategy {
   readonly #step: 'start' | 'finish';
   readonly #redirectUri: URL;
+  readonly #loginParameters: readonly string[];
 
   constructor(
     step: 'start' | 'finish',
-    { redirectUri, scope }: Context,
+    { redirectUri, scope, loginParameters }: Context,
     config: Configuration,
     verify: VerifyFunction,
   ) {
     super({ config, scope, callbackURL: redirectUri, sessionKey: 'transaction' }, verify);
     this.#step = step;
     this.#redirectUri = redirectUri;
+    this.#loginParameters = loginParameters;
   }
 
   /**
@@ -37,6 +41,10 @@ class AuthKitStrategy extends Strategy {
    */
   override authorizationRequestParams(req: Request, options: AuthenticateOptions) {
     const params = new URLSearchParams(super.authorizationRequestParams(req, options));
+    for (const name of this.#loginParameters) {
+      const value = req.query[name];
+      if (typeof value === 'string' && value.length <= MAX_PARAMETER) params.set(name, value);
+    }
     params.set('state', randomState());
     params.set('nonce', randomNonce());
     return params;

@@ -35,7 +35,7 @@ export interface ApiOptions {
   clientId: string;
   /** Absent for a Public application, which cannot introspect. */
   clientSecret?: string | undefined;
-  clientAuthentication?: 'body' | 'basic';
+  clientAuthentication?: 'client_secret_post' | 'client_secret_basic';
   /** The app's own origin, as BASE_URL. */
   baseUrl: string;
   /** The resource indicator requested at sign-in; on this origin, its metadata is served here. */

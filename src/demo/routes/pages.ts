@@ -36,8 +36,9 @@ export function pageRoutes(auth: Auth, idleSeconds: number): Router {
   router.get('/signed-out', (req, res) => {
     // While the store is unreachable, the page must not tell a signed-in user "You are signed out".
     if (req.authSession?.unavailable) throw req.authSession.unavailable;
-    // Anyone can open this URL: it does not prove that a session has ended.
-    res.render('signed-out', { endsAtAuthKit: auth.advertisesEndSession() });
+    // Anyone can open this URL: only the state of this browser proves that a session has ended.
+    const hasEndedAtAuthKit = auth.endedAtIssuer(req, res);
+    res.render('signed-out', { hasEndedAtAuthKit });
   });
 
   return router;

@@ -3,7 +3,8 @@ import { decodeJwt, type JWTPayload } from 'jose';
 import type { Config } from '../../config/config.ts';
 import { ok, problem, warning, type Finding } from './report.ts';
 
-const ENVIRONMENT = 'API_AUDIENCE=<the environment’s client id, shown in the dashboard>';
+const ENVIRONMENT =
+  'API_AUDIENCE=<the environment’s client id, shown in the dashboard; elsewhere the aud of an access token>';
 
 /**
  * Takes the settings and optionally an access token, whose claims are read but not verified.

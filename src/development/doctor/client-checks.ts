@@ -1,4 +1,5 @@
 // Checks what the issuer knows of the application, with probes that need no user.
+import type { ServerMetadata } from 'openid-client';
 import type { Config } from '../../config/config.ts';
 import { checkCredentials } from './credential-checks.ts';
 import type { Http } from './http.ts';
@@ -18,7 +19,7 @@ export async function checkClient(
   http: Http,
 ): Promise<Finding[]> {
   const endpoint = (name: string) => new URL(String(metadata[name]));
-  const credentials = await checkCredentials(config, authKit, endpoint('token_endpoint'), http);
+  const credentials = await checkCredentials(config, authKit, metadata as ServerMetadata, http);
   const findings = await checkRegistration(
     config,
     authKit.clientId,

@@ -30,8 +30,8 @@ export interface Http {
    * other response (RFC 9110 §15.4).
    */
   send(url: URL, options?: RequestOptions): Promise<HttpResponse>;
-  /** Posts a form (RFC 6749 Appendix B); takes its fields, otherwise like `send`. */
-  postForm(url: URL, fields: Record<string, string>): Promise<HttpResponse>;
+  /** Posts a form (RFC 6749 Appendix B); otherwise like `send`. */
+  postForm(url: URL, form: URLSearchParams, headers?: Headers): Promise<HttpResponse>;
   /** The fetch that the app uses; undefined for the global one. */
   fetch: typeof globalThis.fetch | undefined;
 }
@@ -40,11 +40,15 @@ export interface Http {
 export function createHttp(proxy: Config['proxy']): Http {
   const dispatcher = proxy ? createProxyAgent(proxy) : new Agent();
   const send: Http['send'] = (url, options = {}) => sendRequest(dispatcher, url, options);
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const type = { 'content-type': 'application/x-www-form-urlencoded' };
   return {
     send,
-    postForm: (url, fields) =>
-      send(url, { method: 'POST', headers, body: new URLSearchParams(fields).toString() }),
+    postForm: (url, form, headers = new Headers()) =>
+      send(url, {
+        method: 'POST',
+        headers: { ...Object.fromEntries(headers), ...type },
+        body: form.toString(),
+      }),
     fetch: proxy && createProxiedFetch(proxy),
   };
 }

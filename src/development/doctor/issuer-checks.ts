@@ -2,6 +2,7 @@
 // that sign-in needs, and its clock agrees with ours.
 import { isLoopbackHttp, SignInError } from '../../auth/index.ts';
 import { discover } from '../../auth/issuer.ts';
+import { issuerName } from '../../config/urls.ts';
 import { locationOf, type Http, type HttpResponse } from './http.ts';
 import { counted, ok, problem, warning, type Finding } from './report.ts';
 
@@ -34,12 +35,13 @@ export async function checkIssuer(
     };
   }
   if (!URL.canParse(advertised) || new URL(advertised).href !== issuer.href) {
-    const found = `set to ${base}, but its metadata names ${advertised}`;
+    const found = `set to ${issuerName(issuer)}, but its metadata names ${advertised}`;
     return { findings: [problem('issuer', found, `AUTHKIT_ISSUER=${advertised}`)] };
   }
   const findings = [
     ok('issuer', advertised),
     checkMetadata(metadata),
+    ok('offers', offersOf(metadata)),
     await checkKeys(metadata, http),
     checkClock(response),
   ];
@@ -48,6 +50,25 @@ export async function checkIssuer(
   // Without its endpoints, the application cannot be checked.
   const isUsable = REQUIRED_MEMBERS.every((name) => typeof discovered[name] === 'string');
   return isUsable ? { findings, metadata: discovered } : { findings };
+}
+
+const named = (names: string[]) => names.map((name) => name.replace('_', ' ')).join(', ');
+const OPTIONAL_ENDPOINTS = ['userinfo', 'revocation', 'introspection', 'end_session'];
+
+/** What the issuer offers beside a sign-in, of what the app uses (RFC 8414 §2). */
+function offersOf(metadata: Metadata): string {
+  const { token_endpoint_auth_methods_supported: methods } = metadata;
+  const has = (name: string) => metadata[`${name}_endpoint`] !== undefined;
+  const missing = OPTIONAL_ENDPOINTS.filter((name) => !has(name));
+  return [
+    // Without a list, Basic is meant (OpenID Connect Discovery §3).
+    `client authentication by ${Array.isArray(methods) ? methods.join(', ') : 'client_secret_basic (no list)'}`,
+    named(OPTIONAL_ENDPOINTS.filter(has)),
+    metadata['backchannel_logout_supported'] === true ? 'back-channel logout' : undefined,
+    missing.length > 0 ? `not ${named(missing)}` : undefined,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }
 
 /**
@@ -100,6 +121,11 @@ function noConfiguration(issuer: URL, { failure, status }: HttpResponse, target?
     const change = `HTTPS_PROXY: set the proxy of this network, or NO_PROXY=${host} if it needs none`;
     return problem('issuer', `${host}: ${failure}`, change);
   }
+  if (failure?.includes('NODE_EXTRA_CA_CERTS') === true) {
+    const change =
+      'NODE_EXTRA_CA_CERTS=<a PEM file> in the environment, not in .env, of every start';
+    return problem('issuer', `${host}: ${failure}`, change);
+  }
   if (failure !== undefined) {
     const start = isLoopbackHttp(issuer) ? 'npm run authkit, or ' : '';
     const change = `${start}AUTHKIT_ISSUER=https://<subdomain>.authkit.app, as shown in the dashboard`;
@@ -123,10 +149,7 @@ function checkMetadata(metadata: Metadata): Finding {
   if (Array.isArray(algorithms) && !algorithms.includes('RS256')) {
     return problem('metadata', 'RS256 is not supported for ID tokens', NOT_AUTHKIT);
   }
-  const extras = ['end_session_endpoint', 'revocation_endpoint', 'introspection_endpoint']
-    .map((name) => `${name in metadata ? 'with' : 'without'} ${name.replace('_endpoint', '')}`)
-    .join(', ');
-  return ok('metadata', extras);
+  return ok('metadata', 'has what a sign-in needs');
 }
 
 /** Checks for a key that can verify RS256 signatures (RFC 7517 §4.1, §4.2, §4.5). */

@@ -91,7 +91,12 @@ describe('at the local AuthKit the doctor', () => {
   });
 
   it.each([
-    ['a wrong secret', WRONG_SECRET, /^the secret is refused$/, /^OAUTH_APP_CLIENT_SECRET=<a new/],
+    [
+      'a wrong secret',
+      WRONG_SECRET,
+      /^the secret is refused, by client_secret_post and by client_secret_basic$/,
+      /^OAUTH_APP_CLIENT_SECRET=<a new/,
+    ],
     [
       'another kind of key',
       { OAUTH_APP_CLIENT_SECRET: 'sk_test_abc' },

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 const CHECKS =
-  'settings,issuer,metadata,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
+  'settings,issuer,metadata,offers,keys,clock,client id,redirect URI,credentials,scopes,audience,session file,proxy,app';
 
 describe('the report', () => {
   it('shows no problem for a working app, and exits with 0', async () => {
@@ -48,16 +48,16 @@ describe('the report', () => {
         ?.map((line) => line.slice(9))
         .join(),
     ).toBe(CHECKS);
-    expect(out).toMatch(/^13 ok, 0 warnings, 0 problems$/m);
+    expect(out).toMatch(/^14 ok, 0 warnings, 0 problems$/m);
     expect(code).toBe(0);
   });
 
   it('shows the change below each problem, and exits with 1', async () => {
     const { code, out } = await runDoctor({ ...app.env, OAUTH_APP_CLIENT_SECRET: 'a'.repeat(64) });
     expect(out).toMatch(
-      /^problem {2}credentials {3}the secret is refused\n +-> OAUTH_APP_CLIENT_SE/m,
+      /^problem {2}credentials {3}the secret is refused, by client_secret_post and by client_secret_basic\n +-> OAUTH_APP_CLIENT_SE/m,
     );
-    expect(out).toMatch(/^12 ok, 0 warnings, 1 problem$/m);
+    expect(out).toMatch(/^13 ok, 0 warnings, 1 problem$/m);
     expect(code).toBe(1);
   });
 

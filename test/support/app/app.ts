@@ -19,6 +19,8 @@ export type Kind = 'firstParty' | 'publicApp' | 'thirdParty';
 
 export interface TestAppOptions {
   kind?: Kind;
+  /** Default: a free one. */
+  port?: number;
   /** Settings beside those that point to the local AuthKit. */
   env?: Record<string, string>;
   /** Has the local AuthKit send its webhooks to the app. */
@@ -51,7 +53,7 @@ export interface TestApp {
 
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const folder = await mkdtemp(join(tmpdir(), 'authkit-express-'));
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const url = `http://localhost:${port}`;
   const authKit = await startLocalAuthKit({
     port: 0,

@@ -49,6 +49,8 @@ export interface TestIssuer {
 }
 
 export const audience = 'client_environment';
+/** As AuthKit lists them. */
+export const AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post'];
 let keyCount = 0;
 let firstKey: Promise<SigningKey> | undefined;
 
@@ -109,6 +111,7 @@ export async function startIssuer(origin?: string): Promise<TestIssuer> {
         issuer: url,
         jwks_uri: `${url}/oauth2/jwks`,
         introspection_endpoint: `${url}/oauth2/introspection`,
+        token_endpoint_auth_methods_supported: AUTH_METHODS,
       }),
     '/oauth2/jwks': (_req, res) => json(res, { keys: issuer.published }),
     '/oauth2/introspection': (req, res) => void introspect(issuer, req, res),

@@ -3,7 +3,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { JWTHeaderParameters } from 'jose';
-import { json, startIssuer, type SigningKey, type TestIssuer } from './issuer.ts';
+import { AUTH_METHODS, json, startIssuer, type SigningKey, type TestIssuer } from './issuer.ts';
 
 export const CLIENT_ID = 'client_of_the_tests';
 
@@ -56,6 +56,7 @@ export async function startSignInIssuer(origin?: string): Promise<SignInIssuer> 
       userinfo_endpoint: `${url}/oauth2/userinfo`,
       jwks_uri: `${url}/oauth2/jwks`,
       id_token_signing_alg_values_supported: ['RS256'],
+      token_endpoint_auth_methods_supported: AUTH_METHODS,
       ...self.vary.metadata,
     }),
   );
