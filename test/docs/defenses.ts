@@ -763,8 +763,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'nothing from the address',
       file: 'src/demo/routes/pages.ts',
-      find: 'endsAtAuthKit: auth.advertisesEndSession()',
-      replace: "endsAtAuthKit: req.query['state'] !== undefined",
+      find: 'const hasEndedAtAuthKit = auth.endedAtIssuer(req, res);',
+      replace: "const hasEndedAtAuthKit = req.query['state'] !== undefined;",
       test: {
         file: 'test/auth/sign-out-at-authkit.test.ts',
         title: 'does not claim on /signed-out%s that a session has ended',
