@@ -157,7 +157,7 @@ describe('the state of a sign-out', () => {
     // As behind a proxy that ends TLS: the browser is led to https, the app is reached by http.
     const authorize = await browser.get(`${host.url}/login`);
     const { location } = await browser.get(authorize.location ?? '');
-    await browser.get(String(location).replace(scheme, 'http:'));
+    await browser.get(location?.href.replace(scheme, 'http:') ?? '');
     const { headers } = await browser.post(`${host.url}/logout`, {}, { from: undefined });
     const [line] = (headers['set-cookie'] ?? []).filter((cookie) => cookie.includes('sign-out'));
     expect(line).toMatch(/^__Host-sign-out-[\w-]{6}=[\w-]{43}; Max-Age=600; Path=\/; Expires=.+; /);
