@@ -123,14 +123,12 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the issuer of the metadata, at sign-in',
       file: 'src/auth/issuer.ts',
-      find: `const config = await client
-    .discovery(issuer, clientId, metadata, authentication, options)
+      find: `const found = await client
+    .discovery(issuer, clientId, metadata, client.None(), requests)
     .catch(failed);`,
       replace: `const url = new URL('/.well-known/openid-configuration', issuer).href;
-  const found = await (await fetch(url, { headers: {} } as never)).json();
-  const config = new client.Configuration(found, clientId, metadata, authentication);
-  Object.assign(config, { timeout: options.timeout, [client.customFetch]: fetch });
-  for (const allow of execute) allow(config);`,
+  const document = await (await fetch(url, { headers: {} } as never)).json();
+  const found = new client.Configuration(document, clientId, metadata, client.None());`,
       test: {
         file: 'test/auth/sign-in/hostile-issuer.test.ts',
         title: 'sends the browser nowhere when the metadata has %s',
@@ -158,7 +156,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: '`iss` where it is promised',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: 'new Response(noBody ? null : Buffer.concat(chunks), {',
       replace:
         "new Response(noBody ? null : Buffer.concat(chunks).toString().replace('authorization_response_iss', ''), {",
@@ -292,14 +290,14 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: '512 kB, at sign-in',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: 'if (size > MAX_BYTES)',
       replace: 'if (size > 1e9 * MAX_BYTES)',
       test: { file: 'test/auth/sign-in/id-token.test.ts', title: 'a body of a megabyte' },
     },
     {
       name: 'no redirect, at sign-in',
-      file: 'src/auth/issuer.ts',
+      file: 'src/auth/bounded-fetch.ts',
       find: "redirect: 'manual'",
       replace: "redirect: 'follow'",
       test: {
@@ -770,6 +768,69 @@ export const DEFENSES: Record<string, Defense[]> = {
         title: 'does not claim on /signed-out%s that a session has ended',
       },
     },
+    {
+      name: 'the state of this sign-out',
+      file: 'src/auth/sign-out.ts',
+      find: "own === name && state === req.query['state']",
+      replace: 'own === name',
+      test: {
+        file: 'test/auth/sign-out-at-authkit.test.ts',
+        title: 'shows nothing when it %s, and spends nothing',
+      },
+    },
+  ],
+
+  'A link or form of another site that starts a sign-in': [
+    {
+      name: 'our issuer alone',
+      file: 'src/auth/sign-in/routes.ts',
+      find: 'if (iss !== undefined && iss !== config.serverMetadata().issuer)',
+      replace: "if (iss === 'of nobody')",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'is refused with an iss %s, and leads nowhere',
+      },
+    },
+    {
+      name: 'a target of our origin',
+      file: 'src/auth/sign-in/routes.ts',
+      find: 'target.startsWith(`${baseUrl.origin}/`)',
+      replace: "URL.canParse(target, 'http://x')",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'that is %s leads to the home page',
+      },
+    },
+    {
+      name: 'no other field in the URL',
+      file: 'src/auth/sign-in/routes.ts',
+      find: 'sent.filter(([name]) => fields.includes(name))',
+      replace: 'sent',
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'puts no field %s into the URL',
+      },
+    },
+    {
+      name: 'no parameter of the protocol',
+      file: 'src/auth/context.ts',
+      find: 'if (own !== undefined) throw',
+      replace: "if (own === '') throw",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'that is the protocol’s own cannot be listed: %s',
+      },
+    },
+    {
+      name: 'one short value each',
+      file: 'src/auth/sign-in/strategy.ts',
+      find: "typeof value === 'string' && value.length <= MAX_PARAMETER",
+      replace: "typeof value === 'string'",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'is not handed on if it is missing, comes twice or is longer than 512 characters',
+      },
+    },
   ],
 
   'Script, framing, MIME sniffing, cached pages': [
@@ -1190,8 +1251,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'one header',
       file: 'src/bearer/read-token.ts',
-      find: 'if (found !== undefined) {',
-      replace: "if (found === '') {",
+      find: 'if (found !== undefined)',
+      replace: "if (found === '')",
       test: {
         file: 'test/bearer/refused-tokens.test.ts',
         title: 'two headers with the same token',
@@ -1456,7 +1517,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the size of a wrong clock',
       file: 'src/auth/sign-in/routes.ts',
-      find: 'withClockHint(context, toSignInError(cause, attempt.returnTo))',
+      find: 'withHint(context, toSignInError(cause, attempt.returnTo))',
       replace: 'toSignInError(cause, attempt.returnTo)',
       test: {
         file: 'test/app/faults.test.ts',
