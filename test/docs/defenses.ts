@@ -794,8 +794,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'a target of our origin',
       file: 'src/auth/sign-in/routes.ts',
-      find: 'target.startsWith(`${baseUrl.origin}/`)',
-      replace: "URL.canParse(target, 'http://x')",
+      find: "target.startsWith(`${baseUrl.origin}/`) ? target.slice(baseUrl.origin.length) : '/'",
+      replace: 'new URL(target, baseUrl).pathname',
       test: {
         file: 'test/auth/third-party-login.test.ts',
         title: 'that is %s leads to the home page',
