@@ -13,7 +13,7 @@ import type { User } from './sign-in/user.ts';
 
 /** The paths of sign-in, all on the origin of `baseUrl`. */
 export interface Paths {
-  /** GET; default `/login`. */
+  /** GET and POST; default `/login`. */
   login: string;
   /** GET, the redirect URI; default `/callback`. */
   callback: string;
@@ -36,6 +36,11 @@ export interface AuthOptions extends ClientOptions {
    * `login_hint` or AuthKit's `organization_id` and `screen_hint`; default: none but `prompt=login`.
    */
   loginParameters?: readonly string[];
+  /**
+   * Whether every sign-in asks UserInfo, for claims of your own that the ID token lacks; default:
+   * only if it lacks a requested name or e-mail address.
+   */
+  alwaysFetchUserInfo?: boolean;
   /** Resource indicator (RFC 8707), sent in authorization, token and refresh requests. */
   resource?: string;
   /**
@@ -130,6 +135,7 @@ export function createContext(options: AuthOptions) {
     staleMs: 1000 * wholeSeconds('staleSeconds', options.staleSeconds ?? 3_600),
     resource: options.resource,
     loginParameters: checkedParameters(options.loginParameters ?? []),
+    alwaysFetchUserInfo: options.alwaysFetchUserInfo ?? false,
     setsReqUser: options.setReqUser ?? true,
     ...lifetimes,
     records,

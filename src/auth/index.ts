@@ -4,7 +4,7 @@
 // Wire it in this order:
 //   const auth = createAuth({ issuer, clientId, clientSecret, baseUrl, sessionSecrets, records });
 //   app.use(auth.session);                       // who is this? sets req.user
-//   app.use(auth.routes);                        // GET /login, GET /callback, POST /logout
+//   app.use(auth.routes);                        // GET/POST /login, GET /callback, POST /logout
 //   app.get('/profile', auth.requireLogin, ...)  // a page for signed-in users
 //   app.use(errorHandler);                       // yours: SignInError has code, status, message
 //
@@ -52,7 +52,8 @@ export type WatchedSession = Awaited<ReturnType<Auth['watch']>>;
  * Wires sign-in together and starts discovering the issuer in the background.
  * @throws RangeError when one of `sessionSecrets` is shorter than 16 characters, `idleSeconds`,
  * `maxSeconds` or `staleSeconds` is not a whole number of seconds, `baseUrl` has a path, one of
- * `paths` is not a plain path, or `cookieSuffix` cannot be part of a cookie name
+ * `paths` is not a plain path, `cookieSuffix` cannot be part of a cookie name, one of
+ * `loginParameters` is the protocol's own, or `clientAuthentication` lacks a secret
  */
 export function createAuth(options: AuthOptions) {
   const context = createContext(options);

@@ -48,10 +48,10 @@ export function signOut(context: Context, everywhere = false): RequestHandler {
     }
     if (stored) await endSession(context, req, res);
     resetLoopCheck(context, req, res);
-    const state = randomState();
-    const endSessionUrl = current && endAtAuthKit(context, current.user, state, record?.tokens);
+    const endSessionUrl = current && endAtAuthKit(context, current.user, record?.tokens);
+    const state = endSessionUrl?.searchParams.get('state');
     const attributes = { ...context.cookie.attributes, maxAge: STATE_COOKIE_MS };
-    if (endSessionUrl) res.cookie(stateCookieOf(context), state, attributes);
+    if (state) res.cookie(stateCookieOf(context), state, attributes);
     // 303: the browser follows a POST with a GET (RFC 9110 §15.4.4).
     res.redirect(303, endSessionUrl?.href ?? paths.signedOut);
   };
@@ -74,19 +74,15 @@ export function endedAtIssuer(context: Context, req: Request, res: Response): bo
  * Revokes the refresh token in the background, and returns the end session URL if AuthKit
  * advertises one. Waits for nothing, since AuthKit may not respond.
  */
-function endAtAuthKit(
-  context: Context,
-  { sub }: User,
-  state: string,
-  tokens?: TokenSet,
-): URL | undefined {
+function endAtAuthKit(context: Context, { sub }: User, tokens?: TokenSet): URL | undefined {
   const { issuer, onEvent, paths, baseUrl } = context;
   const config = issuer.discovered?.config;
   onEvent({ event: 'signed_out', sub, revocation: revocationOf(context, tokens) });
   void revokeRefreshToken(context, tokens);
   if (!config || !issuer.advertises('end_session_endpoint')) return undefined;
   // OpenID Connect RP-Initiated Logout 1.0 §2. The hint is the only token ever put into a URL.
-  const parameters = { post_logout_redirect_uri: new URL(paths.signedOut, baseUrl).href, state };
+  const signedOutUri = new URL(paths.signedOut, baseUrl).href;
+  const parameters = { post_logout_redirect_uri: signedOutUri, state: randomState() };
   const withoutHint = buildEndSessionUrl(config, parameters);
   if (tokens?.idToken === undefined) return withoutHint;
   const withHint = buildEndSessionUrl(config, { ...parameters, id_token_hint: tokens.idToken });

@@ -109,7 +109,8 @@ describe('an app with its own paths', () => {
     expect(sent.url.pathname).toBe('/support/logout');
     expect(sent.location?.searchParams.get('post_logout_redirect_uri')).toBe(at('/support/bye'));
     const page = await browser.follow(sent);
-    expect([page.url.pathname, page.body]).toEqual(['/support/bye', '{}']);
+    const state = sent.location?.searchParams.get('state');
+    expect([page.url.pathname, JSON.parse(page.body)]).toEqual(['/support/bye', { state }]);
     expect((await browser.fetch(at('/support/tickets'))).status).toBe(401);
   });
 

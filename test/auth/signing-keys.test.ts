@@ -61,6 +61,17 @@ describe('a signing key', () => {
     expect(fetched() - before).toBe(1);
   });
 
+  it('that changes right before an ID token is signed is accepted', async () => {
+    use([issuer.key], issuer.key);
+    expect(await signIn()).toEqual(signedIn);
+    const browser = new Browser();
+    const authorize = await browser.get(`${app.url}/login?return_to=/profile`);
+    const { location } = await browser.get(authorize.location ?? '');
+    // The old key is gone when the app exchanges the code.
+    use([third], third);
+    expect((await browser.open(location ?? '')).status).toBe(200);
+  });
+
   it('that changes twice in a row is accepted both times', async () => {
     use([third], third);
     expect(await signIn()).toEqual(signedIn);

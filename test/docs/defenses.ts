@@ -762,11 +762,74 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'nothing from the address',
       file: 'src/demo/routes/pages.ts',
-      find: 'endsAtAuthKit: auth.advertisesEndSession()',
-      replace: "endsAtAuthKit: req.query['state'] !== undefined",
+      find: 'const hasEndedAtAuthKit = auth.endedAtIssuer(req, res);',
+      replace: "const hasEndedAtAuthKit = req.query['state'] !== undefined;",
       test: {
         file: 'test/auth/sign-out-at-authkit.test.ts',
         title: 'does not claim on /signed-out%s that a session has ended',
+      },
+    },
+    {
+      name: 'the state of this sign-out',
+      file: 'src/auth/sign-out.ts',
+      find: "own === name && state === req.query['state']",
+      replace: 'own === name',
+      test: {
+        file: 'test/auth/sign-out-at-authkit.test.ts',
+        title: 'shows nothing when it %s, and spends nothing',
+      },
+    },
+  ],
+
+  'A link or form of another site that starts a sign-in': [
+    {
+      name: 'our issuer alone',
+      file: 'src/auth/sign-in/routes.ts',
+      find: 'if (iss !== undefined && iss !== config.serverMetadata().issuer)',
+      replace: "if (iss === 'of nobody')",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'is refused with an iss %s, and leads nowhere',
+      },
+    },
+    {
+      name: 'a target of our origin',
+      file: 'src/auth/sign-in/routes.ts',
+      find: "target.startsWith(`${baseUrl.origin}/`) ? target.slice(baseUrl.origin.length) : '/'",
+      replace: 'new URL(target, baseUrl).pathname',
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'that is %s leads to the home page',
+      },
+    },
+    {
+      name: 'no other field in the URL',
+      file: 'src/auth/sign-in/routes.ts',
+      find: 'sent.filter(([name]) => fields.includes(name))',
+      replace: 'sent',
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'puts no field %s into the URL',
+      },
+    },
+    {
+      name: 'no parameter of the protocol',
+      file: 'src/auth/context.ts',
+      find: 'if (own !== undefined) throw',
+      replace: "if (own === '') throw",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'that is the protocol’s own cannot be listed: %s',
+      },
+    },
+    {
+      name: 'one short value each',
+      file: 'src/auth/sign-in/strategy.ts',
+      find: "typeof value === 'string' && value.length <= MAX_PARAMETER",
+      replace: "typeof value === 'string'",
+      test: {
+        file: 'test/auth/third-party-login.test.ts',
+        title: 'is not handed on if it is missing, comes twice or is longer than 512 characters',
       },
     },
   ],

@@ -6,13 +6,22 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
-import { createRemoteJWKSet, jwtVerify, type JWTVerifyOptions } from 'jose';
+import {
+  createRemoteJWKSet,
+  exportJWK,
+  generateKeyPair,
+  jwtVerify,
+  SignJWT,
+  UnsecuredJWT,
+  type JWTVerifyOptions,
+} from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { backchannelLogout } from '../../src/events/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { serve } from '../support/app/bearer-app.ts';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
 import { base64url, signWithPublicKey } from '../support/authkit/forge.ts';
+import { keyedWith } from '../support/authkit/hostile-issuer.ts';
 import { audience, makeKey } from '../support/authkit/issuer.ts';
 import { CLIENT_ID, startSignInIssuer } from '../support/authkit/sign-in-issuer.ts';
 import type { SignInIssuer } from '../support/authkit/sign-in-issuer.ts';
@@ -148,6 +157,21 @@ describe('a logout token', () => {
     await expectRefused(await signWithPublicKey(issuer, issuer.key.publicKey, claims()));
   });
 
+  test.each<[string, () => Promise<string>]>([
+    ['RS512 and a new key', () => signedBy('RS512')],
+    ['PS256 and a new key', () => signedBy('PS256')],
+    ['ES256 and a published key', () => signedBy('ES256', true)],
+    [
+      'HS256 and the client secret',
+      async () =>
+        keyedWith(issuer.env['OAUTH_APP_CLIENT_SECRET'] ?? '')(new UnsecuredJWT(claims()).encode()),
+    ],
+  ])('signed with %s is refused', async (_, sign) => {
+    const { published } = issuer;
+    await expectRefused(await sign());
+    issuer.published = published;
+  });
+
   test.each([
     ['missing', undefined],
     ['empty', ''],
@@ -187,6 +211,15 @@ describe('a logout token', () => {
     expect(fetched() - before).toBeLessThanOrEqual(1);
   });
 });
+
+/** A good logout token, but signed by this algorithm with a new key, which may be published. */
+async function signedBy(alg: string, isPublished = false): Promise<string> {
+  const kid = `of-${alg}`;
+  const { privateKey, publicKey } = await generateKeyPair(alg);
+  if (isPublished)
+    issuer.published = [...issuer.published, { ...(await exportJWK(publicKey)), kid, alg }];
+  return new SignJWT(claims()).setProtectedHeader({ alg, kid }).sign(privateKey);
+}
 
 async function expectRefused(token: string | undefined, code = 'logout_token_invalid') {
   const browser = await signedIn('user_01');
@@ -248,6 +281,36 @@ test.each<[name: string, keys: RequestListener]>([
     await running.close();
   },
 );
+
+test('a logout token that comes during a sign-out at the issuer is accepted', async () => {
+  const other = await startSignInIssuer();
+  const end_session_endpoint = `${other.url}/logout`;
+  other.vary = { metadata: { backchannel_logout_supported: true, end_session_endpoint } };
+  const there = await startTestApp({ env: { ...other.env, API_AUDIENCE: audience } });
+  const statuses: number[] = [];
+  const endSession = async (url: URL) => {
+    const token = await other.sign(claims({ iss: other.url }));
+    statuses.push((await post(token, there)).status);
+    const back = new URL(url.searchParams.get('post_logout_redirect_uri') ?? '');
+    back.searchParams.set('state', url.searchParams.get('state') ?? '');
+    return back.href;
+  };
+  other.respondAt('/logout', (req, res) => {
+    const url = new URL(req.url ?? '', other.url);
+    void endSession(url).then((location) => res.writeHead(303, { location }).end());
+  });
+  try {
+    const browser = new Browser();
+    await browser.open(`${there.url}/profile`);
+    const page = await browser.follow(await browser.press('Sign out'));
+    expect(statuses).toEqual([200]);
+    expect([page.status, page.url.pathname]).toEqual([200, '/signed-out']);
+    expect(page.body).toContain('AuthKit has returned you from ending its own');
+  } finally {
+    await there.close();
+    await other.close();
+  }
+});
 
 test('an issuer that does not advertise back-channel logout has no such endpoint', async () => {
   const other = await startSignInIssuer();

@@ -1,6 +1,7 @@
 // The routes of a sign-in, in request order: GET /login sends the browser to AuthKit, GET /callback
 // receives the authorization response. POST /logout is in sign-out.ts.
 import { randomUUID } from 'node:crypto';
+import { stringify, type ParsedUrlQueryInput } from 'node:querystring';
 import { Router, urlencoded, type Request, type Response } from 'express';
 import type { Context } from '../context.ts';
 import { SignInError, storeFailure } from '../errors.ts';
@@ -16,8 +17,6 @@ import { completeSignIn, type User } from './user.ts';
 
 const ATTEMPT_LEASE_MS = 600_000;
 
-type Sent = Record<string, unknown>;
-
 /**
  * GET /login and GET /callback, which respond with redirects.
  * @throws SignInError to your error handler, with the page to return to in `returnTo` where known
@@ -31,12 +30,13 @@ export function signInRoutes(context: Context): Router {
   });
 
   router.get(login, (req, res) => startSignIn(context, req, res));
-  // A third party may also post (OpenID Connect Core §4); cookies of this site do not come with it.
-  router.post(login, urlencoded({ extended: false }), (req, res) => {
-    const { iss, login_hint: hint, target_link_uri: target } = Object(req.body) as Sent;
-    const sent = Object.entries({ iss, login_hint: hint, target_link_uri: target });
-    const query = sent.filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-    res.redirect(303, `${login}?${new URLSearchParams(query).toString()}`);
+  // A third party may also post (OpenID Connect Core §4), without the cookies of this site: the
+  // browser comes again by GET. What other fields hold, such as a password, must not get into a URL.
+  const fields = ['iss', 'login_hint', 'target_link_uri', ...context.loginParameters];
+  router.post(login, urlencoded({ extended: false, limit: '4kb' }), (req, res) => {
+    const sent = Object.entries(Object(req.body) as ParsedUrlQueryInput);
+    const query = Object.fromEntries(sent.filter(([name]) => fields.includes(name)));
+    res.redirect(303, `${login}?${stringify(query)}`);
   });
 
   // HEAD (link checkers, mail scanners) must not spend the code.
@@ -65,10 +65,8 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
     res.redirect(302, location);
     // A link may contain a secret: the log gets no query, and no long path segment with a digit.
     const [path = '/'] = returnTo.split(/[?#]/);
-    const [attempt, shown] = [
-      attempts.idOf(sent.state),
-      path.replaceAll(/(?=[^/]*\d)[^/]{16,}/g, '…'),
-    ];
+    const attempt = attempts.idOf(sent.state);
+    const shown = path.replaceAll(/(?=[^/]*\d)[^/]{16,}/g, '…');
     context.onEvent({ event: 'sign_in_started', attempt, returnTo: shown });
   } catch (cause) {
     throw toSignInError(cause, returnTo);

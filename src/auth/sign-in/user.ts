@@ -45,8 +45,13 @@ const MAX_AGE_S = 600;
 const MAX_SUB = 255;
 const MAX_TEXT = 256;
 
-/** This client: its id, the scope it requested, and its log. */
-type Client = { clientId: string; scope: string; onEvent: SignInEventListener };
+/** This client: its id, the scope it requested, whether it always asks UserInfo, and its log. */
+type Client = {
+  clientId: string;
+  scope: string;
+  alwaysFetchUserInfo: boolean;
+  onEvent: SignInEventListener;
+};
 
 /**
  * Performs the checks on a token response that openid-client leaves out, and returns who signed in.
@@ -112,18 +117,19 @@ function profileOf(claims: Readonly<Record<string, unknown>>) {
 }
 
 /**
- * If a requested name or e-mail address is missing from the ID token, fetches it from UserInfo,
- * whose `sub` must be the same (OpenID Connect Core §5.3.2). If UserInfo cannot be reached, the
- * user signs in without it.
+ * If a requested name or e-mail address is missing from the ID token, or always if you say so,
+ * fetches it from UserInfo, whose `sub` must be the same (OpenID Connect Core §5.3.2). Claims of the
+ * ID token, which is signed, win. If UserInfo cannot be reached, the user signs in without it.
  */
 async function userFrom(client: Client, config: Configuration, claims: IDToken, token: string) {
   const scopes = client.scope.split(' ');
   const identity = { issuer: claims.iss, sub: claims.sub };
   const profile = profileOf(claims);
-  const isComplete =
-    (profile.name !== undefined || !scopes.includes('profile')) &&
-    (profile.email !== undefined || !scopes.includes('email'));
-  if (isComplete || !config.serverMetadata().userinfo_endpoint) return { ...identity, ...profile };
+  const isAsked =
+    client.alwaysFetchUserInfo ||
+    (profile.name === undefined && scopes.includes('profile')) ||
+    (profile.email === undefined && scopes.includes('email'));
+  if (!isAsked || !config.serverMetadata().userinfo_endpoint) return { ...identity, ...profile };
 
   try {
     const userInfo = await fetchUserInfo(config, token, claims.sub);

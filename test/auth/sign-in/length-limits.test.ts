@@ -76,6 +76,7 @@ describe('the app', () => {
     expect([...(out.location?.searchParams.keys() ?? [])].toSorted()).toEqual([
       'client_id',
       'post_logout_redirect_uri',
+      'state',
     ]);
     expect(long.jar.find('session')).toBeUndefined();
     const short = await signedIn({});

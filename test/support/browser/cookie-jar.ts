@@ -62,7 +62,7 @@ export class CookieJar {
 
 /** `session-Ab3xY_` is `session`, and `sign-in-Ab3xY_.lq1.hash` is `sign-in.lq1.hash`. */
 export const withoutSuffix = (name: string) =>
-  name.replace(/(?<=^(?:__Host-)?(?:session|sign-in))-[\w-]{6}(?=$|\.)/, '');
+  name.replace(/(?<=^(?:__Host-)?(?:session|sign-in|sign-out))-[\w-]{6}(?=$|\.)/, '');
 
 /** Same scheme and host (the hosts of tests have no subdomains); the port does not count. */
 export function isSameSite(one: URL, other: URL): boolean {
