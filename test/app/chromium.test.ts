@@ -159,8 +159,9 @@ it('"Sign out" leads to an advertised end_session endpoint, which the CSP allows
   const page = await newPage(chromium);
   await signIn(page, app, /^Bruno/);
   await press(page, 'Sign out');
-  await page.waitForURL(`${app.url}/signed-out`);
+  await page.waitForURL(`${app.url}/signed-out?state=*`);
   await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+  await page.getByText('AuthKit has returned you from ending its own').waitFor();
   await page.goto(`${app.url}/profile`);
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await page.context().close();
