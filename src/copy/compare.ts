@@ -43,7 +43,11 @@ export async function compareFiles(
       const ours = files.get(name);
       const copied = record.files[name];
       const base =
-        copied === undefined ? undefined : await contentAt(shipped, archives, record, name, copied);
+        copied === undefined
+          ? undefined
+          : ours !== undefined && hashOf(ours) === copied
+            ? ours
+            : await contentAt(shipped, archives, record, name, copied);
       return {
         name,
         path,

@@ -73,6 +73,12 @@ export function neededSettings(
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
 }
 
+/** Whether tsc writes what it compiles beside the sources, where it is committed by mistake. */
+export function hasNoOutDir(file: string): boolean {
+  const { outDir, noEmit, emitDeclarationOnly } = read(file).compilerOptions ?? {};
+  return outDir === undefined && !noEmit && !emitDeclarationOnly;
+}
+
 export function withSettings(text: string, changes: readonly CompilerChange[]): string {
   return changes.reduce(
     (edited, { name, to }) => setValue(edited, ['compilerOptions', name], to),

@@ -37,7 +37,7 @@ export function describePlan({ app, record, changes, compiler }: Plan): string {
       ({ name, from, to }) =>
         `           in ${compiler.file}, ${name}: ${from === undefined ? '' : `${JSON.stringify(from)} becomes `}${JSON.stringify(to)}`,
     ),
-    ...sideBySide(app).map((line) => `  beside   ${line}`),
+    ...sideBySide(app).map((line) => `  keeps    ${line}`),
     '',
   ].join('\n');
 }
@@ -75,6 +75,12 @@ function sideBySide({ existing: { session, passport, route, user } }: App): stri
   ];
 }
 
+/** For an app that has all of this already, whose owner may have closed the terminal. */
+export function describeNothing({ app, record, toDo }: Plan): string {
+  const done = `Nothing to do: ${app.root} has this copy of version ${record.version} already.`;
+  return toDo ? `${done} If they are not there yet:\n\n  ${linesToAdd(toDo)}` : done;
+}
+
 /** What is left to do, after it is done. */
 export function describeNextSteps(plan: Plan, isInstalled: boolean): string {
   const { app, toDo, needsInstall, record } = plan;
@@ -85,8 +91,9 @@ export function describeNextSteps(plan: Plan, isInstalled: boolean): string {
     ...(toDo ? [linesToAdd(toDo)] : []),
     ...(toDo && record.folders.includes('auth') ? [signOutForm(app)] : []),
     ...(record.folders.includes('live') ? [LIVE] : []),
+    ...(plan.compiler.writesBesideSources ? [NO_OUT_DIR] : []),
     ...howToStart(plan),
-    `Keep ${RECORD_FILE} in version control: \`update\` needs it.`,
+    `Commit ${RECORD_FILE}: update needs it.`,
   ];
   const folder = /\s/.test(app.root) ? `"${app.root}"` : app.root;
   const where = app.isNew ? [`  cd ${folder}`, ''] : [];
@@ -113,10 +120,13 @@ function linesToAdd({ server, lines }: NonNullable<Plan['toDo']>): string {
   ].join('\n');
 }
 
+const NO_OUT_DIR =
+  'Your tsconfig.json has no outDir, so tsc writes beside your sources: set one, or do not commit what it writes.';
+
 const LIVE = 'Open live connections with createLive of the folder live, as docs/live.md shows.';
 
 const signOutForm = ({ existing }: App) =>
-  `Sign out with a form: <form method="post" action="${existing.route ? OTHER_PATHS : ''}/logout"><button>Sign out</button></form>`;
+  `Add a sign-out form to your pages, which names its user as the example does: <form method="post" action="${existing.route ? OTHER_PATHS : ''}/logout?person=...">`;
 
 function howToStart(plan: Plan): string[] {
   const { app, record } = plan;
@@ -125,19 +135,17 @@ function howToStart(plan: Plan): string[] {
   if (app.isNew) {
     const start = `With your AuthKit: ${OWN_SETTINGS} Then ${run(app, 'start')}`;
     if (!record.folders.includes('local-authkit')) return [start];
-    return [`Try it without an account: ${run(app, 'dev')}`, start];
+    return [`Try it with the local AuthKit: ${run(app, 'dev')}`, start];
   }
   if (!record.folders.includes('local-authkit')) return [withOwn];
-  const option = app.existing.route
-    ? ` --redirect-uri http://localhost:3000${OTHER_PATHS}/callback`
-    : '';
+  const option = app.existing.route ? ` --redirect-path ${OTHER_PATHS}/callback` : '';
   return [
-    `Try it without an account: node local-authkit/main.js${option} -- ${startCommand(plan)}`,
+    `Try it with the local AuthKit: node local-authkit/main.js${option} -- ${startCommand(plan)}`,
     `With your AuthKit: ${withOwn}`,
   ];
 }
 
-const OWN_SETTINGS = 'Copy .env.example to .env and fill in what your AuthKit says.';
+const OWN_SETTINGS = 'Copy .env.example to .env and fill in the values of the WorkOS dashboard.';
 const LOAD_SETTINGS =
   ' Your app has to load it: start it with node --env-file=.env, or with dotenv.';
 

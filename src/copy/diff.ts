@@ -5,6 +5,7 @@ import { describeNotes } from './notes.ts';
 import { openCopy } from './open-copy.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
+import { describeConflicts } from './update.ts';
 
 /**
  * Shows both kinds of changes; with `namesOnly`, no lines of them.
@@ -20,14 +21,15 @@ export async function diff(
 ): Promise<boolean> {
   const copy = await openCopy(shipped, version, path, terminal);
   if (!copy) return true;
-  const { app, record, compared, notes } = copy;
+  const { app, record, compared, conflicts, notes } = copy;
   const there = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const here = compared.filter(({ changedHere }) => changedHere);
   terminal.say(
     [
-      `The copy is of ${record.version}; this is ${version}.`,
-      ...section('Changed in your app', there, namesOnly, patchThere),
-      ...section(`Changed here since ${record.version}`, here, namesOnly, patchHere),
+      `Your copy is version ${record.version}; this is version ${version}.`,
+      ...(conflicts.length > 0 ? [describeConflicts(conflicts)] : []),
+      ...section('Changed by you', there, namesOnly, patchThere),
+      ...section(`Changed in this version since ${record.version}`, here, namesOnly, patchHere),
       ...(notes.length > 0 ? ['', describeNotes(notes)] : []),
     ].join('\n'),
   );
@@ -35,6 +37,7 @@ export async function diff(
     app: app.root,
     from: record.version,
     to: version,
+    conflicts,
     changedThere: there.map((file) => ({ path: file.path, patch: patchThere(file) })),
     changedHere: here.map((file) => ({ path: file.path, patch: patchHere(file) })),
     notes,

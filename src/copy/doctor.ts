@@ -3,6 +3,7 @@ import { compareVersions } from './changelog.ts';
 import { openCopy } from './open-copy.ts';
 import type { Shipped } from './shipped.ts';
 import type { Terminal } from './terminal.ts';
+import { describeConflicts } from './update.ts';
 
 /**
  * Examines the copy in the app at `path` and changes nothing.
@@ -17,7 +18,7 @@ export async function examineCopy(
 ): Promise<boolean> {
   const copy = await openCopy(shipped, version, path, terminal);
   if (!copy) return true;
-  const { app, record, isInferred, compared, notes } = copy;
+  const { app, record, isInferred, compared, conflicts, notes } = copy;
   const changed = compared.filter(({ changedThere, wasCopied }) => changedThere && wasCopied);
   const missing = changed.filter(({ yours }) => yours === undefined);
   const isNewer = compareVersions(record.version, version) > 0;
@@ -27,7 +28,8 @@ export async function examineCopy(
   terminal.say(
     [
       `${where} has a copy of version ${record.version} (${record.folders.join(', ')})${isInferred ? ', made by hand' : ''}.`,
-      `Files changed there: ${changed.length - missing.length}; deleted: ${missing.length}.`,
+      `Files that you changed: ${changed.length - missing.length}; deleted: ${missing.length}.`,
+      ...(conflicts.length > 0 ? [describeConflicts(conflicts)] : []),
       isNewer
         ? `This is version ${version}, which is older: run the newer version of this command.`
         : isBehind
@@ -38,7 +40,9 @@ export async function examineCopy(
             'It lacks these fixes that matter for security:',
             ...security.map(({ text }) => `  - ${text}`),
           ]
-        : ['No fix that matters for security is missing.']),
+        : isNewer
+          ? []
+          : ['It has every security fix of this version.']),
     ].join('\n'),
   );
   terminal.result({
@@ -49,10 +53,11 @@ export async function examineCopy(
     folders: record.folders,
     isRecorded: !isInferred,
     changed: changed.map((file) => file.path),
+    conflicts,
     missing: missing.map((file) => file.path),
     isBehind,
     isNewer,
     missingSecurityFixes: security,
   });
-  return isBehind || isNewer;
+  return isBehind || isNewer || conflicts.length > 0;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { App } from './app.ts';
 import type { Change } from './changes.ts';
 import {
+  hasNoOutDir,
   neededSettings,
   settingsFile,
   withSettings,
@@ -19,7 +20,7 @@ import { packagesOf, type Folder, type Shipped } from './shipped.ts';
 export interface HostEdits {
   changes: Change[];
   /** In `file`, which is tsconfig.json or one that it refers to. */
-  compiler: { file: string; settings: CompilerChange[] };
+  compiler: { file: string; settings: CompilerChange[]; writesBesideSources: boolean };
   /** Whether package.json gets packages, which have to be installed. */
   needsInstall: boolean;
 }
@@ -76,11 +77,16 @@ async function compilerEdit(app: App, withLocalAuthKit: boolean) {
   const source = app.server ?? serverPath(app);
   if (app.isNew) {
     const change = await edit(app, 'tsconfig.json', () => NEW_TSCONFIG);
-    return { change, compiler: { file: 'tsconfig.json', settings: [] } };
+    return {
+      change,
+      compiler: { file: 'tsconfig.json', settings: [], writesBesideSources: false },
+    };
   }
   const file = app.language === 'ts' ? settingsFile(app.root, source) : undefined;
-  if (file === undefined) return { compiler: { file: 'tsconfig.json', settings: [] } };
+  if (file === undefined)
+    return { compiler: { file: 'tsconfig.json', settings: [], writesBesideSources: false } };
   const settings = neededSettings(join(app.root, file), app.modules, withLocalAuthKit);
   const change = await edit(app, file, (text = '') => withSettings(text, settings));
-  return { change, compiler: { file, settings } };
+  const writesBesideSources = hasNoOutDir(join(app.root, file));
+  return { change, compiler: { file, settings, writesBesideSources } };
 }

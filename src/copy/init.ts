@@ -1,9 +1,9 @@
 // `init`: looks at the app, says what it will do, and does it.
 import { resolve } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { lookAt, type App } from './app.ts';
+import { lookAt } from './app.ts';
 import { makeChanges } from './changes.ts';
-import { describePlan, describeNextSteps } from './describe.ts';
+import { describeNextSteps, describeNothing, describePlan } from './describe.ts';
 import { install } from './install.ts';
 import { planCopy, type Choices, type Plan } from './plan.ts';
 import { copiedFolders, isCopied, readRecord, RECORD_FILE } from './record.ts';
@@ -40,17 +40,17 @@ export async function init(
 ): Promise<void> {
   const known = await readRecord(resolve(path));
   const app = await lookAt(path, known && copiedFolders(known));
-  const plan = await planCopy(shipped, version, app, await choose(app, options, terminal));
+  const plan = await planCopy(shipped, version, app, await choose(options, !known, terminal));
+  if (plan.changes.length === 0) {
+    terminal.say(describeNothing(plan));
+    terminal.result({ ...summaryOf(plan), written: false });
+    return;
+  }
   terminal.say(describePlan(plan));
   if (options.dryRun) {
     const diff = patchOf(plan);
     terminal.say(`${diff}\nNothing was changed (--dry-run).`);
     terminal.result({ ...summaryOf(plan), written: false, diff });
-    return;
-  }
-  if (plan.changes.length === 0) {
-    terminal.say('Nothing to do: the app has all of this already.');
-    terminal.result({ ...summaryOf(plan), written: false });
     return;
   }
   await terminal.agree('Do this?', options.yes);
@@ -75,15 +75,16 @@ export async function carryOut(
   await makeChanges(app.root, changes, installPackages, signal);
 }
 
-async function choose(app: App, options: InitOptions, terminal: Terminal): Promise<Choices> {
+async function choose(options: InitOptions, isNew: boolean, terminal: Terminal): Promise<Choices> {
   const { folders, engine, yes } = options;
-  if (folders.length > 0) return { folders, engine };
-  const usual: Folder[] = app.isNew ? ['auth', 'local-authkit'] : ['auth'];
+  const usual: Folder[] = ['auth', 'local-authkit'];
+  // By itself, the local AuthKit is of use only to an app that has a copy.
+  const isAlone = isNew && folders.length > 0 && folders.every((name) => name === 'local-authkit');
+  if (folders.length > 0) return { folders: isAlone ? usual : folders, engine };
   if (yes || !terminal.isInteractive) return { folders: usual, engine };
   const choices = Object.entries(HINTS).map(([value, hint]) => ({
     value: value as Folder,
-    label: value,
-    hint,
+    label: `${value}: ${hint}`,
   }));
   return { folders: await terminal.choose('What does your app need?', choices, usual), engine };
 }

@@ -52,7 +52,7 @@ function program(): Command {
       'Copies sign-in with WorkOS AuthKit into an Express app, and keeps the copy current.',
     )
     .addHelpText('after', EXIT_CODES)
-    .showHelpAfterError()
+    .showHelpAfterError('(--help lists the commands and options)')
     .exitOverride();
   cli
     .command('diff')
@@ -92,11 +92,14 @@ function program(): Command {
     .command('init')
     .description('copy folders into an app; an empty or missing folder becomes a new app')
     .argument('<app>', 'the folder of the app')
-    .option('--auth', 'sign-in for pages, with a session store (the default)')
+    .option('--auth', 'sign-in for pages, with a session store')
     .option('--bearer', "AuthKit's access tokens at an API")
     .option('--events', 'webhooks that end sessions')
     .option('--live', 'WebSockets and event streams that end with their session')
-    .option('--local-authkit', 'a stand-in for AuthKit, for development and tests')
+    .option(
+      '--local-authkit',
+      'a stand-in for AuthKit, for development and tests (the default is this and --auth)',
+    )
     .addOption(
       new Option('--store <engine>', 'where sessions are kept (default: embedded)').choices(
         ENGINES,

@@ -45,13 +45,14 @@ export function addPackages(text: string, app: App, packages: Packages): string 
   const present = allPackages(app.manifest);
   let edited = text;
   for (const kind of ['dependencies', 'devDependencies'] as const) {
-    for (const [name, range] of Object.entries(packages[kind])) {
-      const isMissing = !(name in present);
-      const isOnlyForDevelopment = kind === 'dependencies' && !(name in (app.manifest[kind] ?? {}));
-      if (isMissing || isOnlyForDevelopment) {
-        edited = setValue(edited, [kind, name], present[name] ?? range);
-        if (!isMissing) edited = setValue(edited, ['devDependencies', name], undefined);
-      }
+    const isNeeded = (name: string) =>
+      !(name in present) || (kind === 'dependencies' && !(name in (app.manifest[kind] ?? {})));
+    const needed = Object.entries(packages[kind]).filter(([name]) => isNeeded(name));
+    // By itself, or it would be sorted among the names of the file.
+    if (needed.length > 0 && !app.manifest[kind]) edited = setValue(edited, [kind], {});
+    for (const [name, range] of needed) {
+      edited = setValue(edited, [kind, name], present[name] ?? range);
+      if (name in present) edited = setValue(edited, ['devDependencies', name], undefined);
     }
   }
   return edited;

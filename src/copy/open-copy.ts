@@ -4,6 +4,7 @@ import { lookAt, type App } from './app.ts';
 import { compareFiles, type Compared } from './compare.ts';
 import { findCopy, type FirstCopy } from './copied.ts';
 import { describeFirstVersion, examineFirstVersion, FIRST_VERSION } from './first-version.ts';
+import { hasMarkers } from './merge.ts';
 import { notesFor, readChangelog, type Note } from './notes.ts';
 import { copiedFolders, type CopyRecord } from './record.ts';
 import { readReleases, type Archive } from './releases.ts';
@@ -16,6 +17,8 @@ export interface OpenCopy {
   /** The copy was made by hand, and the record was made up from its files. */
   isInferred: boolean;
   compared: Compared[];
+  /** Files with conflicts of an earlier update, by their paths. */
+  conflicts: string[];
   /** Of the change log, for the copied folders and the versions in between. */
   notes: Note[];
 }
@@ -41,7 +44,9 @@ export async function openCopy(
   const app = await lookAt(path, copiedFolders(record));
   const compared = await compareFiles(shipped, archives, app, record);
   const notes = notesFor(await readChangelog(shipped), record, version);
-  return { app, record, isInferred, compared, notes };
+  const conflicts = compared.filter(({ yours }) => yours !== undefined && hasMarkers(yours));
+  const paths = conflicts.map((file) => file.path);
+  return { app, record, isInferred, compared, conflicts: paths, notes };
 }
 
 async function reportFirstVersion(

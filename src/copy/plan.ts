@@ -68,6 +68,7 @@ export async function planCopy(
   };
 
   const copies = [...files].map(([name, text]) => [pathInApp(record, name), text] as const);
+  const added = folders.filter((each) => !present.includes(each));
   const host = await hostEdits(shipped, app, record, files);
   const changes = [...(await newFiles(app, [...copies, ...starters], known)), ...host.changes];
   return {
@@ -77,11 +78,7 @@ export async function planCopy(
     compiler: host.compiler,
     needsInstall: host.needsInstall,
     newServer: newServer !== undefined && starters.has(newServer) ? newServer : undefined,
-    toDo: toDoFor(
-      app,
-      folders.filter((each) => !present.includes(each)),
-      folder,
-    ),
+    toDo: toDoFor(app, changes.length === 0 ? folders : added, folder),
   };
 }
 

@@ -1,6 +1,6 @@
 // What the user sees: prompts and progress on a terminal, plain lines elsewhere, JSON with --json.
 import { stripVTControlCharacters } from 'node:util';
-import { cancel, confirm, isCancel, multiselect, spinner } from '@clack/prompts';
+import { confirm, isCancel, multiselect, spinner } from '@clack/prompts';
 import { CopyError } from './errors.ts';
 
 export interface Terminal {
@@ -17,7 +17,7 @@ export interface Terminal {
   agree(question: string, yes: boolean): Promise<void>;
   choose<T extends string>(
     question: string,
-    options: { value: T; label: string; hint: string }[],
+    options: { value: T; label: string }[],
     initial: T[],
   ): Promise<T[]>;
   /** Shows progress while `work` runs; `onLine` names the current step. */
@@ -45,8 +45,7 @@ export function createTerminal(json: boolean): Terminal {
         );
       }
       if ((await confirm({ message: question })) === true) return;
-      cancel('Nothing was changed.');
-      throw new CopyError('cancelled', 'Not confirmed. Nothing was changed.');
+      throw new CopyError('cancelled', 'Cancelled. Nothing was changed.');
     },
     async choose(question, options, initial) {
       const chosen = await multiselect<string>({

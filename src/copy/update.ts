@@ -1,12 +1,11 @@
 // `update`: brings a copy to this version, and keeps what was changed there.
-import { basename } from 'node:path';
 import type { App } from './app.ts';
 import { type Change } from './changes.ts';
 import { compareVersions } from './changelog.ts';
 import type { Compared } from './compare.ts';
 import { CopyError } from './errors.ts';
 import { carryOut, type InitOptions } from './init.ts';
-import { hasMarkers, merge } from './merge.ts';
+import { merge } from './merge.ts';
 import { describeNotes } from './notes.ts';
 import { hostEdits } from './host-edits.ts';
 import type { CopyRecord } from './record.ts';
@@ -52,9 +51,10 @@ export async function update(
 ): Promise<boolean> {
   const copy = await openCopy(shipped, version, path, terminal);
   if (!copy) return true;
-  const { app, record, compared, notes } = copy;
+  const { app, record, compared, conflicts, notes } = copy;
   assertNotNewer(record, version);
-  assertResolved(compared);
+  if (conflicts.length > 0)
+    throw new CopyError('conflicts_unresolved', describeConflicts(conflicts));
   const outcomes = await Promise.all(
     compared.filter(isAffected).map((one) => decide(one, version)),
   );
@@ -95,14 +95,9 @@ function assertNotNewer(record: CopyRecord, version: string): void {
   );
 }
 
-function assertResolved(compared: readonly Compared[]): void {
-  const files = compared.filter(({ yours }) => yours !== undefined && hasMarkers(yours));
-  if (files.length === 0) return;
-  throw new CopyError(
-    'conflicts_unresolved',
-    `Resolve the conflicts of the last update first, in ${files.map(({ path }) => path).join(', ')}.`,
-  );
-}
+/** The sentence of every command that meets conflicts of an earlier update. */
+export const describeConflicts = (paths: readonly string[]) =>
+  `Resolve the conflicts of the last update first, in ${paths.join(', ')}.`;
 
 const isAffected = ({ changedHere, yours, ours }: Compared) => changedHere && yours !== ours;
 
@@ -123,7 +118,7 @@ async function decide(file: Compared, version: string): Promise<Outcome> {
     const beside = `${path}.new`;
     return { path, result: 'beside', change: { path: beside, before: undefined, after: ours } };
   }
-  const labels = { yours: `your ${basename(path)}`, ours: `version ${version}` };
+  const labels = { yours: 'yours', ours: `version ${version}` };
   const merged = await merge({ base, yours, ours }, labels);
   return to(merged.hasConflicts ? 'conflict' : 'merged', merged.text);
 }
@@ -177,9 +172,9 @@ function describeUpdate(
 }
 
 function describeLeft(left: readonly Outcome[], version: string): string {
-  if (left.length === 0) return `The copy is of ${version} now. Run your tests, then commit.`;
+  if (left.length === 0) return `Your copy is now version ${version}. Run your tests, then commit.`;
   return [
-    `The copy is of ${version} now. Resolve these, run your tests, then commit:`,
+    `Your copy is now version ${version}. Resolve these, run your tests, then commit:`,
     ...left.map(
       ({ path, result }) =>
         `  ${path}${result === 'conflict' ? ' (between <<<<<<< and >>>>>>>)' : ''}`,

@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import type { App } from './app.ts';
 import type { Folder } from './shipped.ts';
+import { OTHER_PATHS } from './starter-edits.ts';
 
 export interface Wiring {
   /** Beside the other imports. */
@@ -17,7 +18,7 @@ export interface Wiring {
 
 /** The lines for a server file at `server`, both paths below the app. */
 export function wiringFor(
-  app: Pick<App, 'modules' | 'language' | 'express'>,
+  app: Pick<App, 'modules' | 'language' | 'express' | 'existing'>,
   folders: readonly Folder[],
   folder: string,
   server: string,
@@ -27,6 +28,7 @@ export function wiringFor(
   const from = relative.startsWith('.') ? relative : `./${relative}`;
   const isRequired =
     app.language === 'js' && app.modules === 'commonjs' && !server.endsWith('.mjs');
+  const signOutPath = `${app.existing.route ? OTHER_PATHS : ''}/logout`;
   const usesFolders = has('auth') || has('bearer');
   const bring = (what: string, file: string) => {
     const path = `${from}/${file}.${app.language}`;
@@ -38,7 +40,9 @@ export function wiringFor(
       ...(app.express === 4 && usesFolders
         ? [effect(`${from}/express-4.${app.language}`, isRequired)]
         : []),
-      ...(has('auth') ? [bring('{ currentUser }', 'auth/index'), bring('authKit', 'setup')] : []),
+      ...(has('auth')
+        ? [bring('{ currentUser, personIn }', 'auth/index'), bring('authKit', 'setup')]
+        : []),
       ...(has('bearer') ? [bring('api', 'api')] : []),
       ...(has('events') ? [bring('{ webhooks }', 'webhooks')] : []),
     ],
@@ -51,7 +55,10 @@ export function wiringFor(
       ...(has('auth')
         ? [
             "app.get('/members', authKit.noStore, authKit.requireLogin, (req, res) => {",
-            '  res.json(currentUser(req));',
+            '  res.json({ user: currentUser(req), signOut: `SIGN_OUT?person=${personIn(req)}` });'.replace(
+              'SIGN_OUT',
+              signOutPath,
+            ),
             '});',
             "app.get('/signed-out', (_req, res) => {",
             "  res.send('You are signed out.');",

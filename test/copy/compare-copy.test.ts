@@ -81,7 +81,7 @@ describe('a copy of the last version', () => {
     const { isLeft, said, result } = await told(examineCopy, first, app);
     expect(isLeft).toBe(false);
     expect(said).toContain('src/authkit has a copy of version 0.2.0 (auth, store)');
-    expect(said).toContain('It is up to date.\nNo fix that matters for security is missing.');
+    expect(said).toContain('It is up to date.\nIt has every security fix of this version.');
     expect(result).toMatchObject({ isBehind: false, isRecorded: true, missingSecurityFixes: [] });
   });
 
@@ -104,7 +104,7 @@ describe('a copy of the last version', () => {
   test('is compared with the next version, line by line', async () => {
     const { isLeft, said } = await told(withPatches, next, app);
     expect(isLeft).toBe(true);
-    const [there = '', here = ''] = said.split('Changed here since 0.2.0:');
+    const [there = '', here = ''] = said.split('Changed in this version since 0.2.0:');
     expect(there).toContain('+++ src/authkit/auth/forms.ts');
     expect(there).toContain('\n+// There.\n');
     expect(there).toContain('+++ /dev/null');
@@ -113,9 +113,18 @@ describe('a copy of the last version', () => {
     expect(here).toContain('Security:\n  - auth: A forged response is refused.');
   });
 
+  test('of a version without an archive is compared with what the checkout has', async () => {
+    const unreleased = await copiedApp(next);
+    folders.push(unreleased);
+    editFiles(unreleased, { 'src/authkit/auth/guards.ts': (text) => `${text}// There.\n` });
+    const { said } = await told(withPatches, next, unreleased);
+    const added = said.split('\n').filter((line) => /^\+(?!\+)/.test(line));
+    expect(added).toEqual(['+// There.']);
+  });
+
   test('is compared by names alone', async () => {
     const { said, result } = await told(namesOnly, next, app);
-    expect(said).toContain('Changed here since 0.2.0:\n  src/authkit/auth/guards.ts');
+    expect(said).toContain('Changed in this version since 0.2.0:\n  src/authkit/auth/guards.ts');
     expect(said).not.toContain('+++');
     expect(result).toMatchObject({ changedHere: [{ path: 'src/authkit/auth/guards.ts' }] });
   });
@@ -125,8 +134,8 @@ describe('a copy of the last version', () => {
     folders.push(unchanged);
     const { isLeft, said } = await told(withPatches, first, unchanged);
     expect(isLeft).toBe(false);
-    expect(said).toContain('Changed in your app: nothing.');
-    expect(said).toContain('Changed here since 0.2.0: nothing.');
+    expect(said).toContain('Changed by you: nothing.');
+    expect(said).toContain('Changed in this version since 0.2.0: nothing.');
   });
 
   test('that is newer than this version is told so', async () => {

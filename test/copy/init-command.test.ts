@@ -103,7 +103,7 @@ describe('the command that starts the app', () => {
     ['npm start', { start: 'y' }],
     ['node server.js', {}],
   ])('is %s', async (command, scripts) => {
-    const option = ' --redirect-uri http://localhost:3000/authkit/callback';
+    const option = ' --redirect-path /authkit/callback';
     expect(await startedWith(scripts)).toEqual([option, command]);
   });
 });
@@ -183,7 +183,7 @@ describe('a refusal', () => {
     async (args) => {
       const missing = args.length === 0 ? [] : [app];
       const { code, stderr } = await runCopy(['init', ...missing, ...args]);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('Usage:')]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('--help lists')]);
     },
   );
 

@@ -277,7 +277,7 @@ app.post('/login', express.urlencoded(), passport.authenticate('local'), (req, r
   res.send('own');
 });
 app.get('/own', (req, res) => {
-  res.send(req.user?.username ?? 'nobody');
+  res.send(req.isAuthenticated() ? String(req.user.username) : 'nobody');
 });
 app.listen(process.env.PORT);
 `;
@@ -300,9 +300,13 @@ describe('a CommonJS app with a session, passport and /login of its own', () => 
     expect((await visitor.fetch('/login', { method: 'POST', body })).status).toBe(200);
     await visitor.signIn({ person: ADA, path: '/authkit/login' });
     expect(await (await visitor.fetch('/own')).text()).toBe('owner');
-    expect(await (await visitor.fetch('/members')).json()).toMatchObject({ name: ADA });
+    expect(await (await visitor.fetch('/members')).json()).toMatchObject({ user: { name: ADA } });
     await expectSignIn(url, { prefix: '/authkit' });
     expect(await (await visitor.fetch('/own')).text()).toBe('owner');
+    // The app's own pages trust req.isAuthenticated().
+    const ofAuthKit = newVisitor(url);
+    await ofAuthKit.signIn({ person: ADA, path: '/authkit/login' });
+    expect(await (await ofAuthKit.fetch('/own')).text()).toBe('nobody');
   });
 });
 

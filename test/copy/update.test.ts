@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { diff } from '../../src/copy/diff.ts';
+import { examineCopy } from '../../src/copy/doctor.ts';
 import { RECORD_FILE, readRecord } from '../../src/copy/record.ts';
 import { hashOf } from '../../src/copy/releases.ts';
 import type { Shipped } from '../../src/copy/shipped.ts';
@@ -11,6 +13,7 @@ import {
   copiedApp,
   editFiles,
   nextPackage,
+  recordingTerminal,
   releasedPackage,
   snapshot,
   updated,
@@ -82,6 +85,9 @@ async function changedApp(edits: Edits = THERE): Promise<string> {
   return app;
 }
 
+const diffByName: typeof examineCopy = (shipped, version, app, terminal) =>
+  diff(shipped, version, app, true, terminal);
+
 const read = (app: string, name: string) => readFileSync(join(app, COPY, name), 'utf8');
 
 /** Changed on both sides in different lines, without a program called git. */
@@ -141,7 +147,7 @@ describe.each([
   });
 
   test('marks what was changed in the same lines', () => {
-    const marked = '<<<<<<< your guards.ts\n// There.\n=======\n// Here.\n>>>>>>> version 0.3.0\n';
+    const marked = '<<<<<<< yours\n// There.\n=======\n// Here.\n>>>>>>> version 0.3.0\n';
     expect(read(app, 'guards.ts').startsWith(marked)).toBe(true);
     expect(read(app, 'guards.ts').slice(marked.length)).toBe(
       before[`${COPY}/guards.ts`]?.slice('// There.\n'.length),
@@ -186,6 +192,12 @@ describe.each([
 
   test('is refused again until the conflicts are resolved, and then has nothing to do', async () => {
     const conflicted = snapshot(app);
+    const sentence = `Resolve the conflicts of the last update first, in ${COPY}/guards.ts.`;
+    for (const command of [examineCopy, diffByName]) {
+      const terminal = recordingTerminal();
+      expect(await command(next, '0.3.0', app, terminal)).toBe(true);
+      expect(terminal.said.join('\n')).toContain(sentence);
+    }
     await expect(updated(next, app)).rejects.toMatchObject({
       code: 'conflicts_unresolved',
       message: expect.stringContaining(`${COPY}/guards.ts`),

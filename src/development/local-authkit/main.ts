@@ -13,6 +13,7 @@ The command starts your app, with the settings of the first-party application, B
   --port <port>              default: the last port used, else 4000; another if it is taken
   --redirect-uri <uri>       redirect URI of the web applications; may be repeated
                              (default /callback at BASE_URL, or at http://localhost:3000)
+  --redirect-path <path>     the same, as a path at BASE_URL
   --post-logout-uri <uri>    post-logout redirect URI for --end-session; may be repeated
                              (default /signed-out there)
   --resource <uri>           a supported resource indicator; may be repeated
@@ -61,6 +62,7 @@ async function main(argv: string[]): Promise<void> {
     options: {
       port: { type: 'string' },
       'redirect-uri': { type: 'string', multiple: true },
+      'redirect-path': { type: 'string', default: '/callback' },
       'post-logout-uri': { type: 'string', multiple: true },
       resource: { type: 'string', multiple: true, default: [] },
       'state-file': { type: 'string', default: '.data/local-authkit.json' },
@@ -74,7 +76,7 @@ async function main(argv: string[]): Promise<void> {
   const authkit = await startLocalAuthKit({
     ...(values.port !== undefined && { port: Number(values.port) }),
     stateFile: values['state-file'],
-    redirectUris: values['redirect-uri'] ?? [new URL('/callback', baseUrl).href],
+    redirectUris: values['redirect-uri'] ?? [new URL(values['redirect-path'], baseUrl).href],
     postLogoutRedirectUris: values['post-logout-uri'] ?? [new URL('/signed-out', baseUrl).href],
     resources: values.resource,
     endSession: values['end-session'],
