@@ -1,5 +1,7 @@
 // What `init` will do to an app, decided before anything is written.
+import { join } from 'node:path';
 import type { App } from './app.ts';
+import { readIfPresent } from './changes.ts';
 import { CopyError } from './errors.ts';
 import { newFiles } from './file-plan.ts';
 import { hostEdits, serverPath, type HostEdits } from './host-edits.ts';
@@ -78,14 +80,15 @@ export async function planCopy(
     compiler: host.compiler,
     needsInstall: host.needsInstall,
     newServer: newServer !== undefined && starters.has(newServer) ? newServer : undefined,
-    toDo: toDoFor(app, changes.length === 0 ? folders : added, folder),
+    toDo: await toDoFor(app, changes.length === 0 ? folders : added, folder),
   };
 }
 
-function toDoFor(app: App, added: readonly Folder[], folder: string): Plan['toDo'] {
+async function toDoFor(app: App, added: readonly Folder[], folder: string): Promise<Plan['toDo']> {
   if (app.server === undefined) return undefined;
   const lines = wiringFor(app, added, folder, app.server);
-  if (lines.imports.length === 0) return undefined;
+  const text = (await readIfPresent(join(app.root, app.server))) ?? '';
+  if (lines.imports.every((line) => text.includes(line))) return undefined;
   return { server: app.server, lines };
 }
 

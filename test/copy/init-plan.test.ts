@@ -368,6 +368,9 @@ describe('a second copy', () => {
     expect(changes).toEqual([]);
     // Their owner may have closed the terminal.
     expect(toDo?.lines.before).toEqual(['app.use(authKit.session, authKit.routes);']);
+    const imports = toDo?.lines.imports.join('\n') ?? '';
+    await writeFiles(app, { 'server.js': `${imports}\n${SERVER}` });
+    expect((await plan(choose(['auth', 'local-authkit']))).toDo).toBeUndefined();
   });
 
   test('of more folders adds them, and has lines for these alone', async () => {
