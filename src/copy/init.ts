@@ -27,6 +27,11 @@ const HINTS: Partial<Record<Folder, string>> = {
   'local-authkit': 'stands in for AuthKit in development and tests',
 };
 
+const REMIND_AFTER_MS = 30_000;
+// npm is silent for minutes while no registry responds.
+const STILL_INSTALLING =
+  'Still installing. If the registry cannot be reached, this takes minutes: Ctrl-C undoes everything.';
+
 /**
  * Copies folders into the app at `path`.
  * @throws CopyError; the app is then as it was before
@@ -68,9 +73,12 @@ export async function carryOut(
   const { signal } = options;
   const installPackages = async () => {
     if (!needsInstall || !options.install) return;
-    await terminal.during(`Installing packages with ${app.packageManager}`, (onLine) =>
-      install(app, onLine, signal),
-    );
+    const reminder = setTimeout(() => terminal.say(STILL_INSTALLING), REMIND_AFTER_MS);
+    await terminal
+      .during(`Installing packages with ${app.packageManager}`, (onLine) =>
+        install(app, onLine, signal),
+      )
+      .finally(() => clearTimeout(reminder));
   };
   await makeChanges(app.root, changes, installPackages, signal);
 }

@@ -35,8 +35,6 @@ export async function install(
 ): Promise<void> {
   const restore = await rememberLocks(app.root);
   const [command = '', ...args] = installCommand(app);
-  // npm's defaults let it retry for minutes, and say nothing, where no registry can be reached.
-  if (app.packageManager === 'npm') args.push('--fetch-retries=2', '--fetch-retry-maxtimeout=3000');
   try {
     await run(command, args, app.root, onLine, signal);
   } catch (error) {
