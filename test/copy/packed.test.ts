@@ -1,9 +1,10 @@
 // The packed file works in a folder that has nothing else, as the document says: as a package to depend
 // on, and as the program that copies. npm is real; its registry is on this machine.
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { editFiles, type Edits } from '../support/app/copy-package.ts';
 import {
   openPackedWorld,
   shell,
@@ -17,6 +18,7 @@ const copying = readText('docs/copying.md');
 const text = section(copying, 'Depend on it instead');
 const manifest = JSON.parse(readText('package.json')) as {
   name: string;
+  version: string;
   private: boolean;
   exports: Record<string, unknown>;
   devDependencies: Record<string, string>;
@@ -122,6 +124,43 @@ describe('its program', () => {
       expect(await inApp(`${COPY} ${wrong}`), wrong).toMatchObject({ code: 2 });
     }
     expect(existsSync(join(world.root, 'none'))).toBe(false);
+  });
+});
+
+const javascript = (express: string): Edits => ({
+  'package.json': JSON.stringify({ dependencies: { express } }),
+  'server.js': "const app = require('express')();\napp.listen(3000);\n",
+});
+
+describe('an app with a copy from the packed file', () => {
+  const typescript: Edits = {
+    'package.json': JSON.stringify({ type: 'module', dependencies: { express: '^5.0.0' } }),
+    'tsconfig.json': '{ "compilerOptions": { "module": "nodenext" } }',
+    'src/server.ts': "import express from 'express';\n\nexpress().listen(3000);\n",
+  };
+
+  test.each<[string, Edits, string, string]>([
+    ['of TypeScript', typescript, 'src/authkit/auth/forms.ts', 'src/auth/forms.ts'],
+    ['of CommonJS', javascript('^5.0.0'), 'authkit/auth/forms.js', 'dist/auth/forms.js'],
+    ['of Express 4', javascript('^4.18.0'), 'authkit/auth/forms.js', 'dist/auth/forms.js'],
+  ])('%s gets the next version, and keeps its changes', async (kind, files, copied, shipped) => {
+    const app = join(world.root, `app ${kind}`);
+    editFiles(app, files);
+    expectSuccess(await inApp(`${COPY} init "${app}" --yes --no-install`));
+    editFiles(app, { [copied]: (found) => `${found}// There.\n` });
+    // Beside the package, whose dependencies it has too.
+    const next = join(world.app, 'node_modules/authkit-next');
+    await rm(next, { recursive: true, force: true });
+    await cp(join(world.app, 'node_modules/authkit'), next, { recursive: true });
+    editFiles(next, {
+      'package.json': (found) =>
+        found.replace(`"version": "${manifest.version}"`, '"version": "9.0.0"'),
+      [shipped]: (found) => `// Here.\n${found}`,
+    });
+    const update = `"${join(next, 'dist/copy/main.js')}" update "${app}" --yes --no-install`;
+    expectSuccess(await node(update));
+    expect(await readFile(join(app, copied), 'utf8')).toMatch(/^\/\/ Here\.\n[^]*\/\/ There\.\n$/);
+    expect(await readFile(join(app, 'authkit-copy.json'), 'utf8')).toContain('"version": "9.0.0');
   });
 });
 
