@@ -3,7 +3,7 @@
 // of createCluster keeps to a primary that is dead until it is connected anew.
 import { createClient, createCluster } from 'redis';
 import type { RedisAddress, RedisHost, RedisLogin } from './address.ts';
-import { closeQuietly, linkTo, type Client, type Cluster, type RedisLink } from '../redis/link.ts';
+import { closeQuietly, linkTo, type Client, type RedisLink } from '../redis/link.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A server that vanished without closing the connection; a ping each second has a reply. */
@@ -43,7 +43,7 @@ async function openServer(
   onError: (cause: unknown) => void,
 ): Promise<Client> {
   const { socket, ...options } = common(address);
-  const client: Client = createClient({ ...options, ...login, socket: { ...socket, host, port } });
+  const client = createClient({ ...options, ...login, socket: { ...socket, host, port } });
   // Without this listener, a connection error would end the process.
   client.on('error', onError);
   return client.connect();
@@ -80,7 +80,7 @@ async function openCluster(
   onError: (cause: unknown) => void,
 ): Promise<RedisLink> {
   let lastError: unknown;
-  const cluster: Cluster = createCluster({
+  const cluster = createCluster({
     rootNodes: address.hosts.map(({ host, port }) => ({ socket: { host, port } })),
     defaults: { ...common(address), ...address.login },
     // Each server is connected to by its first command: one that is down must not fail the others.

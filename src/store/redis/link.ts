@@ -1,11 +1,36 @@
 // Sends commands to the servers that hold the keys, over a client of node-redis. A link does not
 // repair itself: connection.ts opens another one.
-import { ErrorReply, type createClient, type createCluster, type createSentinel } from 'redis';
+import { ErrorReply } from 'redis';
 import { within } from '../deadline.ts';
 
-export type Client = ReturnType<typeof createClient>;
-export type Cluster = ReturnType<typeof createCluster>;
-type Sentinel = ReturnType<typeof createSentinel>;
+type Arguments = (string | Buffer)[];
+type Options = { typeMapping?: Record<number, unknown> };
+
+// Only what is used of the clients of node-redis: their own types name every command of Redis, and to
+// compare them costs the compiler of every app with a copy about eight seconds.
+/** A client of one server. */
+export interface Client {
+  sendCommand<T>(args: Arguments, options?: Options): Promise<T>;
+  close(): Promise<void>;
+}
+
+interface Sentinel {
+  sendCommand<T>(isReadonly: boolean, args: Arguments, options?: Options): Promise<T>;
+  getMasterNode(): unknown;
+  close(): Promise<void>;
+}
+
+interface ClusterNode {
+  client?: Client;
+  connectPromise?: Promise<unknown>;
+}
+
+export interface Cluster {
+  masters: ClusterNode[];
+  nodeByAddress: Map<string, ClusterNode>;
+  nodeClient(node: ClusterNode): Promise<Client>;
+  sendCommand<T>(key: string, isReadonly: boolean, args: Arguments, options: Options): Promise<T>;
+}
 
 /** A client of node-redis that is connected, or connects by itself. */
 export type RedisClient = Client | Cluster | Sentinel;
@@ -15,7 +40,7 @@ export interface RedisLink {
    * Sends a command to the server that holds `key`; `types` is a type mapping of node-redis.
    * Rejects with the error of node-redis, or after a second.
    */
-  send<T>(key: string, args: (string | Buffer)[], types?: Record<number, unknown>): Promise<T>;
+  send<T>(key: string, args: Arguments, types?: Options['typeMapping']): Promise<T>;
   /** Rejects unless every server that holds keys responds. */
   ping(): Promise<void>;
   /** Closes all connections; replies to commands already sent still arrive. */
@@ -45,7 +70,6 @@ function createDeadline(isInOrder: boolean) {
   };
 }
 
-// Their types have an index signature each, so `in` alone does not tell them apart.
 const isLink = (redis: RedisLink | RedisClient): redis is RedisLink => 'send' in redis;
 const isCluster = (client: RedisClient): client is Cluster => 'nodeByAddress' in client;
 const isSentinel = (client: RedisClient): client is Sentinel => 'getMasterNode' in client;
@@ -59,7 +83,7 @@ export function linkTo(redis: RedisLink | RedisClient): RedisLink {
 function linkToServer(client: Client | Sentinel): RedisLink {
   const inTime = createDeadline(true);
   // IMPORTANT: no `withTypeMapping` here: that of a Sentinel client changes every other command too.
-  const send = <T>(args: (string | Buffer)[], typeMapping = {}) =>
+  const send = <T>(args: Arguments, typeMapping = {}) =>
     inTime(() =>
       isSentinel(client)
         ? client.sendCommand<T>(false, args, { typeMapping })
@@ -78,7 +102,7 @@ const isWhole = (state: string) =>
 
 function linkToCluster(cluster: Cluster): RedisLink {
   const inTime = createDeadline(false);
-  const stateOf = async (primary: Cluster['masters'][number]) =>
+  const stateOf = async (primary: ClusterNode) =>
     (await cluster.nodeClient(primary)).sendCommand<string>(['CLUSTER', 'INFO']);
   return {
     send: (key, args, typeMapping = {}) =>
