@@ -1,6 +1,6 @@
 // Every route with every method, and paths, queries, headers, cookies and bodies that no browser
 // sends: no 500, no leak, no hang, and neither memory nor store grows with refused requests.
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { Agent, request, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,10 +51,13 @@ interface RawResponse {
 }
 
 /** Sends one request unchanged; undefined if Node itself refuses to send it. */
-async function send({ method, path, headers, body }: Sent): Promise<RawResponse | undefined> {
+async function send(
+  { method, path, headers, body }: Sent,
+  agent: Agent | false = false,
+): Promise<RawResponse | undefined> {
   return new Promise((resolve, reject) => {
     try {
-      const options = { port: app.port, method, path, agent: false, timeout: 10_000 };
+      const options = { port: app.port, method, path, agent, timeout: 10_000 };
       const length = ['content-length', String(Buffer.byteLength(body))];
       const req = request({ ...options, headers: ['host', 'localhost', ...headers, ...length] });
       req.on('timeout', () => req.destroy(new Error(`no response to ${method} ${path}`)));
@@ -76,8 +79,8 @@ async function send({ method, path, headers, body }: Sent): Promise<RawResponse 
 
 const LEAKS = /node_modules|\.ts:\d|\bat \/|SQLITE|Error:|client-secret|eyJ[\w-]{8}/;
 
-async function survives(sent: Sent): Promise<void> {
-  const response = await send(sent);
+async function survives(sent: Sent, agent?: Agent): Promise<void> {
+  const response = await send(sent, agent);
   if (response === undefined) return;
   const { status, headers, body } = response;
   expect(status).toBeLessThan(500);
@@ -166,33 +169,36 @@ async function heapAfter(work: () => Promise<void>): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-async function inParallel(count: number, each: (at: number) => Promise<unknown>): Promise<void> {
+const CONNECTIONS = 20;
+
+type Work = (at: number, agent: Agent) => Promise<unknown>;
+
+async function inParallel(count: number, each: Work): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   let next = 0;
   const worker = async () => {
-    while (next < count) await each((next += 1));
+    while (next < count) await each((next += 1), agent);
   };
-  await Promise.all(Array.from({ length: 20 }, worker));
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+  agent.destroy();
 }
 
 const malformed = (count: number) =>
-  inParallel(count, (at) => {
+  inParallel(count, (at, agent) => {
     const kinds = [
       { path: `/callback?code=${at}&state=${at}`, headers: [`cookie`, `sign-in.0.${at}=x`] },
       { path: `/profile`, headers: ['cookie', `session=s%3A${at}.broken`] },
       { path: `/api/me`, headers: ['authorization', `Bearer a.${at}.c`] },
       { path: `/${at}?__proto__=${at}`, headers: ['accept', 'text/html'] },
     ];
-    return survives({ method: 'GET', body: '', path: '/', headers: [], ...kinds[at % 4] });
+    return survives({ method: 'GET', body: '', path: '/', headers: [], ...kinds[at % 4] }, agent);
   });
 
 const abandoned = (count: number) =>
-  inParallel(count, async (at) => {
-    const response = await send({
-      method: 'GET',
-      path: `/login?return_to=/profile?${at}`,
-      headers: ['sec-fetch-mode', 'navigate'],
-      body: '',
-    });
+  inParallel(count, async (at, agent) => {
+    const path = `/login?return_to=/profile?${at}`;
+    const headers = ['sec-fetch-mode', 'navigate'];
+    const response = await send({ method: 'GET', path, headers, body: '' }, agent);
     expect(response?.status).toBe(302);
   });
 
@@ -204,9 +210,9 @@ describe('memory and store', () => {
     'do not grow with ten thousand %s',
     async (_what, work) => {
       await app.restart({ LOG_LEVEL: 'silent' });
-      await heapAfter(() => work(2_000));
+      await heapAfter(() => work(1_000));
       const store = storeSize();
-      const before = await heapAfter(() => work(2_000));
+      const before = await heapAfter(() => work(1_000));
       const after = await heapAfter(() => work(10_000));
       expect(storeSize()).toBe(store);
       // 10,000 more requests: at a kilobyte each they would take 10 MB.
