@@ -2,7 +2,7 @@
 import 'cookie';
 import 'cookie-signature';
 import 'dotenv';
-import 'ejs';
+import 'eta';
 import express from 'express';
 import 'express-rate-limit';
 import 'express-session';

@@ -52,8 +52,9 @@ export function createApp(options: AppOptions): Express {
   // Pages are sent with no-store, so computing an ETag for them would be wasted work.
   app.disable('etag');
   if (options.trustProxy !== undefined) app.set('trust proxy', options.trustProxy);
-  app.set('views', folder('views')).set('view engine', 'ejs');
-  if (production) app.engine('ejs', createViewEngine());
+  const views = folder('views');
+  app.set('views', views).set('view engine', 'eta');
+  app.engine('eta', createViewEngine(views, production));
   Object.assign(app.locals, format, {
     productName: 'Harbor Forum Support',
     localAuthKit: options.localAuthKit,

@@ -92,7 +92,7 @@ async function localAuthKitFiles({ root, built }: Shipped): Promise<[string, str
   const names = await namesIn(join(root, 'src', below));
   const compiled = names.filter((name) => /(?<!\.d)\.ts$/.test(name));
   const declarations = compiled.map((name) => name.replace(/ts$/, 'd.ts'));
-  const others = names.filter((name) => /\.(ejs|css|svg|d\.ts)$/.test(name));
+  const others = names.filter((name) => /\.(eta|css|svg|d\.ts)$/.test(name));
   return [
     ...(await readFiles(join(built, below), as, [...compiled.map(toJavaScript), ...declarations])),
     ...(await readFiles(join(root, 'src', below), as, others)),

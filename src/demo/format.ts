@@ -46,6 +46,12 @@ export function clock(date: Date, now: Date): string {
     : `${day} ${date.getUTCFullYear()}, ${time}`;
 }
 
+/** A time as HTML, for `<%~`: `<time>12:00 UTC</time>, in 4 minutes`. Nothing in it comes from a user. */
+export function moment(date: Date, now: Date): string {
+  const time = `<time datetime="${date.toISOString()}">${clock(date, now)}</time>`;
+  return `${time}<span class="muted">, ${timeInWords(date, now)}</span>`;
+}
+
 const dayOf = (date: Date) => Math.floor(date.getTime() / DAY);
 
 /** The user's name, else the e-mail address, else the id; never empty. */

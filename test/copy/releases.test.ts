@@ -85,7 +85,7 @@ describe('the newest release', () => {
     expect(built['local-authkit/start.js']).toContain("from './app.js'");
     expect(built['local-authkit/start.d.ts']).toContain('function startLocalAuthKit');
     expect(Object.keys(built)).not.toContain('local-authkit/start.ts');
-    for (const name of ['views/login.ejs', 'views/assets/styles.css', 'views/assets/icon.svg'])
+    for (const name of ['views/login.eta', 'views/assets/styles.css', 'views/assets/icon.svg'])
       expect(built[`local-authkit/${name}`]).toBe(
         readText(`src/development/local-authkit/${name}`),
       );

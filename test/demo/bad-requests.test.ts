@@ -3,9 +3,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorPages } from '../../src/demo/errors.ts';
+import { createViewEngine } from '../../src/demo/view-engine.ts';
 import { createLog } from '../../src/process/log.ts';
 import * as words from '../../src/demo/format.ts';
 import { signIn, startTestApp, type TestApp } from '../support/app/app.ts';
@@ -129,7 +131,11 @@ describe('the sign-in loop check', () => {
 async function failingApp(production: boolean) {
   const lines: string[] = [];
   const app = express();
-  app.set('views', new URL('../../views', import.meta.url).pathname).set('view engine', 'ejs');
+  const views = fileURLToPath(new URL('../../views', import.meta.url));
+  app
+    .set('views', views)
+    .set('view engine', 'eta')
+    .engine('eta', createViewEngine(views, production));
   Object.assign(app.locals, words, { productName: 'Harbor Forum', now: new Date() });
   app.get('/', () => {
     throw new TypeError('the shelf of secret=hunter2 fell down');

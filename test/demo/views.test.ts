@@ -3,10 +3,12 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import express from 'express';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect } from 'vitest';
 import * as words from '../../src/demo/format.ts';
+import { createViewEngine } from '../../src/demo/view-engine.ts';
 import {
   axeViolations,
   launchChromium,
@@ -27,7 +29,8 @@ let page: Page;
 
 beforeAll(async () => {
   const app = express();
-  app.set('views', new URL('../../views', import.meta.url).pathname).set('view engine', 'ejs');
+  const views = fileURLToPath(new URL('../../views', import.meta.url));
+  app.set('views', views).set('view engine', 'eta').engine('eta', createViewEngine(views, true));
   Object.assign(app.locals, words);
   app.use('/assets', express.static(new URL('../../public', import.meta.url).pathname));
   app.get('/:name', (req, res) => {
@@ -58,8 +61,8 @@ async function open(name: string): Promise<void> {
 
 it('every view has a fixture', async () => {
   const views = (await readdir(new URL('../../views', import.meta.url)))
-    .filter((file) => file.endsWith('.ejs'))
-    .map((file) => file.replace('.ejs', ''));
+    .filter((file) => file.endsWith('.eta'))
+    .map((file) => file.replace('.eta', ''));
   expect(new Set(Object.values(FIXTURES).map(({ view }) => view))).toEqual(new Set(views));
 });
 

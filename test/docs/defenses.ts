@@ -882,18 +882,18 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the escape of the engine',
       file: 'src/demo/view-engine.ts',
-      find: `typeof value === 'string' && !/[&<>'"]/.test(value)`,
-      replace: "typeof value === 'string'",
+      find: 'const whitespace = {',
+      replace: 'const whitespace = { autoEscape: false,',
       test: {
         file: 'test/demo/view-engine.test.ts',
-        title: 'renders as in development, the first and the second time',
+        title: 'escapes what a page says about a user',
       },
     },
     {
       name: 'the escape in a view',
-      file: 'views/profile.ejs',
-      find: '<bdi><%= user.name %></bdi>',
-      replace: '<bdi><%- user.name %></bdi>',
+      file: 'views/profile.eta',
+      find: '<bdi><%= it.user.name %></bdi>',
+      replace: '<bdi><%~ it.user.name %></bdi>',
       test: {
         file: 'test/demo/views.test.ts',
         title: 'the view %s shows hostile values as text',

@@ -35,7 +35,7 @@ const fileNames = new Set(
 /** Whether a file or folder of this path exists, or a file of this name; true for other words. */
 function isThere(word: string): boolean {
   if (word === RECORD_FILE) return true; // in an app
-  if (/^[\w.-]+\.(?:ts|mjs|md|json|ejs|css|ya?ml)$/.test(word)) return fileNames.has(word);
+  if (/^[\w.-]+\.(?:ts|mjs|md|json|eta|css|ya?ml)$/.test(word)) return fileNames.has(word);
   const [folder = '', ...rest] = word.split('/');
   if (rest.length === 0 || ![...FOLDERS, '.github', 'dist'].includes(folder)) return true;
   // A built file counts as existing when its source does.

@@ -86,7 +86,7 @@ test.each([
   '/.git/config',
   '/.data/sessions.db',
   '/package.json',
-  '/views/home.ejs',
+  '/views/home.eta',
   '/assets/%2e%2e/package.json',
   '/.well-known/openid-configuration',
   '/oauth2/token',

@@ -82,8 +82,8 @@ function onlyFromLoopback({ issuer }: Environment): RequestHandler {
   };
 }
 
-const sendFailure: express.ErrorRequestHandler = async (error, _req, res, next) => {
+const sendFailure: express.ErrorRequestHandler = (error, _req, res, next) => {
   if (res.headersSent) return next(error);
   process.stderr.write(`local AuthKit: ${error instanceof Error ? error.stack : String(error)}\n`);
-  await sendError(res, 500, 'server_error');
+  sendError(res, 500, 'server_error');
 };

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import ejs from 'ejs';
+import { Eta } from 'eta';
 import type { Response } from 'express';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { RedirectMismatch } from './redirect-mismatch.ts';
@@ -49,29 +49,23 @@ function toCspSource(uri: string): string {
   return origin === 'null' ? protocol : origin;
 }
 
-function render(view: string, data: object): Promise<string> {
-  return ejs.renderFile(`${VIEWS}/${view}.ejs`, data);
-}
+const eta = new Eta({ views: VIEWS, cache: true, autoTrim: false, rmWhitespace: true });
 
 /** Sends a screen as an Express response; `formTarget` is where the redirects of its form end. */
-export async function sendScreen(
+export function sendScreen(
   res: Response,
   status: number,
   view: string,
   data: object,
   formTarget?: string,
-): Promise<void> {
-  const html = await render(view, data);
+): void {
+  const html = eta.render(view, data);
   res.status(status).set(screenHeaders(formTarget)).send(html);
 }
 
 /** Like `sendScreen`, inside oidc-provider. */
-export async function showScreen(
-  ctx: KoaContextWithOIDC,
-  view: string,
-  data: object,
-): Promise<void> {
-  const html = await render(view, data);
+export function showScreen(ctx: KoaContextWithOIDC, view: string, data: object): void {
+  const html = eta.render(view, data);
   ctx.set(screenHeaders());
   ctx.body = html;
 }
@@ -87,11 +81,11 @@ export function sendError(
   status: number,
   code: string,
   mismatch?: RedirectMismatch,
-): Promise<void> {
-  return sendScreen(res, status, 'error', { ...describe(code), mismatch });
+): void {
+  sendScreen(res, status, 'error', { ...describe(code), mismatch });
 }
 
 /** Like `sendError`, inside oidc-provider. */
-export function showError(ctx: KoaContextWithOIDC, code: string): Promise<void> {
-  return showScreen(ctx, 'error', describe(code));
+export function showError(ctx: KoaContextWithOIDC, code: string): void {
+  showScreen(ctx, 'error', describe(code));
 }

@@ -133,7 +133,7 @@ export function findHostNames(sources: Source[], folders: string[], names: strin
 
 // Without .js, which ends product names and names of built files; without URLs and patterns.
 const FILE_NAME =
-  /(?<![\w./@*>}-])(?:\.{1,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:[cm]?ts|mjs|md|json|ejs|css|ya?ml)\b(?![(/])/g;
+  /(?<![\w./@*>}-])(?:\.{1,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:[cm]?ts|mjs|md|json|eta|css|ya?ml)\b(?![(/])/g;
 
 /**
  * Files that comments name but that do not exist. `files` are the paths of the project; a name must

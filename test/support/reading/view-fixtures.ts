@@ -79,7 +79,15 @@ const draft = {
 
 const fixture = (view: string, data: Record<string, unknown> = {}): ViewFixture => ({
   view,
-  data: { user: null, path: '/', now, localAuthKit: true, productName: 'Harbor Forum', ...data },
+  data: {
+    user: null,
+    person: 'key-of-the-person',
+    path: '/',
+    now,
+    localAuthKit: true,
+    productName: 'Harbor Forum',
+    ...data,
+  },
 });
 
 export const FIXTURES: Record<string, ViewFixture> = {
