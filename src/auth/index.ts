@@ -15,7 +15,7 @@
 // One sign-out: forms.ts, sign-out.ts, session/session.ts.
 // Used by all: context.ts, request.ts, errors.ts, events.ts; AuthKit: issuer.ts, secure-urls.ts,
 // issuer-keys.ts; storage: session/records.ts, session/cookie.ts, session/seal.ts.
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response } from 'express';
 import { createContext, type AuthOptions } from './context.ts';
 import { SignInError } from './errors.ts';
 import * as guards from './guards.ts';
@@ -24,7 +24,7 @@ import { readSession, sessionOf } from './session/session.ts';
 import { endSessions, recheckSessions } from './session/elsewhere.ts';
 import { ownSessions } from './session/list.ts';
 import { signInRoutes } from './sign-in/routes.ts';
-import { endedAtIssuer, signOut, signOutRoutes } from './sign-out.ts';
+import { endedAtIssuer, signOut } from './sign-out.ts';
 import { Refresher } from './tokens/refresh.ts';
 
 export type { AuthOptions, Paths } from './context.ts';
@@ -65,7 +65,7 @@ export function createAuth(options: AuthOptions) {
     /** express-session for your routes that use `req.session`. Mount it after `session`. */
     hostSession: hostSession(context),
     /** GET and POST /login, GET /callback, POST /logout. */
-    routes: Router().use(signInRoutes(context), signOutRoutes(context)),
+    routes: signInRoutes(context).post(paths.logout, signOut(context)),
     /** The paths of these routes. */
     paths,
     /**

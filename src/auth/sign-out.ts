@@ -22,11 +22,8 @@ const STATE_COOKIE_MS = 600_000;
 const stateCookieOf = ({ isSecure, cookieSuffix }: Context) =>
   `${isSecure ? '__Host-' : ''}sign-out-${cookieSuffix}`;
 
-/** POST /logout. GET never signs out: a prefetched link or an image could trigger it. */
-export const signOutRoutes = (context: Context): Router =>
-  Router().post(context.paths.logout, signOut(context));
-
 /**
+ * For POST /logout; GET never signs out, since a prefetched link or an image could trigger it.
  * Ends this browser's session and, with `everywhere`, first all other sessions of the user, at once
  * on every instance. Refuses a form of another origin or of another user. Responds with a 303
  * redirect to AuthKit's end session endpoint if it advertises one, else to `paths.signedOut`.

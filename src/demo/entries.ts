@@ -31,7 +31,9 @@ export async function openEntries(
 }
 
 function sqliteEntries(sqlite: Sqlite): Entries {
-  const read = sqlite.row('SELECT value FROM demo_entries WHERE key = ? AND expires_at > ?');
+  const read = sqlite.rowTogether(
+    'SELECT value FROM demo_entries WHERE key = ? AND expires_at > ?',
+  );
   const write = sqlite.write('INSERT OR REPLACE INTO demo_entries VALUES (?, ?, ?)');
   const prune = sqlite.write('DELETE FROM demo_entries WHERE expires_at <= ?');
   return {

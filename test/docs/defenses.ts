@@ -738,9 +738,9 @@ export const DEFENSES: Record<string, Defense[]> = {
     },
     {
       name: 'POST alone',
-      file: 'src/auth/sign-out.ts',
-      find: 'Router().post(context.paths.logout',
-      replace: 'Router().all(context.paths.logout',
+      file: 'src/auth/index.ts',
+      find: '.post(paths.logout, signOut(context))',
+      replace: '.all(paths.logout, signOut(context))',
       test: {
         file: 'test/auth/sign-out.test.ts',
         title: 'is the only method: GET and HEAD get 404 and end nothing',

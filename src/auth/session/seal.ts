@@ -18,6 +18,12 @@ const isShort = (secret?: string) => (secret ?? '').length < MIN_SECRET_LENGTH;
 const keyFor = (root: Buffer, context: string) =>
   crypto.createHmac('sha256', root).update(context).digest();
 
+/**
+ * Tells sealed values apart: nonce and tag, which no two of them share. Whoever writes to the store can
+ * forge it, and gains what leaving the value alone would give.
+ */
+export const sealOf = (sealed: Buffer) => sealed.toString('latin1', 0, NONCE_BYTES + TAG_BYTES);
+
 /** One root key per secret, for one purpose, by HKDF (RFC 5869). The first is the current one. */
 function rootsFor(secrets: readonly string[], purpose: string): [Buffer, ...Buffer[]] {
   const [first, ...others] = secrets.map((secret) =>

@@ -10,13 +10,15 @@ import type { SignedIn } from '../sign-in/user.ts';
 import type { TokenFacts, Tokens, TokenSet } from '../tokens/token-set.ts';
 import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
-import { createSealer, SessionIndex } from './seal.ts';
+import { createSealer, sealOf, SessionIndex } from './seal.ts';
 
 /** The sealed data of a session, of this version or of 0.1.0, beside what your app keeps in it. */
 type Content = { signedIn?: SignedIn & { lastSeenAt?: number }; passport?: unknown };
 
 /** An opened row. Requests of the same session share it, so it is frozen. */
 interface OpenedRow {
+  /** Of the sealed values that were opened: see `sealOf`. */
+  seals: string;
   signedIn: Readonly<SignedIn> | undefined;
   facts: TokenFacts | undefined;
   /** The index keys of the user who signed in: see `SessionIndex.ofPerson`. */
@@ -24,8 +26,6 @@ interface OpenedRow {
   /** What your app keeps in `req.session`, as JSON: each request may change its own copy. */
   hostData: string;
 }
-
-type Sealed = Pick<SessionRow, 'data' | 'facts'>;
 
 /** A session as this request read it. */
 export interface StoredSession extends SessionId, OpenedRow {
@@ -82,7 +82,7 @@ export class SealedSessionStore extends session.Store {
   readonly index: SessionIndex;
   // Every request still reads its row, so an ended session is never served from this cache. It only
   // saves decrypting and parsing bytes that have not changed.
-  readonly #opened = new LRUCache<string, { row: Sealed; opened: OpenedRow }>({ max: MAX_CACHED });
+  readonly #opened = new LRUCache<string, OpenedRow>({ max: MAX_CACHED });
 
   constructor(
     records: SessionRecords,
@@ -111,10 +111,9 @@ export class SealedSessionStore extends session.Store {
   }
 
   #open(key: string, sid: string, row: SessionRow): OpenedRow | undefined {
+    const seals = sealOf(row.data) + (row.facts ? sealOf(row.facts) : '');
     const known = this.#opened.get(key);
-    if (known && isSame(known.row.data, row.data) && isSame(known.row.facts, row.facts)) {
-      return known.opened;
-    }
+    if (known?.seals === seals) return known;
     const content = this.#data.open(row.data, sid);
     if (!content) return undefined;
     const { signedIn, ...host } = JSON.parse(content.toString()) as Content;
@@ -123,14 +122,13 @@ export class SealedSessionStore extends session.Store {
     delete signedIn?.lastSeenAt;
     const factsContent = row.facts && this.#facts.open(row.facts, sid);
     const opened = {
+      seals,
       signedIn: signedIn && freeze(signedIn),
       facts: factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts),
       userKeys: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
-    // Copied, since a row from Redis is a slice of a larger buffer that would stay in memory.
-    const copy = { data: Buffer.from(row.data), facts: row.facts && Buffer.from(row.facts) };
-    if (content.length <= MAX_CACHED_BYTES) this.#opened.set(key, { row: copy, opened });
+    if (content.length <= MAX_CACHED_BYTES) this.#opened.set(key, opened);
     return opened;
   }
 
@@ -231,10 +229,6 @@ export class SealedSessionStore extends session.Store {
 // Not enumerable, so that it is neither saved nor compared by express-session.
 function markStored(data: object, signedIn: SignedIn | undefined): void {
   Object.defineProperty(data, STORED, { value: { signedIn } });
-}
-
-function isSame(one: Buffer | undefined, other: Buffer | undefined): boolean {
-  return one && other ? one.equals(other) : one === other;
 }
 
 function freeze<T extends object>(value: T): T {

@@ -82,11 +82,15 @@ async function acceptSession(context: Context, req: Request, res: Response, stor
 function signedInSession(context: Context, { signedIn, facts, lastSeenAt }: StoredSession) {
   const { clientId, issuerUrl, idleMs } = context;
   if (!signedIn || !facts || signedIn.clientId !== clientId) return undefined;
-  if (new URL(signedIn.user.issuer).href !== issuerUrl.href) return undefined;
+  if (!isSameUrl(signedIn.user.issuer, issuerUrl.href)) return undefined;
   // The store ends unused sessions too, but does not know of an idle time that was shortened since.
   const endsAt = Math.min(signedIn.endsAt, lastSeenAt + idleMs + touchIntervalMs(idleMs));
   return Date.now() < endsAt ? currentFrom(signedIn, facts, lastSeenAt) : undefined;
 }
+
+// Parsing costs more than opening the row; an issuer's usual spellings need none.
+const isSameUrl = (text: string, href: string) =>
+  text === href || `${text}/` === href || new URL(text).href === href;
 
 /**
  * Whether the session could outlive its grant, since AuthKit cannot be asked about it: a refresh token

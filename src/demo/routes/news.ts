@@ -18,16 +18,11 @@ export interface NewsOptions {
 export function newsRoutes({ auth, leases, issuer, clientId, webhooks, onEvent }: NewsOptions) {
   const shared = { sessions: auth, leases, onEvent };
   const router = Router();
-  if (webhooks) router.use(webhook({ ...shared, ...webhooks }));
   const onlyIfAdvertised: RequestHandler = (_req, _res, next) =>
     next(auth.advertisesBackchannelLogout() ? undefined : 'router');
+  if (webhooks) router.use(webhook({ ...shared, ...webhooks }));
   const verify = (token: string, claims: Parameters<typeof verifyJwt>[2]) =>
     verifyJwt(token, issuer, claims);
-  return router.use(
-    Router().use(
-      '/backchannel-logout',
-      onlyIfAdvertised,
-      backchannelLogout({ ...shared, clientId, verify, path: '/' }),
-    ),
-  );
+  const receive = backchannelLogout({ ...shared, clientId, verify, path: '/' });
+  return router.use('/backchannel-logout', onlyIfAdvertised, receive);
 }
