@@ -19,8 +19,8 @@ const keyOf = (issuer: string, sub: string) => hash('sha256', `${issuer}\n${sub}
 export function createUserDirectory(entries: Entries, secrets: readonly string[]): UserDirectory {
   const sealer = createSealer(secrets, 'user directory');
   return {
-    async upsert({ orgId: _perSession, ...user }) {
-      const key = keyOf(user.issuer, user.sub);
+    async upsert({ issuer, sub, orgId: _perSession, ...user }) {
+      const key = keyOf(issuer, sub);
       const sealed = sealer.seal(JSON.stringify(user), key).toString('base64url');
       await entries.write(`directory:${key}`, sealed, Date.now() + RETENTION_MS);
     },
@@ -28,7 +28,7 @@ export function createUserDirectory(entries: Entries, secrets: readonly string[]
       const key = keyOf(issuer, sub);
       const sealed = await entries.read(`directory:${key}`);
       const content = sealed && sealer.open(Buffer.from(sealed, 'base64url'), key);
-      return content ? (JSON.parse(content.toString()) as User) : null;
+      return content ? { issuer, sub, ...(JSON.parse(content.toString()) as object) } : null;
     },
   };
 }
