@@ -19,6 +19,8 @@ const TABLE = `
   );
   CREATE INDEX IF NOT EXISTS demo_entries_by_expiry ON demo_entries (expires_at);`;
 
+const PRUNE_EVERY_MS = 60_000;
+
 /** @throws StoreError if the file cannot be used */
 export async function openEntries(
   file: string,
@@ -36,13 +38,18 @@ function sqliteEntries(sqlite: Sqlite): Entries {
   );
   const write = sqlite.write('INSERT OR REPLACE INTO demo_entries VALUES (?, ?, ?)');
   const prune = sqlite.write('DELETE FROM demo_entries WHERE expires_at <= ?');
+  let prunedAt = 0;
   return {
     async read(key) {
       const value = (await read(key, Date.now()))?.[0];
       return typeof value === 'string' ? value : undefined;
     },
     async write(key, value, expiresAt) {
-      await prune(Date.now());
+      const now = Date.now();
+      if (Math.abs(now - prunedAt) >= PRUNE_EVERY_MS) {
+        prunedAt = now;
+        await prune(now);
+      }
       await write(key, value, expiresAt);
     },
     close: () => sqlite.close(),

@@ -171,8 +171,7 @@ export class SealedSessionStore extends session.Store {
     const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + idleMs;
     // Only a sign-in sets `signedIn`: later changes to it by your app are not saved.
     const signedIn = (stored ?? begun)?.signedIn;
-    const packed = deflateRawSync(JSON.stringify({ ...content, signedIn }));
-    const sealed = this.#data.seal(packed, sid);
+    const sealed = this.#data.seal(deflateRawSync(JSON.stringify({ ...content, signedIn })), sid);
     if (stored) return void (await this.#records.update(key, sealed, now, expiresAt));
     const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: now + maxMs };
     if (begun) {
