@@ -1,5 +1,7 @@
-// Signs a user in at a server under test and keeps the cookies.
+// Signs a user in at a server under test and keeps the cookies; gets an access token of the user.
+import { createHash, randomBytes } from 'node:crypto';
 import { Browser, type Page } from '../test/support/browser/browser.ts';
+import type { World } from './world.ts';
 
 const USER = 'Bruno';
 
@@ -23,4 +25,33 @@ export async function signIn(
   }
   const visit = { from: undefined, method: 'GET', isNavigation: true };
   return { cookie: browser.jar.header(page.url, visit), page };
+}
+
+/** An access token of the user, from a code flow of the first-party application. */
+export async function userToken({ authKit, redirectUri }: World): Promise<string> {
+  const { clientId, clientSecrets } = authKit.applications.firstParty;
+  const verifier = randomBytes(32).toString('base64url');
+  const authorize = new URLSearchParams({
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: 'openid profile email',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  });
+  const browser = new Browser();
+  await browser.open(`${authKit.issuer}/oauth2/authorize?${authorize.toString()}`);
+  let page = await browser.press(USER);
+  while (page.location && !page.location.href.startsWith(redirectUri))
+    page = await browser.get(page.location);
+  const body = new URLSearchParams({
+    grant_type: 'authorization_code',
+    code: page.location?.searchParams.get('code') ?? '',
+    redirect_uri: redirectUri,
+    client_id: clientId,
+    client_secret: clientSecrets[0] ?? '',
+    code_verifier: verifier,
+  });
+  const response = await fetch(`${authKit.issuer}/oauth2/token`, { method: 'POST', body });
+  return ((await response.json()) as { access_token: string }).access_token;
 }

@@ -1,8 +1,8 @@
 // Goal 7: 50 concurrent requests when a refresh is due.
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { signIn } from './accounts.ts';
-import { asBrowser, load, spread, type Spread } from './load.ts';
+import { asBrowser, load, spread, statusOf, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
 import { NO_REQUESTS, timed } from './sign-ins.ts';
 import type { World } from './world.ts';
@@ -60,17 +60,10 @@ async function atOnce(server: Server, cookie: string, count: number) {
   const times = await Promise.all(
     Array.from({ length: count }, () =>
       timed(async () => {
-        if ((await statusOf(`${server.url}/profile`, asBrowser(cookie))) !== 200) failed += 1;
+        if ((await statusOf(`${server.url}/profile`, asBrowser(cookie), agent)) !== 200)
+          failed += 1;
       }),
     ),
   );
   return { slowest: Math.max(...times), failed };
 }
-
-const statusOf = (url: string, headers: Record<string, string>) =>
-  new Promise<number | undefined>((resolve, reject) => {
-    const outgoing = request(url, { agent, headers }, (response) => {
-      response.resume().once('end', () => resolve(response.statusCode));
-    });
-    outgoing.once('error', reject).end();
-  });

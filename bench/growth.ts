@@ -1,15 +1,19 @@
-// Goal 6: the memory and storage per session, and whether a page takes longer when there are many
-// sessions.
+// The memory and storage per signed-in user, and whether a page takes longer when there are many.
 import { randomBytes } from 'node:crypto';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sign } from 'cookie-signature';
 import { SessionCookie, sessionKey } from '../src/auth/session/cookie.ts';
-import type { SessionRecords } from '../src/auth/session/records.ts';
-import { SealedSessionStore } from '../src/auth/session/sealed-store.ts';
-import { openStore } from '../src/store/index.ts';
+import { NEW_SIGN_IN, SealedSessionStore } from '../src/auth/session/sealed-store.ts';
+import type { SignedIn } from '../src/auth/sign-in/user.ts';
+import type { TokenFacts } from '../src/auth/tokens/token-set.ts';
+import { openEntries } from '../src/demo/entries.ts';
+import { createUserDirectory } from '../src/demo/user-directory.ts';
+import { openEmbeddedStore } from '../src/store/embedded/store.ts';
+import { connectRedis } from '../src/store/redis-connection/connection.ts';
+import { redisStore } from '../src/store/redis/store.ts';
 import { signIn } from './accounts.ts';
-import { asBrowser, load } from './load.ts';
+import { asBrowser, load, statusOf } from './load.ts';
+import { REPORTS_MEMORY, type Server } from './processes.ts';
 import { SECRET, type World } from './world.ts';
 
 export interface GrowthRow {
@@ -17,14 +21,18 @@ export interface GrowthRow {
   sessions: number;
   cpuPerRequest: number;
   requestsPerSecond: number;
-  /** Bytes per session added after the first ones. */
+  /** Bytes of the process per session added after the first ones: resident, and after a collection. */
   memoryPerSession: number;
+  retainedPerSession: number;
+  /** With indexes and the entry in the user directory. */
   storePerSession: number;
 }
 
 // The load cycles through the cookies of all sessions, or of an evenly spaced sample of this size.
 const MAX_COOKIES = 100_000;
 const FIRST = 100;
+// Sessions written at a time.
+const AT_ONCE = 50;
 
 /** `sizes` ascend; the same process serves throughout. */
 export async function measureGrowth(
@@ -34,90 +42,94 @@ export async function measureGrowth(
   seconds: number,
 ): Promise<GrowthRow[]> {
   if (kind === 'redis') await world.redis.flush();
-  const server = await world.startOurs(kind);
+  const server = await world.startOurs(kind, REPORTS_MEMORY);
   const { cookie } = await signIn(server.url);
-  const { store: records } = await openStore({
-    file: world.sessionDb(kind),
-    ...(kind === 'redis' && { redisUrl: world.redis.url }),
-  });
-  const store = sealed(records);
-  const template = await sessionOf(store, cookie);
-  const cookies: string[] = [];
+  const { users, close } = await openUsers(world, kind, cookie);
   const rows: GrowthRow[] = [];
-  let first = { memory: 0, stored: 0 };
+  let first = { memory: 0, retained: 0, stored: 0 };
   for (const sessions of [FIRST, ...sizes]) {
-    await fill(store, template, cookies, sessions);
-    const script = cookieScript(world, cookies);
+    while (users.cookies.length < sessions)
+      await Promise.all(Array.from({ length: AT_ONCE }, () => users.add()));
+    const script = cookieScript(world, users.cookies);
+    await expectSignedIn(server, users.cookies.at(-1) ?? '');
+    const page = { path: '/profile', headers: asBrowser(''), script };
     // The first run warms up, the second is measured.
-    await load(server, { path: '/profile', headers: asBrowser(''), script }, seconds);
-    const sample = await load(
-      server,
-      { path: '/profile', headers: asBrowser(''), script },
-      seconds,
-    );
-    const now = { memory: server.memory(), stored: await storedBytes(world, kind) };
+    await load(server, page, seconds);
+    const { cpuPerRequest, requestsPerSecond } = await load(server, page, seconds);
+    const now = {
+      memory: server.memory(),
+      retained: await server.retained(),
+      stored: await storedBytes(world, kind),
+    };
     if (sessions === FIRST) first = now;
-    const added = Math.max(1, sessions - FIRST);
+    const each = (key: keyof typeof now) => (now[key] - first[key]) / Math.max(1, sessions - FIRST);
     rows.push({
       store: kind,
       sessions,
-      cpuPerRequest: sample.cpuPerRequest,
-      requestsPerSecond: sample.requestsPerSecond,
-      memoryPerSession: (now.memory - first.memory) / added,
-      storePerSession: (now.stored - first.stored) / added,
+      cpuPerRequest,
+      requestsPerSecond,
+      memoryPerSession: each('memory'),
+      retainedPerSession: each('retained'),
+      storePerSession: each('stored'),
     });
   }
   await server.stop();
-  await records.close();
+  await close();
   return rows;
 }
 
+async function expectSignedIn({ url }: Server, cookie: string): Promise<void> {
+  const status = await statusOf(`${url}/profile`, asBrowser(cookie));
+  if (status !== 200) throw new Error(`a made session is not signed in: ${status}`);
+}
+
 const LIFETIMES = { idleMs: 86_400_000, maxMs: 604_800_000 };
+/** Users of one organization. */
+const COLLEAGUES = 20;
 
-function sealed(records: SessionRecords): SealedSessionStore {
-  const secrets = [SECRET];
-  const cookie = new SessionCookie('', secrets, false);
-  return new SealedSessionStore(records, cookie, secrets, LIFETIMES);
-}
-
-type Template = Awaited<ReturnType<typeof sessionOf>>;
-
-/** The session that a real sign-in stored, as a template for more sessions. */
-async function sessionOf(store: SealedSessionStore, cookie: string) {
-  const [, value = ''] = /(?:^|; )session=([^;]+)/.exec(cookie) ?? [];
+/** Adds users like the one that is signed in, with everything that a sign-in writes. */
+async function openUsers(world: World, kind: GrowthRow['store'], cookie: string) {
+  const file = world.sessionDb(kind);
+  const redis = kind === 'redis' ? await connectRedis(world.redis.url) : undefined;
+  const records = redis ? redisStore(redis) : await openEmbeddedStore({ file });
+  const entries = await openEntries(file, redis);
+  const directory = createUserDirectory(entries, [SECRET]);
+  const [, name = '', value = ''] = /(session[\w-]*)=([^;]+)/.exec(cookie) ?? [];
   const [sid = ''] = decodeURIComponent(value).slice('s:'.length).split('.');
-  const data = await new Promise<Parameters<SealedSessionStore['set']>[1]>((resolve, reject) => {
-    store.get(sid, (error, found) => (found ? resolve(found) : reject(error)));
-  });
-  const held = await store.readTokens({ sid, key: sessionKey(sid) });
-  const { signedIn } = data;
+  const sessionCookie = new SessionCookie(name.slice('session'.length), [SECRET], false);
+  const store = new SealedSessionStore(records, sessionCookie, [SECRET], LIFETIMES);
+  const template = { sid, key: sessionKey(sid) };
+  const { signedIn } = (await store.find(template)) ?? {};
+  const held = await store.readTokens(template);
   if (!held || !signedIn) throw new Error('the new session is not in the store');
-  const endsAt = Date.now() + 86_400_000;
-  const facts = { ...held.facts, expiresAt: endsAt };
-  const { originalMaxAge } = data.cookie;
-  const cookieData = { originalMaxAge, expires: new Date(endsAt) };
-  const kept = { ...data, cookie: cookieData, signedIn: { ...signedIn, endsAt } };
-  return { data: kept, tokens: held.tokens, facts };
-}
+  const expires = new Date(Date.now() + LIFETIMES.idleMs);
+  const cookies: string[] = [];
+  let made = 0;
 
-/** Adds sessions, each of a different user, until there are `count`. */
-async function fill(
-  store: SealedSessionStore,
-  { data, facts, tokens }: Template,
-  cookies: string[],
-  count: number,
-): Promise<void> {
-  const { user } = data.signedIn;
-  for (let made = cookies.length; made < count; made += 1) {
-    const sid = randomBytes(24).toString('base64url');
-    const signedIn = { ...data.signedIn, user: { ...user, sub: `${user.sub}${made}` } };
-    const newTokens = { tokens, facts, label: 'Chrome on Windows' };
-    const own = { ...data, signedIn, newTokens };
+  async function add(): Promise<void> {
+    const number = (made += 1);
+    const user = { ...signedIn?.user, sub: `user_01JH8V5B0T9Z8Q6W3E${number}` } as SignedIn['user'];
+    const claims = { ...signedIn?.claims, sid: `app_consent_01JH8V5B0T${number}` };
+    const endsAt = Date.now() + LIFETIMES.maxMs;
+    const own = { ...signedIn, user, claims, endsAt } as SignedIn;
+    const orgId = `org_01JH8V4ZC2M7N8B9V6${Math.floor(number / COLLEAGUES)}`;
+    // Not due for a refresh while this is measured.
+    const facts = { ...held?.facts, orgId, expiresAt: endsAt } as TokenFacts;
+    const begun = { signedIn: own, tokens: held?.tokens, facts, label: 'Chrome on Windows' };
+    const newSid = randomBytes(24).toString('base64url');
+    const data = { cookie: { originalMaxAge: LIFETIMES.idleMs, expires }, [NEW_SIGN_IN]: begun };
     await new Promise<void>((resolve, reject) => {
-      store.set(sid, own, (error) => (error ? reject(error) : resolve()));
+      store.set(newSid, data, (error) => (error ? reject(error) : resolve()));
     });
-    cookies.push(`session=${encodeURIComponent(`s:${sign(sid, SECRET)}`)}`);
+    await directory.upsert(user);
+    cookies.push(`${name}=${encodeURIComponent(sessionCookie.signed(newSid))}`);
   }
+
+  async function close(): Promise<void> {
+    await entries.close();
+    await records.close();
+  }
+  return { users: { cookies, add }, close };
 }
 
 /** A wrk script that sends the next session's cookie with each request. */

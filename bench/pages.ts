@@ -1,17 +1,31 @@
-// Goals 1 and 2: GET /profile of a signed-in user. Each round loads every server once; ratios are
-// to the bare app of the same round.
+// GET /profile of a signed-in user. Each round loads every server once; ratios are to the bare app of
+// the same round. A second process of the bare app shows how far two equal servers differ.
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { signIn, type Account } from './accounts.ts';
 import { apacheCommand, unpackApache } from './apache.ts';
-import { asBrowser, load, spread, type Sample, type Spread } from './load.ts';
+import {
+  asBrowser,
+  costs,
+  inTurn,
+  load,
+  ratios,
+  speeds,
+  spread,
+  type Sample,
+  type Spread,
+} from './load.ts';
 import { PEERS } from './peers.ts';
 import { startServer, type Server } from './processes.ts';
-import { SECRET, startPlain, type World } from './world.ts';
+import { PROJECT, SECRET, startPlain, type Kind, type World } from './world.ts';
 
 export interface PageRow {
   name: string;
-  /** Requests per second, relative to the bare app. */
+  /** Requests per second ÷ those of the bare app. */
   ratio: Spread;
+  /** CPU time of a request of the bare app ÷ that of this one. */
+  cpuRatio: Spread;
   /** CPU microseconds per request. */
   cpu: Spread;
   requestsPerSecond: number;
@@ -25,12 +39,25 @@ export interface Pages {
   missing: string[];
 }
 
+const BEFORE: Kind[] = [
+  'embedded, as bytes, before',
+  'redis, as bytes, before',
+  'embedded, before',
+  'redis, before',
+];
+
 interface Entrant {
   server: Server;
   cookie: string;
 }
 
-export async function measurePages(world: World, rounds: number, seconds: number): Promise<Pages> {
+/** `others`: which other sign-in software is measured too. */
+export async function measurePages(
+  world: World,
+  rounds: number,
+  seconds: number,
+  others: 'all' | 'apache' | 'none',
+): Promise<Pages> {
   const missing: string[] = [];
   const embedded = await enter(await world.startOurs('embedded'));
   const page = embedded.account.page.body;
@@ -39,25 +66,32 @@ export async function measurePages(world: World, rounds: number, seconds: number
   const onRedis = await enter(await world.startOurs('redis, as bytes'));
   const entrants: Entrant[] = [
     { server: bare, cookie: '' },
+    { server: await startPlain(world, 'bare Express, a second process', 'bare.mjs'), cookie: '' },
     await enter(await world.startOurs('embedded, as bytes')),
     onRedis,
     embedded,
     await enter(await world.startOurs('redis')),
   ];
-  for (const peer of PEERS) {
+  entrants.push({ server: await startFloor(world), cookie: '' });
+  for (const kind of world.before ? BEFORE : [])
+    entrants.push(await enter(await world.startOurs(kind)));
+  for (const peer of others === 'all' ? PEERS : []) {
     entrants.push(await enter(await world.startPeer(peer), peer.start));
   }
-  const apache = await enterApache(world, page).catch((error: unknown) => {
-    missing.push(`mod_auth_openidc: ${String(error).slice(0, 200)}`);
-  });
-  if (apache) entrants.push(apache);
+  if (others !== 'none') {
+    const apache = await enterApache(world, page).catch((error: unknown) => {
+      missing.push(`mod_auth_openidc: ${String(error).slice(0, 200)}`);
+    });
+    if (apache) entrants.push(apache);
+  }
   // Warm up, so that compiling the code is not measured.
   for (const { server, cookie } of entrants) await profilePage(server, cookie, seconds + 1);
 
   const samples = new Map<Entrant, Sample[]>(entrants.map((entrant) => [entrant, []]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const [{ server, cookie }, list] of samples) {
-      list.push(await profilePage(server, cookie, seconds));
+    for (const entrant of inTurn(entrants, round)) {
+      const { server, cookie } = entrant;
+      samples.get(entrant)?.push(await profilePage(server, cookie, seconds));
     }
   }
   const [reference = []] = samples.values();
@@ -73,6 +107,14 @@ export const profilePage = (server: Server, cookie: string, seconds: number) =>
 async function enter(server: Server, start?: Parameters<typeof signIn>[1]) {
   const account: Account = await signIn(server.url, start);
   return { server, cookie: account.cookie, account };
+}
+
+/** What a page costs at least with the parts of this project: see peers/floor.mjs. */
+function startFloor(world: World): Promise<Server> {
+  const dist = pathToFileURL(join(PROJECT, 'dist/')).href;
+  const file = join(world.folder, 'floor.db');
+  const PARTS = JSON.stringify({ dist, views: join(PROJECT, 'views'), file });
+  return startPlain(world, 'its headers, read and view in bare Express', 'floor.mjs', { PARTS });
 }
 
 async function enterApache(world: World, page: string): Promise<Entrant> {
@@ -91,15 +133,12 @@ async function enterApache(world: World, page: string): Promise<Entrant> {
 }
 
 function row({ server }: Entrant, samples: Sample[], reference: Sample[]): PageRow {
-  const ratios = samples.map(
-    ({ requestsPerSecond }, round) =>
-      requestsPerSecond / (reference[round]?.requestsPerSecond ?? Number.NaN),
-  );
   return {
     name: server.name,
-    ratio: spread(ratios),
-    cpu: spread(samples.map(({ cpuPerRequest }) => cpuPerRequest)),
-    requestsPerSecond: spread(samples.map(({ requestsPerSecond }) => requestsPerSecond)).median,
+    ratio: ratios(speeds(samples), speeds(reference)),
+    cpuRatio: ratios(costs(reference), costs(samples)),
+    cpu: spread(costs(samples)),
+    requestsPerSecond: spread(speeds(samples)).median,
     memory: server.memory(),
   };
 }

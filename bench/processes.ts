@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { usedMemoryOf } from '../test/support/machine/memory.ts';
 
 export interface Server {
   name: string;
@@ -14,8 +15,13 @@ export interface Server {
   cpu(): number;
   /** Resident memory of the process and its children, in bytes. */
   memory(): number;
+  /** Bytes that its objects and buffers take after a collection; only if started with REPORTS_MEMORY. */
+  retained(): Promise<number>;
   stop(): Promise<void>;
 }
+
+/** Arguments of node for a server whose `retained` is asked. */
+export const REPORTS_MEMORY = ['--import', 'tsx', '--import', './test/support/machine/memory.ts'];
 
 export interface Command {
   file: string;
@@ -36,11 +42,13 @@ export async function startServer(name: string, command: Command): Promise<Serve
   const { file, args, cwd, port } = command;
   const startedAt = performance.now();
   const env = { PATH: process.env['PATH'] ?? '', ...command.env, PORT: String(port) };
-  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const reports = args.includes('tsx') ? { REPORT_MEMORY: '1' } : {};
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+  const child = spawn(file, args, { cwd, env: { ...env, ...reports }, stdio: [...stdio] });
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => (output = `${output}${String(chunk)}`.slice(-2_000)));
+    stream?.on('data', (chunk) => (output = `${output}${String(chunk)}`.slice(-2_000)));
   }
   const url = `http://localhost:${port}`;
   while (!(await isUp(port, command.readyPath))) {
@@ -56,6 +64,7 @@ export async function startServer(name: string, command: Command): Promise<Serve
     startedInMs: performance.now() - startedAt,
     cpu: () => sum(pid, (member) => cpuTicks(member) * TICK_US),
     memory: () => sum(pid, residentBytes),
+    retained: () => usedMemoryOf(child),
     async stop() {
       running.delete(child);
       if (child.exitCode !== null || child.signalCode !== null) return;

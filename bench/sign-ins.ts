@@ -1,55 +1,71 @@
-// Goal 4: the time of a sign-in compared with the bare protocol (peers/bare-client.mjs).
+// The time of a sign-in, compared with the documented set-up of the libraries (peers/documented.mjs)
+// and with the bare protocol (peers/bare-client.mjs).
 import { Browser } from '../test/support/browser/browser.ts';
-import { spread, type Spread } from './load.ts';
+import { inTurn, ratios, spread, type Spread } from './load.ts';
+import { PEERS } from './peers.ts';
 import type { Server } from './processes.ts';
 import { BARE_CLIENT, type World } from './world.ts';
 
+export interface SignInRow {
+  name: string;
+  /** Milliseconds. */
+  time: Spread;
+  /** Sign-in by sign-in. */
+  toDocumented: Spread;
+  toBareProtocol: Spread;
+}
+
 export interface SignIns {
+  /** Requests of this project to AuthKit for one sign-in. */
   upstreamRequests: number;
-  ours: Spread;
-  bareProtocol: Spread;
-  ratio: Spread;
+  rows: SignInRow[];
 }
 
 // Sign-ins before measuring, so that compiling the code is not measured.
-const WARM_UP = 20;
+const WARM_UP = 30;
 
-/** Alternates sign-ins of the bare client and this project. Times in milliseconds. */
+/** Each round signs in at every server once. */
 export async function measureSignIns(world: World, times: number): Promise<SignIns> {
-  const server = await world.startOurs('embedded');
-  const client = await world.startPeer(BARE_CLIENT);
-  for (let warm = 0; warm < WARM_UP; warm += 1) {
-    await runSignIn(server);
-    await runSignIn(client);
-  }
-  const upstream = () => {
-    const { token, userinfo, jwks, discovery } = {
-      ...NO_REQUESTS,
-      ...world.authKit.control.requests(),
-    };
-    return token + userinfo + jwks + discovery;
-  };
-  const ours: number[] = [];
-  const bare: number[] = [];
+  const [documented] = PEERS;
+  if (!documented) throw new Error('the documented set-up is missing');
+  const own = await world.startOurs('embedded');
+  const servers = [
+    await world.startPeer(BARE_CLIENT),
+    await world.startPeer(documented),
+    own,
+    ...(world.before ? [await world.startOurs('embedded, before')] : []),
+  ];
+  const milliseconds = servers.map((): number[] => []);
   let requests = 0;
-  for (let time = 0; time < times; time += 1) {
-    bare.push(await timed(() => runSignIn(client)));
-    const before = upstream();
-    ours.push(await timed(() => runSignIn(server)));
-    requests += upstream() - before;
+  for (let round = -WARM_UP; round < times; round += 1) {
+    for (const [index, server] of inTurn([...servers.entries()], round + WARM_UP)) {
+      const before = upstreamRequests(world);
+      const time = await timed(() => runSignIn(server));
+      if (round < 0) continue;
+      milliseconds[index]?.push(time);
+      if (server === own) requests += upstreamRequests(world) - before;
+    }
   }
-  await server.stop();
-  await client.stop();
-  const ratios = ours.map((one, index) => one / (bare[index] ?? Number.NaN));
-  return {
-    upstreamRequests: requests / times,
-    ours: spread(ours),
-    bareProtocol: spread(bare),
-    ratio: spread(ratios),
-  };
+  for (const server of servers) await server.stop();
+  const [bare = [], second = []] = milliseconds;
+  const rows = servers.map(({ name }, index): SignInRow => {
+    const list = milliseconds[index] ?? [];
+    return {
+      name,
+      time: spread(list),
+      toDocumented: ratios(list, second),
+      toBareProtocol: ratios(list, bare),
+    };
+  });
+  return { upstreamRequests: requests / times, rows };
 }
 
 export const NO_REQUESTS = { token: 0, userinfo: 0, jwks: 0, discovery: 0 };
+
+function upstreamRequests({ authKit }: World): number {
+  const { token, userinfo, jwks, discovery } = { ...NO_REQUESTS, ...authKit.control.requests() };
+  return token + userinfo + jwks + discovery;
+}
 
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAt = performance.now();

@@ -1,5 +1,5 @@
 // Shared by all measurements: one local AuthKit, one Redis, the built app and the peers.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,16 +8,22 @@ import { freePort, settingsFor } from '../test/support/app/app.ts';
 import { startRedis, type TestRedis } from '../test/support/store/redis.ts';
 import { PEERS, type Peer } from './peers.ts';
 import { startServer, type Server } from './processes.ts';
+import type { Version } from './version.ts';
 
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 export const SECRET = 'bench-secret-0123456789-abcdefghijklmnop';
-const OURS = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes', 'profiled'] as const;
+const STORES = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes'] as const;
+const OURS = [...STORES, ...STORES.map((kind) => `${kind}, before` as const), 'profiled'] as const;
+/** How this project is started: the store, whether it sends the bytes of the page, and which version. */
+export type Kind = (typeof OURS)[number];
 /** The client that sign-ins are compared with. */
 export const BARE_CLIENT = { name: 'bare client', file: 'bare-client.mjs', callback: '/callback' };
 
 export interface World {
   authKit: LocalAuthKit;
   redis: TestRedis;
+  /** The Node that runs the servers. */
+  node: string;
   /** A temporary folder, removed after the run. */
   folder: string;
   /** The file of the page that all servers send, fetched from this project first. */
@@ -25,13 +31,22 @@ export interface World {
   /** Where the peers are installed. */
   peersFolder: string;
   apachePort: number;
-  startOurs(kind: (typeof OURS)[number], nodeArgs?: string[]): Promise<Server>;
+  /** A registered redirect URI at which nothing listens. */
+  redirectUri: string;
+  /** Another version to compare with. */
+  before: Version | undefined;
+  startOurs(kind: Kind, nodeArgs?: string[]): Promise<Server>;
   startPeer(peer: Peer): Promise<Server>;
-  sessionDb(kind: (typeof OURS)[number]): string;
+  sessionDb(kind: Kind): string;
   close(): Promise<void>;
 }
 
-export async function createWorld(peersFolder: string): Promise<World> {
+/** `node` runs the servers. */
+export async function createWorld(
+  peersFolder: string,
+  node: string,
+  before?: Version,
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'));
   const portOf = new Map<string, number>();
   for (const name of ['apache', BARE_CLIENT.name, ...OURS, ...PEERS.map((peer) => peer.name)]) {
@@ -46,14 +61,20 @@ export async function createWorld(peersFolder: string): Promise<World> {
   const redis = await startRedis();
   const sessionDb = (kind: string) => join(folder, `${kind.replace(/\W+/g, '-')}.db`);
   const { clientId, clientSecrets } = authKit.applications.firstParty;
+  const page = join(folder, 'page.html');
+  // Until the page of this project is known.
+  writeFileSync(page, '<!doctype html>');
 
   return {
     authKit,
     redis,
+    node,
     folder,
-    page: join(folder, 'page.html'),
+    page,
     peersFolder,
     apachePort: port('apache'),
+    redirectUri: `http://localhost:${port('profiled')}/callback`,
+    before,
     sessionDb,
     startOurs(kind, nodeArgs = []) {
       const env = {
@@ -66,12 +87,15 @@ export async function createWorld(peersFolder: string): Promise<World> {
         RATE_LIMIT: '1000000',
         SHUTDOWN_GRACE_SECONDS: '0',
         ...(kind.startsWith('redis') && { REDIS_URL: redis.url }),
-        PAGE: join(folder, 'page.html'),
+        PAGE: page,
       };
-      const asBytes = kind.endsWith('as bytes') ? ['--import', './bench/as-bytes.mjs'] : [];
+      const asBytes = kind.includes('as bytes') ? ['--import', `${PROJECT}bench/as-bytes.mjs`] : [];
       const args = [...asBytes, ...nodeArgs, 'dist/server.js'];
-      const command = { file: 'node', args, cwd: PROJECT, env, readyPath: '/healthz' };
-      return startServer(`this project, ${kind}`, { ...command, port: port(kind) });
+      const isBefore = kind.endsWith('before');
+      const cwd = isBefore ? (before?.folder ?? '') : PROJECT;
+      const name = isBefore ? `${before?.commit}, ${kind.replace(', before', '')}` : kind;
+      const command = { file: node, args, cwd, env, readyPath: '/healthz', port: port(kind) };
+      return startServer(isBefore ? name : `this project, ${name}`, command);
     },
     startPeer({ name, file, redis: onRedis }) {
       const env = {
@@ -81,10 +105,10 @@ export async function createWorld(peersFolder: string): Promise<World> {
         CLIENT_SECRET: clientSecrets[0],
         BASE_URL: `http://localhost:${port(name)}`,
         SECRET,
-        PAGE: join(folder, 'page.html'),
+        PAGE: page,
         ...(onRedis && { REDIS_URL: redis.url }),
       };
-      const command = { file: 'node', args: [file], cwd: peersFolder, env, readyPath: '/' };
+      const command = { file: node, args: [file], cwd: peersFolder, env, readyPath: '/' };
       return startServer(name, { ...command, port: port(name) });
     },
     async close() {
@@ -108,6 +132,6 @@ export async function startPlain(
     PAGE: world.page,
     ...env,
   };
-  const command = { file: 'node', args: [file], cwd: world.peersFolder, env: base };
+  const command = { file: world.node, args: [file], cwd: world.peersFolder, env: base };
   return startServer(name, { ...command, port: await freePort(), readyPath: '/' });
 }

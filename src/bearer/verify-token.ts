@@ -59,7 +59,7 @@ export async function verifyToken(
  */
 export async function verifyJwt(token: string, issuer: Issuer, claims: JWTVerifyOptions) {
   if (!isCanonicalJws(token)) throw invalid('malformed');
-  const keys = await issuer.keys();
+  const keys = issuer.current() ?? (await issuer.keys());
   // The token must not choose the algorithm, or it could use `none`, or HMAC keyed with a public
   // key (RFC 8725 §3.1).
   const options = { ...claims, algorithms: ['RS256'], issuer: issuer.identifier };

@@ -1,6 +1,6 @@
-// Reads that arrive in one turn of the event loop share one transaction. A read on its own takes
-// and releases SQLite's file locks, which costs more than reading the row; under load, most of a
-// page's time was spent there. Nothing is cached: every read sees the file as it is after the call.
+// Reads that arrive in one turn of the event loop are answered together, in one transaction. Under load
+// their pages are then written together too, which saves more than taking SQLite's file locks once.
+// Nothing is cached: every read sees the file as it is after the call.
 import type Database from 'libsql';
 
 type PendingRead<Values, Row> = [Values, (row: Row) => void, reject: (error: unknown) => void];
