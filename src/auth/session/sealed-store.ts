@@ -232,7 +232,7 @@ function markStored(data: object, signedIn: SignedIn | undefined): void {
   Object.defineProperty(data, STORED, { value: { signedIn } });
 }
 
-// Earlier versions did not compress. JSON begins with a brace, and what is made of such a text does not.
+// Earlier versions did not compress. Their JSON begins with a brace; compressed, it never does.
 function unpacked(content: Buffer | undefined): Buffer | undefined {
   return content && content[0] !== BRACE ? inflateRawSync(content) : content;
 }

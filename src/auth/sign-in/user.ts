@@ -99,7 +99,7 @@ const invalid = (hint: string) => new SignInError('id_token_invalid', { hint });
 
 function text(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.trim() === '') return undefined;
-  // Creating a segmenter takes longer than the rest of this file.
+  // Nearly all are short, and creating a segmenter is slow.
   if (value.length <= MAX_TEXT) return value;
   // Cut between graphemes: half of one would show as a broken or different character.
   const cut = new Intl.Segmenter().segment(value).containing(MAX_TEXT);
