@@ -4,8 +4,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DEFENSES, namePattern, type Defense } from '../test/docs/defenses.ts';
 
@@ -31,7 +30,9 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** The files that git knows or would add, and the installed packages. */
 async function copyProject(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'defenses-'));
+  // In this project: the compiler cannot name types behind a link that leads elsewhere.
+  await mkdir('.data', { recursive: true });
+  const folder = await mkdtemp(resolve('.data/defenses-'));
   const listed = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const files = execFileSync('git', listed, { encoding: 'utf8' }).split('\0');
   for (const file of files.filter((name) => existsSync(name))) await cp(file, join(folder, file));

@@ -46,6 +46,7 @@ function sqliteEntries(sqlite: Sqlite): Entries {
     },
     async write(key, value, expiresAt) {
       const now = Date.now();
+      // The clock may have been set back.
       if (Math.abs(now - prunedAt) >= PRUNE_EVERY_MS) {
         prunedAt = now;
         await prune(now);

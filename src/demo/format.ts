@@ -37,8 +37,8 @@ const MONTHS =
   );
 
 /** A time of day in UTC, with the date if it is not today and the year if it is not this year. */
-export function clock(date: Date, now: Date, iso = date.toISOString()): string {
-  const time = `${iso.slice(11, 16)} UTC`;
+export function clock(date: Date, now: Date): string {
+  const time = `${date.toISOString().slice(11, 16)} UTC`;
   if (dayOf(date) === dayOf(now)) return time;
   const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
   return date.getUTCFullYear() === now.getUTCFullYear()
@@ -48,8 +48,7 @@ export function clock(date: Date, now: Date, iso = date.toISOString()): string {
 
 /** A time as HTML, for `<%~`: `<time>12:00 UTC</time>, in 4 minutes`. Nothing in it comes from a user. */
 export function moment(date: Date, now: Date): string {
-  const iso = date.toISOString();
-  const time = `<time datetime="${iso}">${clock(date, now, iso)}</time>`;
+  const time = `<time datetime="${date.toISOString()}">${clock(date, now)}</time>`;
   return `${time}<span class="muted">, ${timeInWords(date, now)}</span>`;
 }
 

@@ -90,3 +90,30 @@ test('openEntries refuses a file that is not a database as damaged', async () =>
   writeFileSync(file, 'this is not a database '.repeat(500));
   expect(await codeOf(openEntries(file))).toBe('store_damaged');
 });
+
+test('entries of a file are deleted at most once a minute, also when the clock was set back', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+  const file = newFile();
+  mkdirSync(dirname(file), { recursive: true });
+  const entries = await openEntries(file);
+  const db = new Database(file);
+  const keys = () => db.prepare('SELECT key FROM demo_entries ORDER BY key').raw().all([]).flat();
+  const write = (key: string, lifetime: number) => entries.write(key, 'x', Date.now() + lifetime);
+  await write('a', 1_000);
+  pass(59_999);
+  await write('b', HOUR);
+  expect(keys()).toEqual(['a', 'b']);
+  pass(1);
+  await write('b', HOUR);
+  expect(keys()).toEqual(['b']);
+  pass(-HOUR);
+  await write('c', -1);
+  await write('d', HOUR);
+  expect(keys()).toEqual(['b', 'c', 'd']);
+  pass(60_000);
+  await write('d', HOUR);
+  expect(keys()).toEqual(['b', 'd']);
+  db.close();
+  await entries.close();
+  vi.useRealTimers();
+});

@@ -88,7 +88,7 @@ function signedInSession(context: Context, { signedIn, facts, lastSeenAt }: Stor
   return Date.now() < endsAt ? currentFrom(signedIn, facts, lastSeenAt) : undefined;
 }
 
-// Parsing costs more than opening the row; an issuer's usual spellings need none.
+// For every request: the two usual spellings of an issuer need no parsing.
 const isSameUrl = (text: string, href: string) =>
   text === href || `${text}/` === href || new URL(text).href === href;
 

@@ -18,9 +18,9 @@ export interface NewsOptions {
 export function newsRoutes({ auth, leases, issuer, clientId, webhooks, onEvent }: NewsOptions) {
   const shared = { sessions: auth, leases, onEvent };
   const router = Router();
+  if (webhooks) router.use(webhook({ ...shared, ...webhooks }));
   const onlyIfAdvertised: RequestHandler = (_req, _res, next) =>
     next(auth.advertisesBackchannelLogout() ? undefined : 'router');
-  if (webhooks) router.use(webhook({ ...shared, ...webhooks }));
   const verify = (token: string, claims: Parameters<typeof verifyJwt>[2]) =>
     verifyJwt(token, issuer, claims);
   const receive = backchannelLogout({ ...shared, clientId, verify, path: '/' });

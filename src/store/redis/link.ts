@@ -6,8 +6,8 @@ import { within } from '../deadline.ts';
 type Arguments = (string | Buffer)[];
 type Options = { typeMapping?: Record<number, unknown> };
 
-// Only what is used of the clients of node-redis: their own types name every command of Redis, and to
-// compare them costs the compiler of every app with a copy about eight seconds.
+// Only what is used of the clients of node-redis: their own types name every command of Redis, and
+// comparing them cost the compiler eight seconds.
 /** A client of one server. */
 export interface Client {
   sendCommand<T>(args: Arguments, options?: Options): Promise<T>;
@@ -25,7 +25,7 @@ interface ClusterNode {
   connectPromise?: Promise<unknown>;
 }
 
-export interface Cluster {
+interface Cluster {
   masters: ClusterNode[];
   nodeByAddress: Map<string, ClusterNode>;
   nodeClient(node: ClusterNode): Promise<Client>;
