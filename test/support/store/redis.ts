@@ -1,7 +1,7 @@
 // A real redis-server for a test, on a free port of 127.0.0.1.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ import { partPath } from '../machine/parts.ts';
 export interface TestRedis {
   url: string;
   port: number;
+  /** Where the servers of a cluster talk to each other. */
+  busPort: number;
   /** Freezes the server (SIGSTOP): connections stay open without a reply. */
   pause(): void;
   resume(): void;
@@ -38,9 +40,13 @@ export interface RedisOptions {
 
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const port = options.port ?? (await freePort());
+  const busPort = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'redis-'));
   const persistence = options.persist ? ['yes', '--appendfsync', 'no'] : ['no'];
+  const log = join(folder, 'server.log');
   const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+  // Redis' default, 10,000 above the port, is in the range of the system's own choice.
+  args.push('--cluster-port', `${busPort}`, '--logfile', log);
   args.push('--appendonly', ...persistence, ...(options.args ?? []));
   if (options.sentinel) {
     const file = join(folder, 'sentinel.conf');
@@ -51,7 +57,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
 
   const start = async () => {
     server = spawn(options.program ?? partPath('redis-server'), args, { stdio: 'ignore' });
-    await untilReady(server, port);
+    await untilReady(server, port, log);
   };
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -69,6 +75,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    busPort,
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
     stop,
@@ -84,10 +91,13 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
   };
 }
 
-async function untilReady(server: ChildProcess, port: number): Promise<void> {
+async function untilReady(server: ChildProcess, port: number, log: string): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (performance.now() < deadline) {
-    if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
+    if (server.exitCode !== null) {
+      const why = existsSync(log) ? readFileSync(log, 'utf8').slice(-500) : '';
+      throw new Error(`redis-server ended with ${server.exitCode}\n${why}`);
+    }
     const reply = await send(port, 'PING').catch(() => '');
     if (reply.startsWith('+PONG')) return;
     await new Promise((resolve) => setTimeout(resolve, 20));

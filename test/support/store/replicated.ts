@@ -97,7 +97,8 @@ async function joinCluster(servers: TestRedis[]): Promise<void> {
   // Two servers that begin with the same epoch could both win an election.
   for (const [at, server] of servers.entries())
     await server.command(`CLUSTER SET-CONFIG-EPOCH ${at + 1}`);
-  for (const { port } of others) await first?.command(`CLUSTER MEET 127.0.0.1 ${port}`);
+  for (const { port, busPort } of others)
+    await first?.command(`CLUSTER MEET 127.0.0.1 ${port} ${busPort}`);
   await untilAll(servers, 'CLUSTER INFO', /cluster_known_nodes:6/);
   for (const [at, replica] of servers.slice(3).entries()) {
     const [id] = /[\da-f]{40}/.exec((await primaries[at]?.command('CLUSTER MYID')) ?? '') ?? [];
