@@ -1,7 +1,8 @@
 // The HTTP server: how long and how large a request may be, and what a malformed one gets.
-import { createServer, type Server } from 'node:http';
+import { createServer, IncomingMessage, ServerResponse, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Express, Request, Response } from 'express';
 
 // A client that sends or reads slowly ties up its own connection, not the server.
 const SERVER_BOUNDS = {
@@ -13,8 +14,21 @@ const SERVER_BOUNDS = {
   connectionsCheckingInterval: 5_000,
 };
 
-export const createHttpServer = (): Server =>
-  createServer(SERVER_BOUNDS).on('clientError', rejectMalformed);
+/**
+ * A server whose requests and responses are made for `app`. The caller adds the app as a listener.
+ *
+ * For each request, Express replaces the prototypes of both by `app.request` and `app.response`. V8
+ * then looks up each of their properties anew, which takes half of the time of a page. Classes that
+ * have these prototypes from the start leave nothing to replace.
+ */
+export function createHttpServer(app: Express): Server {
+  class AppRequest extends IncomingMessage {}
+  class AppResponse extends ServerResponse {}
+  app.request = Object.setPrototypeOf(AppRequest.prototype, app.request) as Request;
+  app.response = Object.setPrototypeOf(AppResponse.prototype, app.response) as Response;
+  const classes = { IncomingMessage: AppRequest, ServerResponse: AppResponse };
+  return createServer({ ...SERVER_BOUNDS, ...classes }).on('clientError', rejectMalformed);
+}
 
 /** Responds to a malformed request, which Node's parser rejects before it reaches any route. */
 function rejectMalformed({ code }: NodeJS.ErrnoException, socket: Duplex): void {

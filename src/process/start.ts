@@ -70,8 +70,6 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
   const auth = createAuthFor(config, store, directory, log, fetchAuthKit);
   const api = apiOptionsFor(config, directory, log, fetchAuthKit);
   const live = createLive({ auth });
-  const server = createHttpServer();
-  const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   const app = createApp({
     auth,
     live,
@@ -96,6 +94,8 @@ export async function startApp(config: CompleteConfig, log: Log): Promise<Runnin
     ...(trustProxy !== undefined && { trustProxy }),
     localAuthKit: config.localAuthKit,
   });
+  const server = createHttpServer(app);
+  const shutdown = createShutdown(server, config.shutdownGraceSeconds);
   server.on('request', app);
   await listen(server, config.port);
 

@@ -1013,8 +1013,8 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the response to what is not HTTP',
       file: 'src/process/http-server.ts',
-      find: "createServer(SERVER_BOUNDS).on('clientError', rejectMalformed);",
-      replace: 'createServer(SERVER_BOUNDS);',
+      find: ".on('clientError', rejectMalformed)",
+      replace: '',
       test: {
         file: 'test/auth/sign-in/length-limits.test.ts',
         title: 'refuses bytes that are not HTTP with 400 and a message',
