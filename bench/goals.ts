@@ -48,6 +48,8 @@ function withinNoise(goal: string, wanted: number, { median, high }: Spread): Go
   return { goal, wanted: `${wanted} within noise`, measured, met: high >= wanted };
 }
 
+const AS_BYTES = 'this project, embedded, as bytes';
+const APACHE_GOAL = 'CPU of a page of the same bytes ÷ mod_auth_openidc';
 const NONE: Spread = { median: Number.NaN, low: Number.NaN, high: Number.NaN };
 
 export function goals({ pages, api, signIns, starts, growth, expiry }: Results): Goal[] {
@@ -66,19 +68,16 @@ function pageGoals({ rows, redis }: Pages): Goal[] {
   const ratio = (name: string) => row(name)?.ratio.median ?? Number.NaN;
   const cpuRatio = (name: string) => row(name)?.cpuRatio.median ?? Number.NaN;
   const lead = (peer: string, least: number) => {
-    const value = ratio('this project, embedded, as bytes') / ratio(peer);
+    const value = ratio(AS_BYTES) / ratio(peer);
     return row(peer) ? [atLeast(`/profile, the same bytes ÷ ${peer}`, least, value)] : [];
   };
-  const cpu = row('this project, embedded, as bytes')?.cpu.median ?? Number.NaN;
-  const apache = row('mod_auth_openidc (C, Apache)')?.cpu.median;
+  const apache = cpuRatio('mod_auth_openidc (C, Apache)');
   return [
     atLeast('/profile ÷ bare, embedded, requests', 0.7, ratio('this project, embedded')),
     atLeast('/profile ÷ bare, embedded, CPU', 0.7, cpuRatio('this project, embedded')),
     atLeast('/profile ÷ bare, Redis, requests', 0.7, ratio('this project, redis')),
     atLeast('/profile ÷ bare, Redis, CPU', 0.7, cpuRatio('this project, redis')),
-    ...(apache === undefined
-      ? []
-      : [atMost('CPU of a page of the same bytes ÷ mod_auth_openidc', 1.25, cpu / apache)]),
+    ...(Number.isNaN(apache) ? [] : [atMost(APACHE_GOAL, 1.25, apache / cpuRatio(AS_BYTES))]),
     ...lead('documented set-up (MemoryStore)', 1.5),
     ...lead('express-openid-connect', 2.5),
     ...lead('@auth/express', 4),

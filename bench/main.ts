@@ -36,6 +36,7 @@ const { quick } = options;
 const plan = quick
   ? { rounds: 7, signIns: 10, starts: 2, sizes: [4_000], expiries: 2 }
   : { rounds: 11, signIns: 80, starts: 7, sizes: [4_000, 100_000], expiries: 5 };
+const PAGES = { starts: quick ? 1 : 3, turns: 5, turnSeconds: 1, warmUpSeconds: 4 };
 const ROUND_S = 1;
 const NODE_ROUNDS = 5;
 // For measurements made once, not in rounds.
@@ -83,7 +84,7 @@ async function main(): Promise<void> {
 const { rounds, sizes } = plan;
 const PARTS: Record<string, (world: World) => Promise<Partial<Results>>> = {
   pages: async (world) => ({
-    pages: await measurePages(world, rounds, ROUND_S, parts ? 'apache' : 'all'),
+    pages: await measurePages(world, PAGES, parts ? 'apache' : 'all'),
     profile: await profileByPackage(world, SINGLE_RUN_S),
   }),
   api: async (world) => ({ api: await measureApi(world, rounds, ROUND_S) }),
@@ -97,7 +98,7 @@ const PARTS: Record<string, (world: World) => Promise<Partial<Results>>> = {
     ],
   }),
   nodes: async ({ peersFolder }) => ({
-    nodes: await measureNodes(peersFolder, NODE_ROUNDS, ROUND_S),
+    nodes: await measureNodes(peersFolder, PAGES, NODE_ROUNDS, ROUND_S),
   }),
 };
 

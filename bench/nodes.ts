@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { installNode } from '../scripts/node-packages.ts';
 import { measureApi, type ApiRow } from './api.ts';
-import { measurePages, type PageRow } from './pages.ts';
+import { measurePages, type PagePlan, type PageRow } from './pages.ts';
 import { createWorld } from './world.ts';
 
 const MAJORS = [20, 22, 24];
@@ -16,6 +16,7 @@ export interface NodeRow {
 /** Measures on each of them; ratios are to bare Express on the same Node. */
 export async function measureNodes(
   peersFolder: string,
+  plan: PagePlan,
   rounds: number,
   seconds: number,
 ): Promise<NodeRow[]> {
@@ -25,7 +26,7 @@ export async function measureNodes(
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
     const world = await createWorld(peersFolder, node);
     try {
-      const { rows: pages } = await measurePages(world, rounds, seconds, 'none');
+      const { rows: pages } = await measurePages(world, { ...plan, starts: 2 }, 'none');
       rows.push({ version, pages, api: await measureApi(world, rounds, seconds) });
     } finally {
       await world.close();

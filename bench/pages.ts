@@ -1,5 +1,5 @@
-// GET /profile of a signed-in user. Each round loads every server once; ratios are to the bare app of
-// the same round. A second process of the bare app shows how far two equal servers differ.
+// GET /profile of a signed-in user. Each server is measured in turns with a bare app of its own, both in
+// fresh processes: V8 frees memory of a process that waits, and two processes of the same code differ.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,11 +39,21 @@ export interface Pages {
   missing: string[];
 }
 
+/** How much is measured: each server is started `starts` times, and takes `turns` turns each time. */
+export interface PagePlan {
+  starts: number;
+  turns: number;
+  turnSeconds: number;
+  /** Until the code is compiled and the heap has its size. */
+  warmUpSeconds: number;
+}
+
+const OURS: Kind[] = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes'];
 const BEFORE: Kind[] = [
-  'embedded, as bytes, before',
-  'redis, as bytes, before',
   'embedded, before',
   'redis, before',
+  'embedded, as bytes, before',
+  'redis, as bytes, before',
 ];
 
 interface Entrant {
@@ -51,70 +61,110 @@ interface Entrant {
   cookie: string;
 }
 
+type Start = () => Promise<Entrant>;
+
 /** `others`: which other sign-in software is measured too. */
 export async function measurePages(
   world: World,
-  rounds: number,
-  seconds: number,
+  plan: PagePlan,
   others: 'all' | 'apache' | 'none',
 ): Promise<Pages> {
   const missing: string[] = [];
-  const embedded = await enter(await world.startOurs('embedded'));
-  const page = embedded.account.page.body;
+  const page = await pageOfProject(world);
   writeFileSync(world.page, page);
-  const bare = await startPlain(world, 'bare Express', 'bare.mjs');
-  const onRedis = await enter(await world.startOurs('redis, as bytes'));
-  const entrants: Entrant[] = [
-    { server: bare, cookie: '' },
-    { server: await startPlain(world, 'bare Express, a second process', 'bare.mjs'), cookie: '' },
-    await enter(await world.startOurs('embedded, as bytes')),
-    onRedis,
-    embedded,
-    await enter(await world.startOurs('redis')),
+  const starts: Start[] = [
+    () => enterPlain(world, 'bare Express, another process', 'bare.mjs'),
+    () => enterPlain(world, 'bare Express, on the server of this project', 'own-server.mjs'),
+    () => enterPlain(world, 'this project without session and guards', 'floor.mjs'),
+    ...[...OURS, ...(world.before ? BEFORE : [])].map(
+      (kind) => async () => enter(await world.startOurs(kind)),
+    ),
   ];
-  entrants.push({ server: await startFloor(world), cookie: '' });
-  for (const kind of world.before ? BEFORE : [])
-    entrants.push(await enter(await world.startOurs(kind)));
-  for (const peer of others === 'all' ? PEERS : []) {
-    entrants.push(await enter(await world.startPeer(peer), peer.start));
-  }
+  for (const peer of others === 'all' ? PEERS : [])
+    starts.push(async () => enter(await world.startPeer(peer), peer.start));
   if (others !== 'none') {
-    const apache = await enterApache(world, page).catch((error: unknown) => {
+    const isThere = await enterApache(world, page).catch((error: unknown) => {
       missing.push(`mod_auth_openidc: ${String(error).slice(0, 200)}`);
     });
-    if (apache) entrants.push(apache);
+    await isThere?.server.stop();
+    if (isThere) starts.push(() => enterApache(world, page));
   }
-  // Warm up, so that compiling the code is not measured.
-  for (const { server, cookie } of entrants) await profilePage(server, cookie, seconds + 1);
 
-  const samples = new Map<Entrant, Sample[]>(entrants.map((entrant) => [entrant, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const entrant of inTurn(entrants, round)) {
-      const { server, cookie } = entrant;
-      samples.get(entrant)?.push(await profilePage(server, cookie, seconds));
-    }
+  const measured = starts.map((): Turns[] => []);
+  for (let round = 0; round < plan.starts; round += 1) {
+    for (const [index, start] of inTurn([...starts.entries()], round))
+      measured[index]?.push(await takeTurns(world, start, plan));
   }
-  const [reference = []] = samples.values();
-  const rows = entrants.map((entrant) => row(entrant, samples.get(entrant) ?? [], reference));
-  const redis = await redisWork(world, onRedis, seconds);
-  for (const { server } of entrants) await server.stop();
-  return { rows, bytes: Buffer.byteLength(page), redis, missing };
+  const rows = measured.map(rowOf);
+  const bare = measured.flat().flatMap((turns) => turns.bare);
+  rows.push(rowOf([{ name: 'bare Express', own: bare, bare, memory: 0 }]));
+  return { rows, bytes: Buffer.byteLength(page), redis: await redisWork(world, plan), missing };
+}
+
+interface Turns {
+  name: string;
+  own: Sample[];
+  /** Of the bare app, right before or after each of `own`. */
+  bare: Sample[];
+  memory: number;
+}
+
+async function takeTurns(world: World, start: Start, plan: PagePlan): Promise<Turns> {
+  const reference = await enterPlain(world, 'bare Express', 'bare.mjs');
+  const entrant = await start();
+  const own: Sample[] = [];
+  const bare: Sample[] = [];
+  const pair = [
+    { entrant: reference, samples: bare },
+    { entrant, samples: own },
+  ];
+  for (const { entrant: each } of pair) await loadProfile(each, plan.warmUpSeconds);
+  for (let turn = 0; turn < plan.turns; turn += 1) {
+    for (const each of inTurn(pair, turn))
+      each.samples.push(await loadProfile(each.entrant, plan.turnSeconds));
+  }
+  const { name } = entrant.server;
+  const memory = entrant.server.memory();
+  await Promise.all([reference.server.stop(), entrant.server.stop()]);
+  return { name, own, bare, memory };
+}
+
+function rowOf(all: Turns[]): PageRow {
+  const own = all.flatMap((turns) => turns.own);
+  const bare = all.flatMap((turns) => turns.bare);
+  return {
+    name: all[0]?.name ?? '',
+    ratio: ratios(speeds(own), speeds(bare)),
+    cpuRatio: ratios(costs(bare), costs(own)),
+    cpu: spread(costs(own)),
+    requestsPerSecond: spread(speeds(own)).median,
+    memory: spread(all.map((turns) => turns.memory)).median,
+  };
+}
+
+async function pageOfProject(world: World): Promise<string> {
+  const { server, account } = await enter(await world.startOurs('embedded'));
+  await server.stop();
+  return account.page.body;
 }
 
 export const profilePage = (server: Server, cookie: string, seconds: number) =>
   load(server, { path: '/profile', headers: asBrowser(cookie) }, seconds);
+
+const loadProfile = ({ server, cookie }: Entrant, seconds: number) =>
+  profilePage(server, cookie, seconds);
 
 async function enter(server: Server, start?: Parameters<typeof signIn>[1]) {
   const account: Account = await signIn(server.url, start);
   return { server, cookie: account.cookie, account };
 }
 
-/** What a page costs at least with the parts of this project: see peers/floor.mjs. */
-function startFloor(world: World): Promise<Server> {
+/** A file of the peers' folder that needs no sign-in; PARTS is what it takes of this project. */
+async function enterPlain(world: World, name: string, file: string): Promise<Entrant> {
   const dist = pathToFileURL(join(PROJECT, 'dist/')).href;
-  const file = join(world.folder, 'floor.db');
-  const PARTS = JSON.stringify({ dist, views: join(PROJECT, 'views'), file });
-  return startPlain(world, 'its headers, read and view in bare Express', 'floor.mjs', { PARTS });
+  const db = join(world.folder, 'floor.db');
+  const PARTS = JSON.stringify({ dist, views: join(PROJECT, 'views'), file: db });
+  return { server: await startPlain(world, name, file, { PARTS }), cookie: '' };
 }
 
 async function enterApache(world: World, page: string): Promise<Entrant> {
@@ -132,19 +182,9 @@ async function enterApache(world: World, page: string): Promise<Entrant> {
   );
 }
 
-function row({ server }: Entrant, samples: Sample[], reference: Sample[]): PageRow {
-  return {
-    name: server.name,
-    ratio: ratios(speeds(samples), speeds(reference)),
-    cpuRatio: ratios(costs(reference), costs(samples)),
-    cpu: spread(costs(samples)),
-    requestsPerSecond: spread(speeds(samples)).median,
-    memory: server.memory(),
-  };
-}
-
 /** Counts the Redis commands while the page is loaded. */
-async function redisWork(world: World, { server, cookie }: Entrant, seconds: number) {
+async function redisWork(world: World, { warmUpSeconds: seconds }: PagePlan) {
+  const { server, cookie } = await enter(await world.startOurs('redis'));
   const count = async (pattern: RegExp) =>
     Number(pattern.exec(await world.redis.command('INFO all'))?.[1] ?? 0);
   const COMMANDS = /total_commands_processed:(\d+)/;
@@ -156,5 +196,6 @@ async function redisWork(world: World, { server, cookie }: Entrant, seconds: num
   const after = [await count(COMMANDS), await count(WRITES)] as const;
   // Less the commands of the counting itself: INFO and QUIT.
   const commands = after[0] - before[0] - 6;
+  await server.stop();
   return { commandsPerRequest: commands / requests, writes: after[1] - before[1], seconds };
 }

@@ -180,8 +180,9 @@ server, production mode, 32 connections.${
 user signed in at the bundled local AuthKit.`
       : ''
   } Values are medians of interleaved rounds; half of the rounds are within
-the parentheses. Each ratio is to the bare app of the same round. The peers send the finished page, and so
-do the rows "as bytes"; the other rows of this project render the page for each request.${
+the parentheses. A page takes turns with bare Express, each ratio is to the turn before or after. The peers
+send the finished page, and so do the rows "as bytes"; the other rows of this project render the page for
+each request.${
     before === undefined
       ? ''
       : ` ${before} is an

@@ -1,5 +1,5 @@
-// The least that a page of this project costs: bare Express with its security headers, one read of a row
-// and its view engine. There is no cookie, no session and no check; the data of the page is fixed.
+// The least that a page of this project costs: its server and Express, with its security headers, one read
+// of a row and its view engine. There is no cookie, no session and no check; the data of the page is fixed.
 import express from 'express';
 import { settings } from './settings.mjs';
 
@@ -7,6 +7,7 @@ const { dist, views, file } = JSON.parse(process.env.PARTS);
 const from = (path) => import(new URL(path, dist).href);
 const { securityHeaders } = await from('demo/middleware/headers.js');
 const { createViewEngine } = await from('demo/view-engine.js');
+const { createHttpServer } = await from('process/http-server.js');
 const { openSqlite } = await from('store/embedded/sqlite.js');
 const format = await from('demo/format.js');
 
@@ -45,4 +46,4 @@ app.get('/profile', async (_req, res) => {
   const page = { user, person, claims, scopes, permissions: [], session, accessToken };
   res.render('profile', { ...page, path: '/profile', now: new Date() });
 });
-app.listen(settings.port);
+createHttpServer(app).on('request', app).listen(settings.port);
