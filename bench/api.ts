@@ -27,6 +27,8 @@ interface Route {
 const GUARDS = [
   ['no guard', '/unchecked'],
   ['jose alone', '/jose'],
+  ['a digest of the token, no check', '/digest'],
+  ['a digest of the token, and jose', '/digest-and-jose'],
   ['this project, a token seen before', '/seen'],
   ['this project, a new token', '/new'],
   ['express-oauth2-jwt-bearer', '/express-oauth2-jwt-bearer'],
@@ -40,6 +42,7 @@ export async function measureApi(world: World, rounds: number, seconds: number):
     audience: world.authKit.environmentClientId,
     bearer: file(PROJECT, 'dist/bearer/index.js'),
     ...(before && { before: file(before.folder, 'dist/bearer/index.js') }),
+    server: file(PROJECT, 'dist/process/http-server.js'),
     lru: file(PROJECT, 'node_modules/lru-cache/dist/esm/index.js'),
   });
   const server = await startPlain(world, 'API', 'api.mjs', { API });

@@ -72,10 +72,8 @@ export async function verifyJwt(token: string, issuer: Issuer, claims: JWTVerify
 
 // Decoders tolerate other alphabets and ignore the last bits of the last character. One token would
 // then have many spellings, each a new entry in caches and a bypass of blocklists (RFC 4648 §3.5).
-function isCanonicalJws(token: string): boolean {
-  const signature = /^[\w-]+\.[\w-]+\.([\w-]+)$/.exec(token)?.[1];
-  return Buffer.from(signature ?? '', 'base64url').toString('base64url') === signature;
-}
+const isCanonicalJws = (token: string) =>
+  /^[\w-]+\.[\w-]+\.(?=.)(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/.test(token);
 
 // Named, so that an app with `declaration` compiles.
 type Verified = Promise<JWTVerifyResult>;
