@@ -53,8 +53,8 @@ export async function measureGrowth(
     const script = cookieScript(world, users.cookies);
     await expectSignedIn(server, users.cookies.at(-1) ?? '');
     const page = { path: '/profile', headers: asBrowser(''), script };
-    // The first run warms up, the second is measured.
-    await load(server, page, seconds);
+    // The first run warms up, the second is measured. A new process takes longer to reach its size.
+    await load(server, page, sessions === FIRST ? seconds * 5 : seconds);
     const { cpuPerRequest, requestsPerSecond } = await load(server, page, seconds);
     const now = {
       memory: server.memory(),
