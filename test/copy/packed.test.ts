@@ -127,9 +127,7 @@ describe('its program', () => {
       code: 0,
       stdout: expect.stringContaining('Usage: authkit-copy'),
     });
-    for (const wrong of ['init', 'init . --store mysql', 'init ../none', 'init . --nothing']) {
-      expect(await inApp(`${COPY} ${wrong}`), wrong).toMatchObject({ code: 2 });
-    }
+    expect(await inApp(`${COPY} init ../none`)).toMatchObject({ code: 2 });
     expect(existsSync(join(world.root, 'none'))).toBe(false);
   });
 });
