@@ -132,6 +132,8 @@ describe('its program', () => {
   });
 });
 
+const aboveHere = (found: string) => `// Here.\n${found}`;
+
 const javascript = (express: string): Edits => ({
   'package.json': JSON.stringify({ dependencies: { express } }),
   'server.js': "const app = require('express')();\napp.listen(3000);\n",
@@ -149,12 +151,11 @@ describe('an app with a copy from the packed file', () => {
     // Beside the package, whose dependencies it has too.
     next = join(world.app, 'node_modules/authkit-next');
     await cp(join(world.app, 'node_modules/authkit'), next, { recursive: true });
-    const changed = (found: string) => `// Here.\n${found}`;
     editFiles(next, {
       'package.json': (found) =>
         found.replace(`"version": "${manifest.version}"`, '"version": "9.0.0"'),
-      'src/auth/forms.ts': changed,
-      'dist/auth/forms.js': changed,
+      'src/auth/forms.ts': aboveHere,
+      'dist/auth/forms.js': aboveHere,
     });
   });
 
