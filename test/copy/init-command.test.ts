@@ -85,6 +85,8 @@ describe('without a terminal', () => {
     const before = await treeOf(app);
     const { code, stdout } = await runCopy(['init', app]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('Nothing to do')]);
+    const again = await runCopy(['init', app, '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ written: false });
     expect(await treeOf(app)).toEqual(before);
   });
 });
