@@ -1,6 +1,6 @@
 // A copy of src/events in the README's app, as docs/events.md says: AuthKit's webhooks end its
 // sessions, and so do logout tokens.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -31,9 +31,14 @@ beforeAll(async () => {
     webhookUrl: `${url}/webhooks/authkit`,
     backchannelLogoutUri: `${url}/backchannel-logout`,
   });
-  await copyFolders(readme, '.', folder);
-  await copyFolders(page, '.', folder);
+  for (const text of [readme, page, api]) await copyFolders(text, '.', folder);
   await installPackages(readme, folder);
+  const both = webhooks.replace('webhooks, auth.', 'webhooks, backchannel, auth.');
+  await writeFile(join(folder, 'src/with-jose.ts'), hostWith(withJose + both));
+  await writeFile(join(folder, 'src/with-bearer.ts'), hostWith(withBearer + both));
+  const host = hostWith(webhooks);
+  expect(await compileHost(host, folder, { lib: ['es2023', 'dom'], noEmit: true })).toBe('');
+  expect(await compileHost(host, folder)).toBe('');
 });
 afterEach(() => copy.stop());
 afterAll(async () => {
@@ -53,12 +58,8 @@ function hostWith(code: string): string {
     .replace(/^const app = .*$/m, () => code);
 }
 
-async function start(code: string): Promise<void> {
-  expect(await compileHost(hostWith(code), folder, { lib: ['es2023', 'dom'], noEmit: true })).toBe(
-    '',
-  );
-  expect(await compileHost(hostWith(code), folder)).toBe('');
-  copy = await startCopy(folder, 'dist/server.js', url, authKit);
+async function start(file: string): Promise<void> {
+  copy = await startCopy(folder, `dist/${file}`, url, authKit);
 }
 
 const isSignedIn = async (browser: Browser) =>
@@ -66,7 +67,7 @@ const isSignedIn = async (browser: Browser) =>
 
 describe('a strict TypeScript app', () => {
   test('ends the sessions of a user whom AuthKit deletes, and takes no forged webhook', async () => {
-    await start(webhooks);
+    await start('server.js');
     const sub = authKit.people.find(({ givenName }) => givenName === 'Bruno')?.sub ?? '';
     const browser = await signInAt(url);
     const forged = await send(url, newEvent('user.deleted', { id: sub }));
@@ -77,11 +78,10 @@ describe('a strict TypeScript app', () => {
   });
 
   test.each([
-    ['jose', withJose],
-    ['a copy of src/bearer', withBearer],
-  ])('ends a session that ends at an issuer with back-channel logout, with %s', async (_, code) => {
-    await copyFolders(api, '.', folder);
-    await start(code + webhooks.replace('webhooks, auth.', 'webhooks, backchannel, auth.'));
+    ['jose', 'with-jose.js'],
+    ['a copy of src/bearer', 'with-bearer.js'],
+  ])('ends a session that ends at an issuer with back-channel logout, with %s', async (_, file) => {
+    await start(file);
     const [browser, elsewhere] = [await signInAt(url), await signInAt(url)];
     await browser.open(`${authKit.issuer}/oauth2/sign-out`);
     await browser.press('Sign out');

@@ -3,18 +3,19 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Folder } from '../../src/copy/shipped.ts';
 import {
   copyCommand,
-  init,
+  initApp,
   runCopy,
   treeOf,
   writeFiles,
-  type InitResult,
+  type Chosen,
 } from '../support/app/copy-command.ts';
 
 const run = promisify(execFile);
@@ -26,7 +27,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'init-command-'));
 });
 beforeEach(async () => {
-  app = join(folder, `app ${(count += 1)}`);
+  app = join(folder, String((count += 1)), 'my app');
   await writeFiles(app, {
     'package.json': '{\r\n\t"scripts": { "dev": "x", "start": "y" }\r\n}\r\n',
     'tsconfig.json': '{\n  "compilerOptions": {\n    "strict": true // yes\n  }\n}',
@@ -36,23 +37,26 @@ beforeEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The command ends with this error code and exit code 2, and changes nothing. */
-async function expectRefused(code: string, ...args: string[]): Promise<string> {
-  const before = await treeOf(folder);
-  const { code: exitCode, stdout, stderr } = await runCopy(['init', ...args, '--json']);
-  expect([exitCode, stderr]).toEqual([2, '']);
-  const { error, message = '' } = JSON.parse(stdout) as InitResult;
-  expect(error).toBe(code);
-  expect(await treeOf(folder)).toEqual(before);
-  return message;
+/** The copy is refused with this error code, and changes nothing. */
+async function expectRefused(code: string, chosen: Chosen = {}): Promise<void> {
+  const before = await treeOf(dirname(app));
+  await expect(initApp(app, chosen)).rejects.toMatchObject({ code, message: /./ });
+  expect(await treeOf(dirname(app))).toEqual(before);
 }
 
 describe('without a terminal', () => {
   test('the command refuses to write unless --yes says so', async () => {
-    expect(await expectRefused('usage', app)).toContain('Add --yes');
+    const before = await treeOf(app);
+    const asJson = await runCopy(['init', app, '--json']);
+    expect([asJson.code, asJson.stderr]).toEqual([2, '']);
+    expect(JSON.parse(asJson.stdout)).toEqual({
+      error: 'usage',
+      message: expect.stringContaining('Add --yes') as string,
+    });
     const { code, stdout, stderr } = await runCopy(['init', app]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('Nothing was changed.')]);
     expect(stdout).toContain('src/authkit');
+    expect(await treeOf(app)).toEqual(before);
   });
 
   test('it prints what it does and what is left, without colors', async () => {
@@ -77,25 +81,15 @@ describe('without a terminal', () => {
   });
 
   test('a second time there is nothing to do', async () => {
-    await init(app);
+    await runCopy(['init', app, '--yes', '--no-install']);
     const before = await treeOf(app);
     const { code, stdout } = await runCopy(['init', app]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('Nothing to do')]);
-    expect((await init(app)).written).toBe(false);
+    const again = await runCopy(['init', app, '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ written: false });
     expect(await treeOf(app)).toEqual(before);
   });
 });
-
-const startedWith = async (scripts: object, server = 'server.js') => {
-  await rm(app, { recursive: true });
-  await writeFiles(app, {
-    'package.json': JSON.stringify({ scripts }),
-    [server]: "const app = require('express')();\napp.post('/login');",
-  });
-  const flags = ['--yes', '--no-install', '--auth', '--local-authkit'];
-  const { stdout } = await runCopy(['init', app, ...flags]);
-  return /main\.js(.*) -- (.*)$/m.exec(stdout)?.slice(1);
-};
 
 describe('the command that starts the app', () => {
   test.each([
@@ -103,8 +97,13 @@ describe('the command that starts the app', () => {
     ['npm start', { start: 'y' }],
     ['node server.js', {}],
   ])('is %s', async (command, scripts) => {
-    const option = ' --redirect-path /authkit/callback';
-    expect(await startedWith(scripts)).toEqual([option, command]);
+    await rm(app, { recursive: true });
+    await writeFiles(app, {
+      'package.json': JSON.stringify({ scripts }),
+      'server.js': "const app = require('express')();\napp.post('/login');",
+    });
+    const { said } = await initApp(app);
+    expect(said).toContain(`main.js --redirect-path /authkit/callback -- ${command}\n`);
   });
 });
 
@@ -115,16 +114,17 @@ describe('--dry-run', () => {
     const { code, stdout } = await runCopy(args);
     expect(code).toBe(0);
     expect(await treeOf(app)).toEqual(before);
-    const { diff, written, created, changed } = await init(app, '--auth', '--bearer', '--dry-run');
+    const folders: Folder[] = ['auth', 'bearer'];
+    const { diff, written, created, changed } = await initApp(app, { folders, dryRun: true });
     expect([written, await treeOf(app)]).toEqual([false, before]);
     expect(stdout).toContain(diff);
 
-    const other = join(folder, `applied-${count}`);
+    const other = `${app} applied`;
     await run('cp', ['-r', app, other]);
     await run('git', ['init', '-q', other]);
-    await writeFiles(folder, { [`${count}.patch`]: stdout });
-    await run('git', ['apply', join(folder, `${count}.patch`)], { cwd: other });
-    await init(app, '--auth', '--bearer');
+    await writeFile(`${app}.patch`, stdout);
+    await run('git', ['apply', `${app}.patch`], { cwd: other });
+    await initApp(app, { folders });
     const own = created.filter((path) => !/\/(auth|bearer|store)\/|authkit-copy/.test(path));
     expect(own.length).toBeGreaterThan(3);
     expect(changed).toEqual(['package.json', 'tsconfig.json', '.gitignore']);
@@ -137,17 +137,16 @@ describe('--dry-run', () => {
 
 describe('the folder of the app', () => {
   test('is meant from where the user is, not from where npm runs', async () => {
-    const name = app.slice(folder.length + 1);
-    const args = ['init', `./${name}`, '--yes', '--no-install', '--json'];
-    const { stdout } = await runCopy(args, { cwd: tmpdir(), env: { INIT_CWD: folder } });
+    const args = ['init', './my app', '--yes', '--no-install', '--json'];
+    const { stdout } = await runCopy(args, { cwd: tmpdir(), env: { INIT_CWD: dirname(app) } });
     expect(JSON.parse(stdout)).toMatchObject({ app, written: true });
-    const there = await runCopy([...args.with(1, name), '--bearer'], { cwd: folder });
+    const there = await runCopy([...args.with(1, 'my app'), '--bearer'], { cwd: dirname(app) });
     expect(JSON.parse(there.stdout)).toMatchObject({ app, written: true });
   });
 
   test('may be in a git work tree, in which it is then all that is new', async () => {
     await run('git', ['init', '-q', app]);
-    await init(app);
+    await initApp(app);
     const { stdout } = await run('git', ['status', '--porcelain', '-uall'], { cwd: app });
     expect(stdout).toContain('?? authkit-copy.json');
     expect(stdout).not.toContain('before-authkit-copy');
@@ -161,21 +160,21 @@ describe('a refusal', () => {
     ['file_exists', { 'package.json': '{}', 'authkit/setup.js': 'own' }],
     ['record_invalid', { 'package.json': '{}', 'authkit-copy.json': '{}' }],
   ])('%s leaves the app as it was', async (code, files) => {
-    app = join(folder, `refused-${code}`);
+    await rm(app, { recursive: true });
     await writeFiles(app, files);
-    expect(await expectRefused(code, app, '--yes', '--no-install')).not.toBe('');
+    await expectRefused(code);
   });
 
   test('already_copied leaves the app as it was', async () => {
-    await init(app);
-    await expectRefused('already_copied', app, '--yes', '--store', 'redis');
+    await initApp(app);
+    await expectRefused('already_copied', { engine: 'redis' });
   });
 
   test('file_exists leaves what a link leads to as it was', async () => {
-    const outside = join(folder, `outside-${count}`);
+    const outside = `${app} outside`;
     await writeFiles(outside, { own: '' });
     await symlink(outside, join(app, 'src/authkit'));
-    await expectRefused('file_exists', app, '--yes', '--no-install');
+    await expectRefused('file_exists');
   });
 
   test.each([[[]], [['--store', 'memory']], [['--unknown']], [['two']]])(

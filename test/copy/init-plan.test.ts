@@ -489,7 +489,7 @@ describe('copies compile', () => {
       const project = join(folder, type);
       await copyAll(project, copies);
       const dependencies = { ...shipped.ranges, express: '^5.0.0' };
-      const settings = await strictSettings({ ...changed, declaration: false });
+      const settings = await strictSettings({ ...changed, declaration: false, noEmit: true });
       const exclude = ['**/local-authkit', '**/node_modules'];
       await writeFiles(project, {
         'package.json': JSON.stringify({ type, dependencies }),

@@ -2,19 +2,21 @@
 // starts, and its users sign in and out.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Folder } from '../../src/copy/shipped.ts';
 import { startLocalAuthKit } from '../../src/development/local-authkit/start.ts';
 import { newVisitor } from '../../src/development/local-authkit/test-visitor.ts';
 import { compile } from '../support/app/copied-app.ts';
 import {
-  init,
+  initApp,
   linkDependencies,
   pasteLines,
   strictSettings,
   writeFiles,
+  type Chosen,
   type Files,
   type InitResult,
 } from '../support/app/copy-command.ts';
@@ -41,18 +43,16 @@ interface Running {
   hasEnded: () => boolean;
 }
 
-interface Host {
+interface Host extends Chosen {
   /** What is there before. */
   files: Files;
-  flags?: string[];
 }
 
 /** The app after `init`, its lines added and its packages installed. */
-async function prepare(name: string, { files, flags = [] }: Host) {
+async function prepare(name: string, { files, ...chosen }: Host) {
   const app = join(folder, name);
   await writeFiles(app, files);
-  const result = await init(app, ...flags);
-  expect(result.error, result.message).toBeUndefined();
+  const result = await initApp(app, chosen);
   await pasteLines(app, result);
   await linkDependencies(app);
   return { app, result };
@@ -127,6 +127,7 @@ async function startWithSettings(app: string, [, ...args]: readonly string[], mo
 }
 
 const ADA = 'Ada Lindqvist';
+const ALL: Folder[] = ['auth', 'bearer', 'events', 'local-authkit'];
 
 /** A visitor signs in, sees the page for members, and signs out. */
 async function expectSignIn(
@@ -184,8 +185,7 @@ describe('a TypeScript app of ES modules', () => {
       'tsconfig.json': await strictSettings(),
       'src/server.ts': TS_SERVER,
     };
-    const flags = ['--auth', '--bearer', '--events', '--local-authkit'];
-    ({ app, result } = await prepare('typescript', { files, flags }));
+    ({ app, result } = await prepare('typescript', { files, folders: ALL }));
     expect(await compile(app)).toBe('');
   });
 
@@ -247,7 +247,6 @@ describe('a TypeScript app of CommonJS with Express 4', () => {
         }),
         'src/server.ts': TS_SERVER,
       },
-      flags: ['--auth', '--local-authkit'],
     });
     expect(result.compilerSettings).toEqual([
       { name: 'module', from: 'commonjs', to: 'nodenext' },
@@ -292,7 +291,6 @@ describe('a CommonJS app with a session, passport and /login of its own', () => 
     };
     const { app } = await prepare('own-login', {
       files: { 'package.json': manifestOf({ dependencies }), 'server.js': OWN_LOGIN },
-      flags: ['--auth', '--local-authkit'],
     });
     const { url } = await startAlone(app, ['node', 'server.js'], '/authkit');
     const visitor = newVisitor(url);
@@ -330,7 +328,6 @@ describe('a JavaScript app', () => {
         'package.json': manifestOf({ dependencies: { express: '^4.21.0' } }),
         'server.js': JS_SERVER,
       },
-      flags: ['--auth', '--local-authkit'],
     });
     const running = await startAlone(app, ['node', 'server.js']);
     await expectSignIn(running.url);
@@ -340,7 +337,7 @@ describe('a JavaScript app', () => {
   test('without a server file gets one that signs users in and out', async () => {
     const { app, result } = await prepare('no-server', {
       files: { 'package.json': manifestOf({}) },
-      flags: ['--auth', '--bearer', '--events', '--local-authkit'],
+      folders: ALL,
     });
     expect([result.newServer, result.toDo]).toEqual(['server.mjs', undefined]);
     const { url } = await startAlone(app, ['node', 'server.mjs']);
@@ -348,25 +345,11 @@ describe('a JavaScript app', () => {
   });
 });
 
+// A new app with sign-in is one of packed.test.ts.
 describe('a new app', () => {
-  test('compiles, starts, signs users in and out, and passes its own test', async () => {
-    const app = join(folder, 'new', 'my app');
-    const result = await init(app);
-    expect(result.created).toContain('test/sign-in.test.ts');
-    await linkDependencies(app);
-    const { url } = await startAlone(app, ['sh', '-c', 'npx tsc && node dist/server.js']);
-    await expectSignIn(url, { page: '/profile' });
-    const file = join(app, 'test/sign-in.test.ts');
-    const ownTest = await readFile(file, 'utf8');
-    await writeFile(file, ownTest.replace("'3456'", `'${await freePort()}'`));
-    const running = start(app, ['npm', 'test'], {});
-    await vi.waitUntil(() => /^\W* (pass|fail) [1-9]/m.test(running.output()), LONG);
-    expect(running.output()).toMatch(/^\W* fail 0$/m);
-  });
-
   test('of an API alone refuses requests without a token', async () => {
     const app = join(folder, 'new-api');
-    await init(app, '--bearer');
+    await initApp(app, { folders: ['bearer'] });
     await linkDependencies(app);
     expect(await compile(app)).toBe('');
     const { url } = await startWithSettings(app, ['node', 'dist/server.js']);
@@ -386,7 +369,7 @@ describe('an app with --store redis', () => {
         'package.json': manifestOf({ type: 'module', dependencies: { express: '^5.0.0' } }),
         'index.js': TS_SERVER,
       },
-      flags: ['--store', 'redis'],
+      engine: 'redis',
     });
     const running = await startWithSettings(app, ['node', 'index.js'], { REDIS_URL: redis.url });
     await untilReady(running);

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newVisitor, untilReady } from '../../src/development/local-authkit/test-visitor.ts';
@@ -32,7 +32,8 @@ const manifest = JSON.parse(readText('package.json')) as {
 };
 const imports = Object.keys(manifest.exports).map((path) => path.replace('.', 'authkit'));
 const TSC = resolve('node_modules/typescript/bin/tsc');
-const COPY = 'npx --no-install authkit-copy';
+// What `npx --no-install authkit-copy` starts, without the time that npx takes.
+const COPY = 'node_modules/.bin/authkit-copy';
 
 let world: PackedWorld;
 beforeAll(async () => {
@@ -122,16 +123,16 @@ function testOfTheStarters(port: number): string {
 
 describe('its program', () => {
   test('explains itself, and refuses wrong usage with 2', async () => {
-    expect(await inApp(`${COPY} --help`)).toMatchObject({
+    expect(await inApp('npx --no-install authkit-copy --help')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Usage: authkit-copy'),
     });
-    for (const wrong of ['init', 'init . --store mysql', 'init ../none', 'init . --nothing']) {
-      expect(await inApp(`${COPY} ${wrong}`), wrong).toMatchObject({ code: 2 });
-    }
+    expect(await inApp(`${COPY} init ../none`)).toMatchObject({ code: 2 });
     expect(existsSync(join(world.root, 'none'))).toBe(false);
   });
 });
+
+const aboveHere = (found: string) => `// Here.\n${found}`;
 
 const javascript = (express: string): Edits => ({
   'package.json': JSON.stringify({ dependencies: { express } }),
@@ -145,24 +146,28 @@ describe('an app with a copy from the packed file', () => {
     'src/server.ts': "import express from 'express';\n\nexpress().listen(3000);\n",
   };
 
-  test.each<[string, Edits, string, string]>([
-    ['of TypeScript', typescript, 'src/authkit/auth/forms.ts', 'src/auth/forms.ts'],
-    ['of CommonJS', javascript('^5.0.0'), 'authkit/auth/forms.js', 'dist/auth/forms.js'],
-    ['of Express 4', javascript('^4.18.0'), 'authkit/auth/forms.js', 'dist/auth/forms.js'],
-  ])('%s gets the next version, and keeps its changes', async (kind, files, copied, shipped) => {
-    const app = join(world.root, `app ${kind}`);
-    editFiles(app, files);
-    expectSuccess(await inApp(`${COPY} init "${app}" --yes --no-install`));
-    editFiles(app, { [copied]: (found) => `${found}// There.\n` });
+  let next: string;
+  beforeAll(async () => {
     // Beside the package, whose dependencies it has too.
-    const next = join(world.app, 'node_modules/authkit-next');
-    await rm(next, { recursive: true, force: true });
+    next = join(world.app, 'node_modules/authkit-next');
     await cp(join(world.app, 'node_modules/authkit'), next, { recursive: true });
     editFiles(next, {
       'package.json': (found) =>
         found.replace(`"version": "${manifest.version}"`, '"version": "9.0.0"'),
-      [shipped]: (found) => `// Here.\n${found}`,
+      'src/auth/forms.ts': aboveHere,
+      'dist/auth/forms.js': aboveHere,
     });
+  });
+
+  test.each<[string, Edits, string]>([
+    ['of TypeScript', typescript, 'src/authkit/auth/forms.ts'],
+    ['of CommonJS', javascript('^5.0.0'), 'authkit/auth/forms.js'],
+    ['of Express 4', javascript('^4.18.0'), 'authkit/auth/forms.js'],
+  ])('%s gets the next version, and keeps its changes', async (kind, files, copied) => {
+    const app = join(world.root, `app ${kind}`);
+    editFiles(app, files);
+    expectSuccess(await inApp(`${COPY} init "${app}" --yes --no-install`));
+    editFiles(app, { [copied]: (found) => `${found}// There.\n` });
     const update = `"${join(next, 'dist/copy/main.js')}" update "${app}" --yes --no-install`;
     expectSuccess(await node(update));
     expect(await readFile(join(app, copied), 'utf8')).toMatch(/^\/\/ Here\.\n[^]*\/\/ There\.\n$/);
@@ -209,7 +214,8 @@ describe('a failed npm install', () => {
   beforeAll(async () => {
     existing = join(world.root, 'existing');
     await mkdir(existing);
-    const own = { dependencies: { express: '^5.0.0' } };
+    // A package without others, since npm has to be real, and not slow.
+    const own = { dependencies: { cookie: '^1.0.0' } };
     await writeFile(join(existing, 'package.json'), JSON.stringify(own));
     await writeFile(join(existing, 'server.js'), "require('express')().listen(0);\n");
     expectSuccess(await shell('npm install', existing, world.env));
@@ -222,7 +228,7 @@ describe('a failed npm install', () => {
     world.registry.tarballs = 'refuse';
     const before = await contentOf(existing);
     const env = withEmptyCache(url ?? world.registry.url);
-    const ended = await shell(`${COPY} init ${path} --yes`, world.app, env);
+    const ended = await shell(`${COPY} init ${path} --bearer --yes`, world.app, env);
     expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('as it was before') });
     expect(await contentOf(existing)).toEqual(before);
     expect(existsSync(join(world.root, 'missing'))).toBe(false);
@@ -233,7 +239,8 @@ describe('a failed npm install', () => {
     const before = name === 'existing' ? await contentOf(existing) : undefined;
     const { requested } = world.registry;
     const program = join(world.app, 'node_modules/authkit/dist/copy/main.js');
-    const child = spawn(process.execPath, [program, 'init', join(world.root, name), '--yes'], {
+    const args = ['init', join(world.root, name), '--bearer', '--yes'];
+    const child = spawn(process.execPath, [program, ...args], {
       env: withEmptyCache(world.registry.url),
       stdio: 'ignore',
     });

@@ -4,9 +4,13 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
 import { codeBlocks, readText } from '../reading/markdown.ts';
 
 const run = promisify(execFile);
+
+/** This package, with what `npm run build` makes (compile.ts). */
+export const builtPackage = () => join(inject('compiledProject'), 'package');
 
 /** The TypeScript compiler of this project. */
 const TSC = resolve('node_modules/typescript/bin/tsc');
@@ -89,14 +93,12 @@ export async function compile(app: string): Promise<string> {
 }
 
 /**
- * Follows the CommonJS instructions of docs/copying.md: makes a built copy and returns the path of
- * its folder.
+ * Follows the CommonJS instructions of docs/copying.md with what compile.ts has built; returns the path
+ * of the app.
  */
 export async function copyForCommonJs(markdown: string, folder: string): Promise<string> {
-  const [app, built] = [join(folder, 'commonjs'), join(folder, 'built')];
-  const build = ['-p', 'tsconfig.build.json', '--outDir', join(built, 'dist')];
-  await run(process.execPath, [TSC, ...build]);
-  await copyFolders(markdown, built, app);
+  const app = join(folder, 'commonjs');
+  await copyFolders(markdown, builtPackage(), app);
   await installPackages(markdown, app);
   const [, type = '', file = ''] =
     /^echo '(.*)' > \.\.\/your-app\/(.*)$/m.exec(commandsIn(markdown).join('\n')) ?? [];
