@@ -36,7 +36,7 @@ const { quick } = options;
 const plan = quick
   ? { rounds: 7, signIns: 10, starts: 2, sizes: [4_000], expiries: 2 }
   : { rounds: 11, signIns: 80, starts: 7, sizes: [4_000, 100_000], expiries: 5 };
-const PAGES = { starts: quick ? 1 : 3, turns: 5, turnSeconds: 1, warmUpSeconds: 4 };
+const PAGES = { starts: quick ? 1 : 2, turns: 5, turnSeconds: 1, warmUpSeconds: 4 };
 const ROUND_S = 1;
 const NODE_ROUNDS = 5;
 // For measurements made once, not in rounds.

@@ -26,7 +26,7 @@ export async function measureNodes(
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
     const world = await createWorld(peersFolder, node);
     try {
-      const { rows: pages } = await measurePages(world, { ...plan, starts: 2 }, 'none');
+      const { rows: pages } = await measurePages(world, { ...plan, starts: 1 }, 'none');
       rows.push({ version, pages, api: await measureApi(world, rounds, seconds) });
     } finally {
       await world.close();
