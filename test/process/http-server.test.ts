@@ -5,9 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createHttpServer, listen, portOf } from '../../src/process/http-server.ts';
 
 let server: ReturnType<typeof createHttpServer>;
-afterEach(() => void server.close());
 
 describe('an Express app on its server', () => {
+  afterEach(() => void server.close());
+
   it('is given requests whose prototypes Express need not replace', async () => {
     const app = express();
     app.get('/', (_req, res) => void res.send('ok'));
