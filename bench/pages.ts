@@ -48,6 +48,7 @@ export interface PagePlan {
   warmUpSeconds: number;
 }
 
+const BARE = 'bare Express';
 const OURS: Kind[] = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes'];
 const BEFORE: Kind[] = [
   'embedded, before',
@@ -83,11 +84,11 @@ export async function measurePages(
   for (const peer of others === 'all' ? PEERS : [])
     starts.push(async () => enter(await world.startPeer(peer), peer.start));
   if (others !== 'none') {
-    const isThere = await enterApache(world, page).catch((error: unknown) => {
+    const apache = await enterApache(world, page).catch((error: unknown) => {
       missing.push(`mod_auth_openidc: ${String(error).slice(0, 200)}`);
     });
-    await isThere?.server.stop();
-    if (isThere) starts.push(() => enterApache(world, page));
+    await apache?.server.stop();
+    if (apache) starts.push(() => enterApache(world, page));
   }
 
   const measured = starts.map((): Turns[] => []);
@@ -96,49 +97,49 @@ export async function measurePages(
       measured[index]?.push(await takeTurns(world, start, plan));
   }
   const rows = measured.map(rowOf);
-  const bare = measured.flat().flatMap((turns) => turns.bare);
-  rows.push(rowOf([{ name: 'bare Express', own: bare, bare, memory: 0 }]));
+  rows.push(rowOf(measured.flat().map(({ bare }) => ({ ...bare, bare }))));
   return { rows, bytes: Buffer.byteLength(page), redis: await redisWork(world, plan), missing };
 }
 
-interface Turns {
+interface Measured {
   name: string;
-  own: Sample[];
-  /** Of the bare app, right before or after each of `own`. */
-  bare: Sample[];
+  samples: Sample[];
   memory: number;
 }
 
+interface Turns extends Measured {
+  /** The bare app, right before or after each sample. */
+  bare: Measured;
+}
+
 async function takeTurns(world: World, start: Start, plan: PagePlan): Promise<Turns> {
-  const reference = await enterPlain(world, 'bare Express', 'bare.mjs');
-  const entrant = await start();
-  const own: Sample[] = [];
-  const bare: Sample[] = [];
-  const pair = [
-    { entrant: reference, samples: bare },
-    { entrant, samples: own },
-  ];
-  for (const { entrant: each } of pair) await loadProfile(each, plan.warmUpSeconds);
+  const pair = [await enterPlain(world, BARE, 'bare.mjs'), await start()].map((entrant) => ({
+    entrant,
+    samples: [] as Sample[],
+  }));
+  for (const { entrant } of pair) await loadProfile(entrant, plan.warmUpSeconds);
   for (let turn = 0; turn < plan.turns; turn += 1) {
-    for (const each of inTurn(pair, turn))
-      each.samples.push(await loadProfile(each.entrant, plan.turnSeconds));
+    for (const { entrant, samples } of inTurn(pair, turn))
+      samples.push(await loadProfile(entrant, plan.turnSeconds));
   }
-  const { name } = entrant.server;
-  const memory = entrant.server.memory();
-  await Promise.all([reference.server.stop(), entrant.server.stop()]);
-  return { name, own, bare, memory };
+  const [bare, own] = pair.map(({ entrant: { server }, samples }): Measured => {
+    return { name: server.name, samples, memory: server.memory() };
+  });
+  for (const { entrant } of pair) await entrant.server.stop();
+  if (!bare || !own) throw new Error('a pair has two');
+  return { ...own, bare };
 }
 
 function rowOf(all: Turns[]): PageRow {
-  const own = all.flatMap((turns) => turns.own);
-  const bare = all.flatMap((turns) => turns.bare);
+  const own = all.flatMap(({ samples }) => samples);
+  const bare = all.flatMap((turns) => turns.bare.samples);
   return {
     name: all[0]?.name ?? '',
     ratio: ratios(speeds(own), speeds(bare)),
     cpuRatio: ratios(costs(bare), costs(own)),
     cpu: spread(costs(own)),
     requestsPerSecond: spread(speeds(own)).median,
-    memory: spread(all.map((turns) => turns.memory)).median,
+    memory: spread(all.map(({ memory }) => memory)).median,
   };
 }
 

@@ -130,11 +130,24 @@ A single page request that refreshes takes ${range(expiry.alone, 0)} ms; the slo
 ${range(expiry.slowest, 0)} ms, with ${number(expiry.exchanges, 1)} refreshes and ${expiry.failed} failures.
 `;
 
+const NODE_HEAD = [
+  'Node',
+  'bare, on our server',
+  'page ÷ bare, embedded',
+  'CPU',
+  'page ÷ bare, Redis',
+  'CPU',
+  'API, seen ÷ no guard',
+  'new ÷ no guard',
+];
+
 function nodeSection(nodes: NodeRow[]): string {
+  const server = 'bare Express, on the server of this project';
   const ours = ['this project, embedded', 'this project, redis'];
   const guards = ['this project, a token seen before', 'this project, a new token'];
   const rows = nodes.map(({ version, pages, api }) => [
     version,
+    ...pages.filter(({ name }) => name === server).map(({ cpuRatio }) => range(cpuRatio)),
     ...ours.flatMap((name) => {
       const row = pages.find((one) => one.name === name);
       return row ? [range(row.ratio), range(row.cpuRatio)] : ['', ''];
@@ -146,9 +159,10 @@ function nodeSection(nodes: NodeRow[]): string {
   ]);
   return `## On other versions of Node
 
-Each ratio is to bare Express on the same Node.
+Each ratio is to bare Express on the same Node: bare Express on the server of this project (CPU), then
+pages of this project and its API.
 
-${table(['Node', 'page ÷ bare', 'CPU', 'on Redis', 'CPU', 'API, seen ÷ no guard', 'new'], rows)}
+${table(NODE_HEAD, rows)}
 `;
 }
 
@@ -191,7 +205,8 @@ earlier version of this project.`
 
 ## The goals
 
-What was done for speed, and what was not: \`docs/decisions/0010-what-a-page-costs.md\`.
+What was done for speed, and what was not: \`docs/decisions/0010-what-a-page-costs.md\`. These are the
+figures of Node ${node}${nodes ? '; [other versions](#on-other-versions-of-node) differ' : ''}.
 
 ${goalTable(results)}
 

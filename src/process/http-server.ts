@@ -15,11 +15,12 @@ const SERVER_BOUNDS = {
 };
 
 /**
- * A server whose requests and responses are made for `app`. The caller adds the app as a listener.
+ * A server whose requests and responses are made for `app`: sets `app.request` and `app.response`. The
+ * caller adds the app as a listener.
  *
- * For each request, Express replaces the prototypes of both by `app.request` and `app.response`. V8
- * then looks up each of their properties anew, which takes half of the time of a page. Classes that
- * have these prototypes from the start leave nothing to replace.
+ * For each request, Express replaces the prototypes of both by `app.request` and `app.response`. On
+ * Node 20 and 22, V8 then looks up each of their properties anew, which takes half of the time of a
+ * page. Classes that have these prototypes from the start leave nothing to replace.
  */
 export function createHttpServer(app: Express): Server {
   class AppRequest extends IncomingMessage {}

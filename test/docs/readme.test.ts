@@ -143,6 +143,24 @@ test('a sign-in is seven files, in the order in which src/auth names them', () =
   expect(places).toEqual(places.toSorted((a, b) => a - b));
 });
 
+test('the costs of a page are those of docs/benchmark.md', () => {
+  const shares = [
+    'this project, embedded, as bytes',
+    'this project, embedded',
+    'mod_auth_openidc (C, Apache)',
+    'documented set-up (MemoryStore)',
+    'express-openid-connect',
+    'better-auth',
+    '@auth/express',
+  ];
+  const measured = tableRows(section(readText('docs/benchmark.md'), 'A protected page'));
+  const costs = shares.map((share) => {
+    const [, , toBare] = measured.find(([name]) => name === share) ?? [];
+    return (1 / Number.parseFloat(toBare ?? '')).toPrecision(2);
+  });
+  expect(tableRows(section(readme, 'What it costs'))).toEqual([costs]);
+});
+
 test('the layout names all folders, and files that exist', () => {
   const [tree = ''] = codeBlocks(section(readme, 'Layout'), '');
   const paths = tree.split('\n').flatMap((line) => line.split(/ {2,}/)[0] ?? []);

@@ -1,8 +1,11 @@
 // The server of an Express app: requests and responses have the app's prototypes from the start.
+import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express from 'express';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createHttpServer, listen, portOf } from '../../src/process/http-server.ts';
+import { freePort } from '../support/machine/free-port.ts';
+import { codeBlocks, readText, section } from '../support/reading/markdown.ts';
 
 let server: ReturnType<typeof createHttpServer>;
 
@@ -43,5 +46,27 @@ describe('an Express app on its server', () => {
     };
     expect(await open('/outer?a=1')).toEqual({ path: '/outer', host: 'localhost', ofOuter: true });
     expect(await open('/inner')).toEqual({ path: '/inner', ofInner: true });
+  });
+});
+
+describe('the lines of docs/copying.md', () => {
+  it('leave Express nothing to replace in an app of its own', async () => {
+    const [lines = ''] = codeBlocks(section(readText('docs/copying.md'), 'A faster Express'), 'js');
+    const port = await freePort();
+    const program = `import express from 'express';
+      const app = express();
+      const port = ${port};
+      let replaced = 0;
+      app.get('/', (_req, res) => res.json({ replaced }));
+      ${lines}
+      const set = Object.setPrototypeOf;
+      Object.setPrototypeOf = (object, prototype) => {
+        if (Object.getPrototypeOf(object) !== prototype) replaced += 1;
+        return set(object, prototype);
+      };`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+    onTestFinished(() => void child.kill());
+    const ask = () => fetch(`http://localhost:${port}/`).then((response) => response.json());
+    await expect.poll(() => ask().catch(() => undefined)).toEqual({ replaced: 0 });
   });
 });
