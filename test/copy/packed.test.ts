@@ -62,7 +62,10 @@ const readmeApp = () =>
     codeBlocks(text, 'ts')[0] ?? '',
   );
 const commonJsApp = () =>
-  dependentApp(codeBlocks(copying, 'js')[0] ?? '', codeBlocks(text, 'js')[0] ?? '');
+  dependentApp(
+    codeBlocks(section(copying, 'CommonJS'), 'js')[0] ?? '',
+    codeBlocks(text, 'js')[0] ?? '',
+  );
 
 describe('the packed file', () => {
   test('has no tests, no demo, no source maps and nothing that an earlier build left', async () => {
