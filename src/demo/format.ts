@@ -36,9 +36,12 @@ const MONTHS =
     ' ',
   );
 
-/** A time of day in UTC, with the date if it is not today and the year if it is not this year. */
-export function clock(date: Date, now: Date): string {
-  const time = `${date.toISOString().slice(11, 16)} UTC`;
+/**
+ * A time of day in UTC, with the date if it is not today and the year if it is not this year. A caller
+ * that has the date as an ISO string passes it on.
+ */
+export function clock(date: Date, now: Date, iso = date.toISOString()): string {
+  const time = `${iso.slice(11, 16)} UTC`;
   if (dayOf(date) === dayOf(now)) return time;
   const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
   return date.getUTCFullYear() === now.getUTCFullYear()
@@ -48,7 +51,8 @@ export function clock(date: Date, now: Date): string {
 
 /** A time as HTML, for `<%~`: `<time>12:00 UTC</time>, in 4 minutes`. Nothing in it comes from a user. */
 export function moment(date: Date, now: Date): string {
-  const time = `<time datetime="${date.toISOString()}">${clock(date, now)}</time>`;
+  const iso = date.toISOString();
+  const time = `<time datetime="${iso}">${clock(date, now, iso)}</time>`;
   return `${time}<span class="muted">, ${timeInWords(date, now)}</span>`;
 }
 

@@ -12,13 +12,32 @@ type Done = (error: unknown, html?: string) => void;
 export function createViewEngine(folder: string, production: boolean) {
   const whitespace = { autoTrim: false as const, rmWhitespace: true };
   const eta = new Eta({ views: folder, cache: production, debug: !production, ...whitespace });
+  rememberPaths(eta, folder);
   return (file: string, locals: object, done: Done): void => {
     let html: string;
     try {
-      html = eta.render(relative(folder, file), locals);
+      html = eta.render(file, locals);
     } catch (error) {
       return done(error);
     }
     return done(null, html);
+  };
+}
+
+/**
+ * Express names a view by its file, a view names its layout relative to itself. Eta would work out their
+ * paths anew for every page, which takes a fifth of the time of rendering one.
+ */
+function rememberPaths(eta: Eta, folder: string): void {
+  const paths = new Map<string, string>();
+  const resolve = eta.resolvePath.bind(eta);
+  eta.resolvePath = (name, options) => {
+    const view = options?.filepath;
+    const key = view === undefined ? name : `${view} ${name}`;
+    const known = paths.get(key);
+    if (known !== undefined) return known;
+    const path = resolve(view === undefined ? relative(folder, name) : name, options);
+    paths.set(key, path);
+    return path;
   };
 }
