@@ -2,7 +2,7 @@
 // the browser, since a worker that fetches them itself gets no sign-in.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
-import { startLocalAuthKit, type LocalAuthKit } from '../../src/development/local-authkit/start.ts';
+import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { launchChromium, newPage } from '../support/browser/chromium.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
@@ -23,7 +23,7 @@ let responses: string[];
 beforeAll(async () => {
   chromium = await launchChromium();
   const port = await freePort();
-  authKit = await startLocalAuthKit({
+  authKit = await startAuthKit({
     port: 0,
     redirectUris: [`http://localhost:${port}/callback`],
   });

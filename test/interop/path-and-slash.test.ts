@@ -1,11 +1,10 @@
 // An issuer with a path and a trailing slash, whose certificate is from a private authority: the app
 // and the doctor as processes, which trust it by NODE_EXTRA_CA_CERTS.
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { selfSignedCertificate } from '../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../support/machine/certificate.ts';
 import { freePort } from '../support/app/app.ts';
 import { runAsJson } from '../support/app/doctor.ts';
 import { startServer, type ServerProcess } from '../support/app/server-process.ts';
@@ -25,9 +24,7 @@ let server: ServerProcess;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'interop-'));
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const cert = new X509Certificate(selfSignedCertificate(privateKey, 'localhost')).toString();
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const { cert, key } = certificateFor('localhost');
   const ca = join(folder, 'ca.pem');
   await writeFile(ca, cert);
   const port = await freePort();

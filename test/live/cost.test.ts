@@ -43,7 +43,10 @@ beforeAll(async () => {
   cookies = [];
   for (let index = 0; index < SESSIONS; index += 1) cookies.push(await host.seed(`user ${index}`));
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 afterAll(async () => {
   await host.close();
   await rm(folder, { recursive: true, force: true });
@@ -93,24 +96,45 @@ test('ten thousand connections cost one read of each of their sessions per inter
 });
 
 test('one timer runs while connections are open, and none once the last has closed', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const live = createLive({ auth: host.auth });
+  const timers = timersOf(4_321);
+  const live = createLive({ auth: host.auth, everySeconds: 4.321 });
   const { server, closers } = socketsWithoutClients();
-  expect(vi.getTimerCount()).toBe(0);
+  expect(timers.size).toBe(0);
   await open(live, server, cookies[0]);
   await open(live, server, cookies[1]);
-  expect(vi.getTimerCount()).toBe(1);
-  await vi.advanceTimersByTimeAsync(5_000);
-  await vi.waitUntil(() => vi.getTimerCount() === 1);
+  expect(timers.size).toBe(1);
+  const [first] = timers;
+  await vi.advanceTimersByTimeAsync(4_321);
+  await vi.waitUntil(() => timers.size === 1 && !timers.has(first));
   closers[0]?.();
-  expect(vi.getTimerCount()).toBe(1);
+  expect(timers.size).toBe(1);
   closers[1]?.();
-  expect(vi.getTimerCount()).toBe(0);
+  expect(timers.size).toBe(0);
   await open(live, server, cookies[2]);
-  expect(vi.getTimerCount()).toBe(1);
+  expect(timers.size).toBe(1);
   live.close();
-  expect(vi.getTimerCount()).toBe(0);
+  expect(timers.size).toBe(0);
 });
+
+/** The timers of exactly this delay that run: an earlier file of this process may have left others. */
+function timersOf(delayMs: number): Set<unknown> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const [set, clear] = [globalThis.setTimeout, globalThis.clearTimeout];
+  const running = new Set<unknown>();
+  vi.stubGlobal('setTimeout', (work: () => void, ms?: number) => {
+    const timer = set(() => {
+      running.delete(timer);
+      work();
+    }, ms);
+    if (ms === delayMs) running.add(timer);
+    return timer;
+  });
+  vi.stubGlobal('clearTimeout', (timer: NodeJS.Timeout) => {
+    running.delete(timer);
+    clear(timer);
+  });
+  return running;
+}
 
 test('a connection that reports its end late leaves the later ones of its session alone', async () => {
   const isBroken = { now: true };

@@ -1,12 +1,11 @@
 // Faults of PostgreSQL: stopped, frozen, down at start, locked, read-only, failed over, refusing.
-import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { MOST_SESSIONS_PER_PERSON } from '../../src/auth/session/records.ts';
-import { selfSignedCertificate } from '../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../support/machine/certificate.ts';
 import { openStore, StoreError, type Store, type StoreEvent } from '../../src/store/index.ts';
 import { connectPostgres } from '../../src/store/postgres/client.ts';
 import { startPruning } from '../../src/store/postgres/pruning.ts';
@@ -333,10 +332,8 @@ const untilReadOnly = (store: Store) =>
 /** Files of a certificate that nobody trusts, readable by the server alone. */
 function newCertificate(): { cert: string; key: string } {
   const [cert, key] = [newFile(), newFile()];
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
-  const pem = `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`;
-  const contents = [pem, String(privateKey.export({ type: 'pkcs8', format: 'pem' }))];
+  const made = certificateFor('localhost');
+  const contents = [made.cert, made.key];
   for (const [index, file] of [cert, key].entries()) {
     mkdirSync(dirname(file));
     writeFileSync(file, contents[index] ?? '', { mode: 0o600 });

@@ -1,11 +1,10 @@
 // The doctor finds planted faults in BASE_URL, TRUST_PROXY and the proxy in front of the app.
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../../support/machine/certificate.ts';
 import { freePort, startTestApp, type TestApp } from '../../support/app/app.ts';
 import { createServers, diagnose, proxyTo, runAsJson } from '../../support/app/doctor.ts';
 
@@ -92,11 +91,9 @@ describe('a proxy that terminates TLS', () => {
 
   /** Runs the doctor against the app behind this proxy. */
   async function look(detour: Parameters<typeof proxyTo>[1], env: Record<string, string> = {}) {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const cert = new X509Certificate(selfSignedCertificate(privateKey, 'localhost')).toString();
+    const { cert, key } = certificateFor('localhost');
     const ca = join(folder, 'ca.pem');
     await writeFile(ca, cert);
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
     const forward = proxyTo(() => behind?.port ?? 0, detour);
     const origin = await servers.serve(forward, createTlsServer({ key, cert }));
     const baseUrl = origin.replace('http:', 'https:');

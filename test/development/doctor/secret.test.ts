@@ -1,5 +1,4 @@
 // The doctor sends the client secret only where the app would: a server records what arrives.
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -7,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../../support/machine/certificate.ts';
 import { startTestApp, type TestApp } from '../../support/app/app.ts';
 import { changedMetadata, createServers, diagnose, runAsJson } from '../../support/app/doctor.ts';
 
@@ -121,11 +120,9 @@ it('a secret that the token endpoint echoes is not shown', async () => {
 
 it('no secret is sent to http on loopback if the issuer is https', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const cert = new X509Certificate(selfSignedCertificate(privateKey, 'localhost')).toString();
+  const { cert, key } = certificateFor('localhost');
   const ca = join(folder, 'ca.pem');
   await writeFile(ca, cert);
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
   const metadata = changedMetadata(app, (all) => {
     for (const name of Object.keys(all)) if (/_endpoint$|_uri$/.test(name)) all[name] = recorder;
     all['issuer'] = String(all['issuer']).replace('http:', 'https:');

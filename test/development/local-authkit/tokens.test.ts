@@ -3,10 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  startLocalAuthKit,
-  type LocalAuthKit,
-} from '../../../src/development/local-authkit/start.ts';
+import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { signInOverHttp } from '../../../src/development/local-authkit/test-kit.ts';
 import {
   EVERY_SCOPE,
@@ -28,7 +25,7 @@ let machine: LocalClient;
 
 beforeAll(async () => {
   const redirectUris = [REDIRECT_URI];
-  authkit = await startLocalAuthKit({ port: 0, redirectUris, resources: [RESOURCE] });
+  authkit = await startAuthKit({ port: 0, redirectUris, resources: [RESOURCE] });
   const { issuer, applications } = authkit;
   const { firstParty } = applications;
   client = new LocalClient(issuer, firstParty.clientId, firstParty.clientSecrets[0]);

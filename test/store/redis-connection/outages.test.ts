@@ -1,5 +1,4 @@
 // Faults of Redis: stopped, frozen, down at start, full, read-only; and Redis behind TLS.
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
@@ -7,7 +6,7 @@ import { dirname } from 'node:path';
 import { createServer } from 'node:tls';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../../support/machine/certificate.ts';
 import { openStore, StoreError, type StoreEvent } from '../../../src/store/index.ts';
 import { connectRedis } from '../../../src/store/redis-connection/connection.ts';
 import { redisStore } from '../../../src/store/redis/store.ts';
@@ -220,10 +219,7 @@ describe('the Redis store', () => {
 
   test('connects by rediss:// with a trusted certificate only', async () => {
     const { redis } = await startStore();
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const der = selfSignedCertificate(privateKey, 'localhost').toString('base64');
-    const cert = `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`;
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const { cert, key } = certificateFor('localhost');
     const server = createServer({ cert, key }, (socket) => {
       const behind = connect(redis.port, '127.0.0.1');
       socket.pipe(behind).pipe(socket);

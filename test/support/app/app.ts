@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig } from '../../../src/config/config.ts';
-import {
-  startLocalAuthKit,
-  type LocalAuthKit,
-} from '../../../src/development/local-authkit/start.ts';
+import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
+import type { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { startApp, type RunningApp } from '../../../src/process/start.ts';
 import { Browser } from '../browser/browser.ts';
@@ -55,7 +53,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const folder = await mkdtemp(join(tmpdir(), 'authkit-express-'));
   const port = options.port ?? (await freePort());
   const url = `http://localhost:${port}`;
-  const authKit = await startLocalAuthKit({
+  const authKit = await startAuthKit({
     port: 0,
     stateFile: join(folder, 'authkit.json'),
     redirectUris: [`${url}/callback`],

@@ -7,11 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Issuer } from '../../../src/bearer/index.ts';
-import { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
-import type {
-  LocalAuthKit,
-  LocalAuthKitOptions,
-} from '../../../src/development/local-authkit/start.ts';
+import { startAuthKit } from '../authkit/local-authkit.ts';
+import { type LocalAuthKit } from '../authkit/local-authkit.ts';
+import type { LocalAuthKitOptions } from '../../../src/development/local-authkit/start.ts';
 import { addApi } from '../../../src/demo/routes/api.ts';
 import { compiled } from '../machine/compiled.ts';
 import { newApp, serve } from './bearer-app.ts';
@@ -25,7 +23,7 @@ export interface World {
 }
 
 export async function startWorld(options: Partial<LocalAuthKitOptions> = {}): Promise<World> {
-  const authkit = await startLocalAuthKit({
+  const authkit = await startAuthKit({
     port: 0,
     redirectUris: ['http://localhost:3000/callback'],
     ...options,

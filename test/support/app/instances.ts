@@ -6,10 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import {
-  startLocalAuthKit,
-  type LocalAuthKit,
-} from '../../../src/development/local-authkit/start.ts';
+import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
+import type { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
 import { startBalancer, type Balancer } from '../deploy/balancer.ts';
 import { Browser, type Page, type Visit } from '../browser/browser.ts';
@@ -57,7 +55,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   setClock(0);
   const instances: Instance[] = [];
   const balancer = await startBalancer(() => instances.map(({ port }) => port));
-  const authKit = await startLocalAuthKit({
+  const authKit = await startAuthKit({
     port: 0,
     redirectUris: [`${balancer.url}/callback`],
     ...options.authKit,

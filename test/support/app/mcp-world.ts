@@ -7,10 +7,7 @@ import {
 } from '@modelcontextprotocol/sdk/client/auth.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
-import {
-  startLocalAuthKit,
-  type LocalAuthKit,
-} from '../../../src/development/local-authkit/start.ts';
+import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
 import {
   signInOverHttp,
   type SignInChoices,
@@ -35,7 +32,7 @@ export interface McpWorld {
 
 export async function startMcpWorld(): Promise<McpWorld> {
   const url = `http://localhost:${await freePort()}/mcp`;
-  const authkit = await startLocalAuthKit({
+  const authkit = await startAuthKit({
     port: 0,
     redirectUris: [REDIRECT_URI],
     resources: [url, OTHER_API],

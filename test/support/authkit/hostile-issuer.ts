@@ -16,10 +16,14 @@ export interface HostileIssuer extends SignInIssuer {
   foreign: SigningKey;
 }
 
+// Made once: a key takes a quarter of a second.
+let keys: Promise<[SigningKey, SigningKey]> | undefined;
+
 /** Starts one with two published keys. */
 export async function startHostileIssuer(): Promise<HostileIssuer> {
   const issuer = await startSignInIssuer();
-  const [second, foreign] = await Promise.all([makeKey(), makeKey()]);
+  keys ??= Promise.all([makeKey(), makeKey()]);
+  const [second, foreign] = await keys;
   issuer.published.push(second.jwk);
   return Object.assign(issuer, { second, foreign });
 }

@@ -1,11 +1,10 @@
 // An outgoing proxy as companies run them: it opens tunnels (CONNECT), to one host with TLS inside.
 // No name server knows that host, so what arrives there came through the proxy.
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { writeFile } from 'node:fs/promises';
-import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../machine/certificate.ts';
 
 /** The host beyond the proxy. */
 export const BEYOND = 'authkit.test';
@@ -26,9 +25,7 @@ const USER = 'us:er';
 
 /** Starts one that leads `https://authkit.test` to this http server on loopback. */
 export async function startForwardProxy(address: string, caFile?: string): Promise<ForwardProxy> {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const cert = new X509Certificate(selfSignedCertificate(privateKey, BEYOND)).toString();
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  const { cert, key } = certificateFor(BEYOND);
   if (caFile !== undefined) await writeFile(caFile, cert);
   const sockets = new Set<Socket>();
   const join = (one: Socket, port: number) => {

@@ -1,13 +1,12 @@
 // Real nginx and Caddy with the files of deploy/, in which only names, addresses and paths are
 // replaced.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { selfSignedCertificate } from '../../../src/development/local-authkit/certificate.ts';
+import { certificateFor } from '../machine/certificate.ts';
 import { partPath } from '../machine/parts.ts';
 
 export interface ProxySetup {
@@ -67,16 +66,10 @@ export async function startProxy(name: ProxyName, setup: ProxySetup): Promise<Pr
 }
 
 async function writeCertificate(folder: string, hostname: string): Promise<string> {
-  const { privateKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  });
-  const der = selfSignedCertificate(createPrivateKey(privateKey), hostname);
-  const pem = new X509Certificate(der).toString();
-  await writeFile(join(folder, 'fullchain.pem'), pem);
-  await writeFile(join(folder, 'privkey.pem'), privateKey);
-  return pem;
+  const { cert, key } = certificateFor(hostname);
+  await writeFile(join(folder, 'fullchain.pem'), cert);
+  await writeFile(join(folder, 'privkey.pem'), key);
+  return cert;
 }
 
 async function nginxFiles(folder: string, { baseUrl, httpPort, ...changes }: ProxySetup) {
