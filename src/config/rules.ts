@@ -99,7 +99,8 @@ function trustsEverySender(trusted = ''): boolean {
   if (trusted === 'true' || (/^\d+$/.test(trusted) && Number(trusted) > MAX_HOPS)) return true;
   return trusted.split(',').some((item) => {
     const [address = '', prefix] = item.trim().split('/');
+    if (prefix === undefined) return false;
     const family = isIP(address) as 0 | 4 | 6;
-    return family !== 0 && prefix !== undefined && Number(prefix) < MIN_PREFIX[family];
+    return family !== 0 && Number(prefix) < MIN_PREFIX[family];
   });
 }
