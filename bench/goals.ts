@@ -131,15 +131,16 @@ function growthGoals(growth: GrowthRow[]): Goal[] {
     const rows = growth.filter((row) => row.store === store);
     const [first] = rows;
     const last = rows.at(-1);
-    for (const { sessions, memoryPerSession, storePerSession } of rows) {
+    for (const { sessions, memoryPerSession, retainedPerSession, storePerSession } of rows) {
       const [memory, embedded, redis] = WANTED_KB[sessions] ?? [];
       if (memory === undefined) continue;
       const users = `${sessions.toLocaleString('en')} users (${store})`;
       const stored = (store === 'redis' ? redis : embedded) ?? Number.NaN;
       list.push(
         atMost(`memory of the process per user, ${users}`, memory, memoryPerSession / kB, ' kB'),
+        atMost(`the same after a collection, ${users}`, memory, retainedPerSession / kB, ' kB'),
+        atMost(`the store per user, ${users}`, stored, storePerSession / kB, ' kB'),
       );
-      list.push(atMost(`the store per user, ${users}`, stored, storePerSession / kB, ' kB'));
     }
     if (!first || !last) continue;
     const growthOfTime = last.cpuPerRequest / first.cpuPerRequest;
