@@ -1,4 +1,4 @@
-// A limit to the time that a command may take.
+// Limits to the time that a command of a server may take.
 
 /**
  * Runs `command`, and rejects with what `tooLate` returns if it takes longer than `ms` milliseconds.
@@ -15,3 +15,25 @@ export const within = <T>(
       .finally(() => clearTimeout(timer))
       .then(resolve, reject);
   });
+
+/**
+ * Returns a function that runs a command and waits `ms` milliseconds for the reply of `server`.
+ * `isInOrder` is for one connection, where replies come in order: after a timeout, commands fail at
+ * once until the late reply arrives.
+ */
+export function createDeadline(server: string, ms: number, isInOrder: boolean) {
+  let isSilent = false;
+  return async <T>(command: () => Promise<T>): Promise<T> => {
+    if (isSilent) throw new Error(`${server} does not respond`);
+    let hasReplied = false;
+    const run = () =>
+      command().finally(() => {
+        hasReplied = true;
+        isSilent = false;
+      });
+    return within(ms, run, () => {
+      isSilent = isInOrder && !hasReplied;
+      return new Error(`${server} did not respond within ${ms} ms`);
+    });
+  };
+}

@@ -1,7 +1,7 @@
 // Sends commands to the servers that hold the keys, over a client of node-redis. A link does not
 // repair itself: connection.ts opens another one.
 import { ErrorReply } from 'redis';
-import { within } from '../deadline.ts';
+import { createDeadline } from '../deadline.ts';
 
 type Arguments = (string | Buffer)[];
 type Options = { typeMapping?: Record<number, unknown> };
@@ -49,39 +49,17 @@ export interface RedisLink {
 
 const COMMAND_TIMEOUT_MS = 1_000;
 
-/**
- * Returns a function that runs a command and waits for its reply. `isInOrder` is for one connection,
- * where replies come in order: after a timeout, commands fail at once until the late reply arrives.
- */
-function createDeadline(isInOrder: boolean) {
-  let isSilent = false;
-  return async <T>(command: () => Promise<T>): Promise<T> => {
-    if (isSilent) throw new Error('Redis does not respond');
-    let hasReplied = false;
-    const run = () =>
-      command().finally(() => {
-        hasReplied = true;
-        isSilent = false;
-      });
-    return within(COMMAND_TIMEOUT_MS, run, () => {
-      isSilent = isInOrder && !hasReplied;
-      return new Error(`Redis did not respond within ${COMMAND_TIMEOUT_MS} ms`);
-    });
-  };
-}
-
-const isLink = (redis: RedisLink | RedisClient): redis is RedisLink => 'send' in redis;
 const isCluster = (client: RedisClient): client is Cluster => 'nodeByAddress' in client;
 const isSentinel = (client: RedisClient): client is Sentinel => 'getMasterNode' in client;
 
 /** Takes a link, or a client of node-redis; `close` closes either. */
 export function linkTo(redis: RedisLink | RedisClient): RedisLink {
-  if (isLink(redis)) return redis;
+  if ('send' in redis) return redis;
   return isCluster(redis) ? linkToCluster(redis) : linkToServer(redis);
 }
 
 function linkToServer(client: Client | Sentinel): RedisLink {
-  const inTime = createDeadline(true);
+  const inTime = createDeadline('Redis', COMMAND_TIMEOUT_MS, true);
   // IMPORTANT: no `withTypeMapping` here: that of a Sentinel client changes every other command too.
   const send = <T>(args: Arguments, typeMapping = {}) =>
     inTime(() =>
@@ -101,7 +79,7 @@ const isWhole = (state: string) =>
   /^cluster_state:ok\r$/m.test(state) && /^cluster_slots_assigned:16384\r$/m.test(state);
 
 function linkToCluster(cluster: Cluster): RedisLink {
-  const inTime = createDeadline(false);
+  const inTime = createDeadline('Redis', COMMAND_TIMEOUT_MS, false);
   const stateOf = async (primary: ClusterNode) =>
     (await cluster.nodeClient(primary)).sendCommand<string>(['CLUSTER', 'INFO']);
   return {
