@@ -112,8 +112,11 @@ describe('the store on a Redis Cluster', () => {
 
   it('follows a planned failover', async () => {
     await Promise.all(names.map((name) => store.insert(name, session(name))));
-    await redis.servers[0]?.command('CLUSTER FAILOVER');
-    await untilAll(redis.servers.slice(0, 1), 'ROLE', /master/);
+    const replica = redis.servers.slice(0, 1);
+    // One that is not connected to its primary refuses to take its place.
+    await untilAll(replica, 'INFO replication', /master_link_status:up/);
+    expect(await replica[0]?.command('CLUSTER FAILOVER')).toBe('+OK\r\n');
+    await untilAll(replica, 'ROLE', /master/);
     await vi.waitFor(() => useAll(store), 15_000);
   });
 });

@@ -82,7 +82,7 @@ describe('the store on Redis Sentinel', () => {
 
   it('follows a planned failover within seconds', async () => {
     await store.insert('a', session('ada'));
-    await redis.sentinels[0]?.command('SENTINEL FAILOVER mymaster');
+    expect(await redis.sentinels[0]?.command('SENTINEL FAILOVER mymaster')).toBe('+OK\r\n');
     await redis.untilFailedOver();
     await vi.waitFor(() => store.insert('b', session('ada')), 15_000);
     expect(await store.sessionsOf('ada')).toHaveLength(2);
