@@ -98,11 +98,11 @@ async function openUsers(world: World, kind: GrowthRow['store'], cookie: string)
   const [, name = '', value = ''] = /(session[\w-]*)=([^;]+)/.exec(cookie) ?? [];
   const [sid = ''] = decodeURIComponent(value).slice('s:'.length).split('.');
   const sessionCookie = new SessionCookie(name.slice('session'.length), [SECRET], false);
-  // In an hour, so that a page does not record use of the session, which is due after a minute.
+  // Dated an hour ahead: after a minute, a page would record the use of its session, which is a write.
   const insert: typeof records.insert = (key, row) =>
     records.insert(key, { ...row, startedAt: row.startedAt + HOUR_MS });
-  const used = { ...records, insert };
-  const store = new SealedSessionStore(used, sessionCookie, [SECRET], LIFETIMES);
+  const dated = { ...records, insert };
+  const store = new SealedSessionStore(dated, sessionCookie, [SECRET], LIFETIMES);
   const template = { sid, key: sessionKey(sid) };
   const { signedIn } = (await store.find(template)) ?? {};
   const held = await store.readTokens(template);

@@ -25,8 +25,8 @@ export function createViewEngine(folder: string, production: boolean) {
 }
 
 /**
- * Express names a view by its file, a view names its layout relative to itself. Eta would work out their
- * paths anew for every page, which takes a fifth of the time of rendering one.
+ * Express names a view by its file, and a view names its layout relative to itself. Eta resolves both for
+ * every page, which takes a seventh of the time of rendering it.
  */
 function rememberPaths(eta: Eta, folder: string): void {
   const paths = new Map<string, string>();

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Express, RequestHandler } from 'express';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
@@ -31,7 +31,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'beside-'));
   port = await freePort();
   url = `http://localhost:${port}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
 });
 beforeEach(() => {
   browser = new Browser();

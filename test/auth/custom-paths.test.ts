@@ -2,7 +2,7 @@
 // Sign-in and sign-out lie below /support, and AuthKit leads back there.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAuth, type SessionRecords } from '../../src/auth/index.ts';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
@@ -20,8 +20,7 @@ let browser: Browser;
 beforeAll(async () => {
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  authKit = await startAuthKit({
-    port: 0,
+  authKit = await startTestAuthKit({
     redirectUris: [`${url}${paths.callback}`],
     postLogoutRedirectUris: [`${url}${paths.signedOut}`],
     endSession: true,

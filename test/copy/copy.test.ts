@@ -4,7 +4,7 @@ import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import {
@@ -27,7 +27,7 @@ let url: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   const ada = authKit.people.find(({ name }) => name.startsWith('Ada'));
   authKit.control.renamePerson({ sub: ada?.sub ?? '', givenName: `Ada &lt;${HOSTILE}` });
 });

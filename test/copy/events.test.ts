@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
@@ -25,8 +25,7 @@ let copy: RunningCopy;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-events-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({
-    port: 0,
+  authKit = await startTestAuthKit({
     redirectUris: [`${url}/callback`],
     webhookUrl: `${url}/webhooks/authkit`,
     backchannelLogoutUri: `${url}/backchannel-logout`,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { copyForCommonJs } from '../support/app/copied-app.ts';
@@ -24,7 +24,7 @@ let url: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'express-4-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   app = await copyForCommonJs(commonJs, folder);
   await unlink(join(app, 'node_modules/express'));
   await symlink(resolve('node_modules/express4'), join(app, 'node_modules/express'));

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import {
@@ -25,7 +25,7 @@ let url: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-host-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   await copyFolders(readme, '.', folder);
   await installPackages(readme, folder);
   await removeFrom(folder, inlineCode(beside));

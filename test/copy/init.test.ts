@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Folder } from '../../src/copy/shipped.ts';
-import { startAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit } from '../support/authkit/local-authkit.ts';
 import { newVisitor } from '../../src/development/local-authkit/test-visitor.ts';
 import { compile } from '../support/app/copied-app.ts';
 import {
@@ -102,8 +102,7 @@ async function startAlone(app: string, command: readonly string[], prefix = ''):
 /** Starts it with settings in .env, beside a local AuthKit of this process. */
 async function startWithSettings(app: string, [, ...args]: readonly string[], more: Files = {}) {
   const url = `http://localhost:${await freePort()}`;
-  const authKit = await startAuthKit({
-    port: 0,
+  const authKit = await startTestAuthKit({
     redirectUris: [`${url}/callback`, `${url}/authkit/callback`],
     webhookUrl: `${url}/webhooks/authkit`,
   });

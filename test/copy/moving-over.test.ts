@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { compileHost, copyFolders, installPackages } from '../support/app/copied-app.ts';
@@ -33,7 +33,7 @@ let url: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'moving-over-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   await copyFolders(copying, '.', folder);
   await installPackages(copying, folder);
 });

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import {
@@ -30,7 +30,7 @@ describe.each(['Redis', 'PostgreSQL'] as const)('a copy with %s alone', (engine)
   beforeAll(async () => {
     app = await mkdtemp(join(tmpdir(), 'copy-engine-'));
     url = `http://localhost:${await freePort()}`;
-    authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+    authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   });
   afterAll(async () => {
     await authKit.close();

@@ -2,7 +2,7 @@
 // the browser, since a worker that fetches them itself gets no sign-in.
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { launchChromium, newPage } from '../support/browser/chromium.ts';
 import { startHostApp, type HostApp } from '../support/app/host.ts';
@@ -23,8 +23,7 @@ let responses: string[];
 beforeAll(async () => {
   chromium = await launchChromium();
   const port = await freePort();
-  authKit = await startAuthKit({
-    port: 0,
+  authKit = await startTestAuthKit({
     redirectUris: [`http://localhost:${port}/callback`],
   });
   const { clientId, clientSecrets } = authKit.applications.firstParty;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { openSocket, openStream } from '../support/browser/connections.ts';
@@ -28,7 +28,7 @@ let copy: RunningCopy;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'copy-websocket-'));
   url = `http://localhost:${await freePort()}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
   for (const text of [readme, advice]) {
     await copyFolders(text, '.', folder);
     await installPackages(text, folder);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { html } from '../../examples/beside/html.ts';
-import { startAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort, settingsFor } from '../support/app/app.ts';
 import { runExample, type Run } from '../support/app/examples.ts';
 import { Browser } from '../support/browser/browser.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'beside-'));
   const port = await freePort();
   url = `http://localhost:${port}`;
-  authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/authkit/callback`] });
+  authKit = await startTestAuthKit({ redirectUris: [`${url}/authkit/callback`] });
   const { PATH } = process.env;
   const settings = settingsFor(authKit, 'firstParty');
   env = { PATH, HOME: folder, ...settings, PORT: String(port), SESSION_SECRET };

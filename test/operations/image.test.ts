@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { startAuthKit } from '../support/authkit/local-authkit.ts';
+import { startTestAuthKit } from '../support/authkit/local-authkit.ts';
 import { freePort, settingsFor } from '../support/app/app.ts';
 import { Browser } from '../support/browser/browser.ts';
 import { buildImage, type Image } from '../support/deploy/image.ts';
@@ -88,7 +88,7 @@ suite('the image', () => {
       const redis = isReadOnly ? await startRedis() : undefined;
       const port = await freePort();
       const url = `http://localhost:${port}`;
-      const authKit = await startAuthKit({ port: 0, redirectUris: [`${url}/callback`] });
+      const authKit = await startTestAuthKit({ redirectUris: [`${url}/callback`] });
       const env = {
         ...settingsFor(authKit, 'firstParty'),
         BASE_URL: url,

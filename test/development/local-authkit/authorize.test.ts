@@ -1,7 +1,7 @@
 // The local AuthKit's metadata documents and its authorization endpoint, over HTTP.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { signInOverHttp, type CookieJar } from '../../../src/development/local-authkit/test-kit.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import { plainText } from '../../support/browser/forms.ts';
@@ -14,7 +14,7 @@ let thirdParty: LocalClient;
 
 beforeAll(async () => {
   const resources = ['https://api.example.com'];
-  authkit = await startAuthKit({ port: 0, redirectUris: [REDIRECT_URI], resources });
+  authkit = await startTestAuthKit({ redirectUris: [REDIRECT_URI], resources });
   const { issuer, applications } = authkit;
   const { firstParty: first, publicApp: open, thirdParty: third } = applications;
   firstParty = new LocalClient(issuer, first.clientId, first.clientSecrets[0]);
@@ -91,7 +91,7 @@ describe('discovery', () => {
 
   it('follows the options to leave out revocation and to add an end_session endpoint', async () => {
     const switches = { revocation: false, endSession: true };
-    const other = await startAuthKit({ port: 0, redirectUris: [], ...switches });
+    const other = await startTestAuthKit({ redirectUris: [], ...switches });
     const document = await getJson('/.well-known/openid-configuration', other.issuer);
     expect(Object.keys(document).toSorted()).toEqual(
       [...openid, 'end_session_endpoint'].toSorted(),

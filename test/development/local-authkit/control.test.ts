@@ -3,7 +3,7 @@
 
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import { plainText } from '../../support/browser/forms.ts';
 import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
@@ -14,7 +14,7 @@ let thirdParty: LocalClient;
 const person = 'Bruno Okafor';
 
 beforeAll(async () => {
-  authkit = await startAuthKit({ port: 0, redirectUris: [REDIRECT_URI] });
+  authkit = await startTestAuthKit({ redirectUris: [REDIRECT_URI] });
   const { firstParty, thirdParty: third } = authkit.applications;
   client = new LocalClient(authkit.issuer, firstParty.clientId, firstParty.clientSecrets[0]);
   thirdParty = new LocalClient(authkit.issuer, third.clientId, third.clientSecret);

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { decodeJwt } from 'jose';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { Browser } from '../../support/browser/browser.ts';
 import { plainText } from '../../support/browser/forms.ts';
 import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
@@ -12,7 +12,7 @@ let authkit: LocalAuthKit;
 let tool: LocalClient;
 
 beforeAll(async () => {
-  authkit = await startAuthKit({ port: 0, redirectUris: [REDIRECT_URI] });
+  authkit = await startTestAuthKit({ redirectUris: [REDIRECT_URI] });
   tool = new LocalClient(authkit.issuer, authkit.applications.commandLine.clientId);
 });
 afterAll(() => authkit.close());

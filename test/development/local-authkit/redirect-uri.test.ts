@@ -1,7 +1,7 @@
 // The local AuthKit's page for an unregistered redirect URI: it helps to find the difference, shows
 // the received value as text only, and never redirects to it (RFC 6749 §4.1.2.1).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { plainText } from '../../support/browser/forms.ts';
 import { LocalClient, REDIRECT_URI } from '../../support/authkit/local-client.ts';
 
@@ -9,7 +9,7 @@ let authkit: LocalAuthKit;
 let firstParty: LocalClient;
 
 beforeAll(async () => {
-  authkit = await startAuthKit({ port: 0, redirectUris: [REDIRECT_URI] });
+  authkit = await startTestAuthKit({ redirectUris: [REDIRECT_URI] });
   firstParty = new LocalClient(authkit.issuer, authkit.applications.firstParty.clientId);
 });
 afterAll(() => authkit.close());

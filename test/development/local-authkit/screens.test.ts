@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import {
   axeViolations,
   launchChromium,
@@ -22,7 +22,7 @@ let thirdParty: LocalClient;
 let tool: LocalClient;
 
 beforeAll(async () => {
-  authkit = await startAuthKit({ port: 0, redirectUris: [REDIRECT_URI] });
+  authkit = await startTestAuthKit({ redirectUris: [REDIRECT_URI] });
   const { firstParty, thirdParty: third, commandLine } = authkit.applications;
   client = new LocalClient(authkit.issuer, firstParty.clientId);
   thirdParty = new LocalClient(authkit.issuer, third.clientId);

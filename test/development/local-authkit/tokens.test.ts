@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../../support/authkit/local-authkit.ts';
 import { signInOverHttp } from '../../../src/development/local-authkit/test-kit.ts';
 import {
   EVERY_SCOPE,
@@ -25,7 +25,7 @@ let machine: LocalClient;
 
 beforeAll(async () => {
   const redirectUris = [REDIRECT_URI];
-  authkit = await startAuthKit({ port: 0, redirectUris, resources: [RESOURCE] });
+  authkit = await startTestAuthKit({ redirectUris, resources: [RESOURCE] });
   const { issuer, applications } = authkit;
   const { firstParty } = applications;
   client = new LocalClient(issuer, firstParty.clientId, firstParty.clientSecrets[0]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig } from '../../../src/config/config.ts';
-import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
 import type { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import { createLog } from '../../../src/process/log.ts';
 import { startApp, type RunningApp } from '../../../src/process/start.ts';
@@ -53,8 +53,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const folder = await mkdtemp(join(tmpdir(), 'authkit-express-'));
   const port = options.port ?? (await freePort());
   const url = `http://localhost:${port}`;
-  const authKit = await startAuthKit({
-    port: 0,
+  const authKit = await startTestAuthKit({
     stateFile: join(folder, 'authkit.json'),
     redirectUris: [`${url}/callback`],
     postLogoutRedirectUris: [`${url}/signed-out`],

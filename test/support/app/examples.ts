@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Issuer } from '../../../src/bearer/index.ts';
-import { startAuthKit } from '../authkit/local-authkit.ts';
+import { startTestAuthKit } from '../authkit/local-authkit.ts';
 import { type LocalAuthKit } from '../authkit/local-authkit.ts';
 import type { LocalAuthKitOptions } from '../../../src/development/local-authkit/start.ts';
 import { addApi } from '../../../src/demo/routes/api.ts';
@@ -23,8 +23,7 @@ export interface World {
 }
 
 export async function startWorld(options: Partial<LocalAuthKitOptions> = {}): Promise<World> {
-  const authkit = await startAuthKit({
-    port: 0,
+  const authkit = await startTestAuthKit({
     redirectUris: ['http://localhost:3000/callback'],
     ...options,
   });

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
 import type { startLocalAuthKit } from '../../../src/development/local-authkit/start.ts';
 import { freePort, settingsFor, type Kind, type LogLine } from './app.ts';
 import { startBalancer, type Balancer } from '../deploy/balancer.ts';
@@ -55,8 +55,7 @@ export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
   setClock(0);
   const instances: Instance[] = [];
   const balancer = await startBalancer(() => instances.map(({ port }) => port));
-  const authKit = await startAuthKit({
-    port: 0,
+  const authKit = await startTestAuthKit({
     redirectUris: [`${balancer.url}/callback`],
     ...options.authKit,
   });

@@ -2,7 +2,7 @@
 // that says back what it is told.
 import type { ServerResponse } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { startAuthKit } from '../authkit/local-authkit.ts';
+import { startTestAuthKit } from '../authkit/local-authkit.ts';
 import { createLive, type Live, type LiveOptions } from '../../../src/live/index.ts';
 import { Browser } from '../browser/browser.ts';
 import { freePort } from '../machine/free-port.ts';
@@ -29,8 +29,7 @@ export async function startLiveApp(
 ): Promise<LiveApp> {
   const port = await freePort();
   const origin = `http://localhost:${port}`;
-  const authKit = await startAuthKit({
-    port: 0,
+  const authKit = await startTestAuthKit({
     redirectUris: [`${origin}/callback`],
     postLogoutRedirectUris: [`${origin}/signed-out`],
   });

@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/sdk/client/auth.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
-import { startAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
+import { startTestAuthKit, type LocalAuthKit } from '../authkit/local-authkit.ts';
 import {
   signInOverHttp,
   type SignInChoices,
@@ -32,8 +32,7 @@ export interface McpWorld {
 
 export async function startMcpWorld(): Promise<McpWorld> {
   const url = `http://localhost:${await freePort()}/mcp`;
-  const authkit = await startAuthKit({
-    port: 0,
+  const authkit = await startTestAuthKit({
     redirectUris: [REDIRECT_URI],
     resources: [url, OTHER_API],
   });

@@ -18,8 +18,8 @@ export type { LocalAuthKit } from '../../../src/development/local-authkit/start.
 
 let sharedKey: Promise<SigningKey> | undefined;
 
-/** Starts one on a free port, if none is named; without `stateFile`, `close` deletes its state. */
-export async function startAuthKit(options: LocalAuthKitOptions): Promise<LocalAuthKit> {
+/** Starts it, on a free port unless `port` is given; without `stateFile`, `close` deletes its state. */
+export async function startTestAuthKit(options: LocalAuthKitOptions): Promise<LocalAuthKit> {
   sharedKey ??= newSigningKey();
   const folder = await mkdtemp(join(tmpdir(), 'local-authkit-'));
   const { stateFile = join(folder, 'state.json') } = options;
