@@ -21,14 +21,14 @@ export function createUserDirectory(entries: Entries, secrets: readonly string[]
   return {
     async upsert({ issuer, sub, orgId: _perSession, ...user }) {
       const key = keyOf(issuer, sub);
-      const sealed = sealer.seal(JSON.stringify(user), key).toString('base64url');
+      const sealed = sealer.seal(user, key).toString('base64url');
       await entries.write(`directory:${key}`, sealed, Date.now() + RETENTION_MS);
     },
     async find(issuer, sub) {
       const key = keyOf(issuer, sub);
       const sealed = await entries.read(`directory:${key}`);
       const content = sealed && sealer.open(Buffer.from(sealed, 'base64url'), key);
-      return content ? { issuer, sub, ...(JSON.parse(content.toString()) as object) } : null;
+      return content ? { issuer, sub, ...content } : null;
     },
   };
 }

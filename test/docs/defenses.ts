@@ -520,7 +520,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the sealed user directory',
       file: 'src/demo/user-directory.ts',
-      find: 'sealer.seal(JSON.stringify(user), key)',
+      find: 'sealer.seal(user, key)',
       replace: 'Buffer.from(JSON.stringify(user))',
       test: {
         file: 'test/auth/session/stolen-store.test.ts',

@@ -1,5 +1,6 @@
 // A store that version 0.1.0 wrote stays usable: the current version reads, finds, uses, refreshes
 // and ends its sessions, and no user has to sign in again.
+import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { sign } from 'cookie-signature';
 import Database from 'libsql';
@@ -178,8 +179,14 @@ describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
     const expiresAt = now + 240_000;
     const grant = { scope: ['openid'], obtainedAt: now - 60_000, expiresAt, renewable: true };
     const tokens = { accessToken: 'an-old-access-token', refreshToken: 'an-old-refresh-token' };
-    const seal = (purpose: string, content: string | Buffer) =>
-      createSealer([SECRET], purpose).seal(content, sid);
+    const seal = (purpose: string, content: string | Buffer) => {
+      const root = Buffer.from(hkdfSync('sha256', SECRET, '', purpose, 32));
+      const key = createHmac('sha256', root).update(sid).digest();
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      const body = Buffer.concat([cipher.update(content), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+    };
     return {
       key: sessionKey(sid),
       userKey: oldUserKey(issuer.url, 'user_01'),
@@ -211,7 +218,7 @@ describe.each(engines)('a store of version 0.1.0 in %s', (engine) => {
     const records = await open();
     const sid = 'a-session-of-today';
     const content = { passport: { user: 'the host’s own' }, signedIn: { user: USER } };
-    const data = createSealer([SECRET], 'session data').seal(JSON.stringify(content), sid);
+    const data = createSealer([SECRET], 'session data').seal(content, sid);
     await records.insert(sessionKey(sid), session('ada', { data }));
     const store = sealedStore(records);
     const found = await store.find({ sid, key: sessionKey(sid) });

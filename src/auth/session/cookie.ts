@@ -86,14 +86,12 @@ export class SessionCookie {
 
   /** The cookie value for a session. */
   signed(sid: string): string {
-    const [secret = ''] = this.#secrets;
-    return SIGNED + sign(sid, secret);
+    return SIGNED + sign(sid, this.#secrets[0] ?? '');
   }
 
   /** Sends the cookie again, to expire in `maxAgeMs`. */
   renew(res: ServerResponse, sid: string, maxAgeMs: number): void {
-    const expires = new Date(Date.now() + maxAgeMs);
-    this.#send(res, this.name, this.signed(sid), expires);
+    this.#send(res, this.name, this.signed(sid), new Date(Date.now() + maxAgeMs));
   }
 
   /** Deletes our cookies; under the old name, which your app may use too, only this session's. */

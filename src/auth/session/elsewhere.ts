@@ -19,10 +19,8 @@ export type SessionMatch =
 export function endSessions(context: Context) {
   return async (match: SessionMatch, startedBefore = Infinity): Promise<number> => {
     const keys = await findKeys(context, match, startedBefore);
-    const ended = await Promise.all(keys.map((key) => context.records.remove(key))).catch(
-      storeFailure,
-    );
-    return ended.filter(Boolean).length;
+    const removals = keys.map((key) => context.records.remove(key));
+    return (await Promise.all(removals).catch(storeFailure)).filter(Boolean).length;
   };
 }
 

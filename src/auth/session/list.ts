@@ -30,8 +30,8 @@ export function ownSessions(context: Context) {
     async list(req: Request): Promise<OwnSession[]> {
       const userKeys = store.index.ofPerson(currentUser(req));
       const lists = userKeys.map((userKey) => records.sessionsOf(userKey));
-      const sessions = (await Promise.all(lists).catch(storeFailure)).flat();
-      return sessions
+      return (await Promise.all(lists).catch(storeFailure))
+        .flat()
         .map((summary) => ({ ...summary, current: isCurrent(req, summary.key) }))
         .toSorted((a, b) => Number(b.current) - Number(a.current) || b.lastSeenAt - a.lastSeenAt);
     },

@@ -3,8 +3,10 @@
 // context of session data is the session id, which only the browser's cookie holds: neither a copied
 // store nor a leaked secret opens a session, nor do both together.
 import crypto from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { SignedIn, User } from '../sign-in/user.ts';
 import type { TokenFacts } from '../tokens/token-set.ts';
+import { dictionary } from './dictionary.ts';
 import type { IndexKeys } from './records.ts';
 
 const NONCE_BYTES = 12;
@@ -45,28 +47,30 @@ export function createSealer(secrets: readonly string[], purpose: string) {
   const roots = rootsFor(secrets, purpose);
 
   return {
-    seal(content: string | Uint8Array, context: string): Buffer {
-      const [root] = roots;
+    seal(value: object, context: string): Buffer {
       const nonce = crypto.randomBytes(NONCE_BYTES);
-      const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(root, context), nonce);
-      const body = cipher.update(Buffer.from(content));
+      const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(roots[0], context), nonce);
+      const body = cipher.update(deflateRawSync(JSON.stringify(value), { dictionary }));
       // In GCM, final() only makes the tag; it returns no bytes.
       cipher.final();
       return Buffer.concat([nonce, cipher.getAuthTag(), body]);
     },
-    /** The content; undefined unless it was sealed for this context with one of the secrets. */
-    open(sealed: Uint8Array, context: string): Buffer | undefined {
+    /** The value; undefined unless it was sealed for this context with one of the secrets. */
+    open(sealed: Uint8Array, context: string): object | undefined {
       if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
       const nonce = sealed.subarray(0, NONCE_BYTES);
       const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
-      const body = sealed.subarray(NONCE_BYTES + TAG_BYTES);
       for (const root of roots) {
         const decipher = crypto.createDecipheriv('aes-256-gcm', keyFor(root, context), nonce);
         decipher.setAuthTag(tag);
         try {
-          const content = decipher.update(body);
+          const content = decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES));
           decipher.final();
-          return content;
+          // Version 0.1.0 did not compress its JSON, so it begins with 0x7b, a brace. Compressed, it
+          // never does.
+          const json = content[0] === 0x7b ? content : inflateRawSync(content, { dictionary });
+          // IMPORTANT: parse only what our own key has opened.
+          return JSON.parse(json.toString()) as object;
         } catch {
           // Sealed with another secret, or not by us: try the next secret.
         }
@@ -97,10 +101,9 @@ export class SessionIndex {
 
   /** `sid` is that of an ID token (OpenID Connect Back-Channel Logout 1.0 §2.1). */
   of(kind: 'person' | 'organization' | 'sid', issuer: string, id: string): [string, ...string[]] {
-    const [current, ...others] = this.#roots;
     const context = JSON.stringify([kind, issuer, id]);
     const keyed = (root: Buffer) => keyFor(root, context).toString('base64url');
-    return [keyed(current), ...others.map(keyed)];
+    return this.#roots.map(keyed) as [string, ...string[]];
   }
 
   /** The index keys of a new session. */

@@ -1,7 +1,6 @@
 // The express-session store on top of SessionRecords, and the token record beside each session. It
 // adds what every engine needs: keys are hashes of session ids, values are sealed, and an ended
 // session stays ended.
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import session from 'express-session';
 import type { Request } from 'express';
 import { LRUCache } from 'lru-cache';
@@ -69,7 +68,6 @@ function settle<T>(promise: Promise<T>, callback?: Callback<T>): void {
 /** About 1.5 kB each. */
 const MAX_CACHED = 5_000;
 const MAX_CACHED_BYTES = 4_096;
-const BRACE = 0x7b;
 
 /** Unless stated otherwise, its methods reject with the error of the records. */
 export class SealedSessionStore extends session.Store {
@@ -115,21 +113,21 @@ export class SealedSessionStore extends session.Store {
     const seals = sealOf(row.data) + (row.facts ? sealOf(row.facts) : '');
     const known = this.#opened.get(key);
     if (known?.seals === seals) return known;
-    const content = unpacked(this.#data.open(row.data, sid));
+    const content: Content | undefined = this.#data.open(row.data, sid);
     if (!content) return undefined;
-    const { signedIn, ...host } = JSON.parse(content.toString()) as Content;
+    const { signedIn, ...host } = content;
     // Version 0.1.0 kept `lastSeenAt` here, and its own copy of the user in `passport`.
     if (signedIn?.lastSeenAt !== undefined) delete host.passport;
     delete signedIn?.lastSeenAt;
-    const factsContent = row.facts && this.#facts.open(row.facts, sid);
+    const facts = row.facts && (this.#facts.open(row.facts, sid) as TokenFacts | undefined);
     const opened = {
       seals,
       signedIn: signedIn && freeze(signedIn),
-      facts: factsContent && freeze(JSON.parse(factsContent.toString()) as TokenFacts),
+      facts: facts && freeze(facts),
       userKeys: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
-    if (content.length <= MAX_CACHED_BYTES) this.#opened.set(key, opened);
+    if (row.data.length + opened.hostData.length <= MAX_CACHED_BYTES) this.#opened.set(key, opened);
     return opened;
   }
 
@@ -171,7 +169,7 @@ export class SealedSessionStore extends session.Store {
     const expiresAt = cookie.expires ? new Date(cookie.expires).getTime() : now + idleMs;
     // Only a sign-in sets `signedIn`: later changes to it by your app are not saved.
     const signedIn = (stored ?? begun)?.signedIn;
-    const sealed = this.#data.seal(deflateRawSync(JSON.stringify({ ...content, signedIn })), sid);
+    const sealed = this.#data.seal({ ...content, signedIn }, sid);
     if (stored) return void (await this.#records.update(key, sealed, now, expiresAt));
     const row: NewSession = { data: sealed, startedAt: now, expiresAt, endsAt: now + maxMs };
     if (begun) {
@@ -197,13 +195,9 @@ export class SealedSessionStore extends session.Store {
     const row = await this.#records.readTokens(key).catch(storeFailure);
     const tokens = row && this.#tokens.open(row.tokens, sid);
     const facts = row && this.#facts.open(row.facts, sid);
-    if (!tokens || !facts) return undefined;
-    // IMPORTANT: parse only what our own key has opened.
-    return {
-      tokens: JSON.parse(inflateRawSync(tokens).toString()) as TokenSet,
-      facts: JSON.parse(facts.toString()) as TokenFacts,
-      version: row.version,
-    };
+    return tokens && facts
+      ? { tokens: tokens as TokenSet, facts: facts as TokenFacts, version: row.version }
+      : undefined;
   }
 
   /**
@@ -220,9 +214,8 @@ export class SealedSessionStore extends session.Store {
 
   #sealTokens(sid: string, { facts, tokens }: Tokens) {
     return {
-      facts: this.#facts.seal(JSON.stringify(facts), sid),
-      // Token sets take up most of a session's space in the store, and JWTs compress well.
-      tokens: this.#tokens.seal(deflateRawSync(JSON.stringify(tokens)), sid),
+      facts: this.#facts.seal(facts, sid),
+      tokens: this.#tokens.seal(tokens, sid),
     };
   }
 }
@@ -230,11 +223,6 @@ export class SealedSessionStore extends session.Store {
 // Not enumerable, so that it is neither saved nor compared by express-session.
 function markStored(data: object, signedIn: SignedIn | undefined): void {
   Object.defineProperty(data, STORED, { value: { signedIn } });
-}
-
-// Earlier versions did not compress. Their JSON begins with a brace; compressed, it never does.
-function unpacked(content: Buffer | undefined): Buffer | undefined {
-  return content && content[0] !== BRACE ? inflateRawSync(content) : content;
 }
 
 function freeze<T extends object>(value: T): T {

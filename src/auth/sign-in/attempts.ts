@@ -113,8 +113,8 @@ const prefixOf = ({ isSecure, cookieSuffix }: Context) =>
 function attemptsOf(context: Context, req: Request): (SignInAttempt & { name: string })[] {
   return cookiesWithPrefix(prefixOf(context), req.headers.cookie)
     .flatMap(([name, value]) => {
-      const content = context.attemptSealer.open(Buffer.from(value, 'base64url'), name);
-      return content ? [{ ...(JSON.parse(content.toString()) as SignInAttempt), name }] : [];
+      const attempt = context.attemptSealer.open(Buffer.from(value, 'base64url'), name);
+      return attempt ? [{ ...(attempt as SignInAttempt), name }] : [];
     })
     .toSorted((a, b) => a.startedAt - b.startedAt);
 }
@@ -131,7 +131,7 @@ const attributesOf = ({ isSecure }: Context): CookieOptions => ({
 function put(context: Context, res: Response, attempt: SignInAttempt, maxAge: number): void {
   const time = attempt.startedAt.toString(36);
   const name = `${prefixOf(context)}${time}.${idOf(attempt.state)}`;
-  const sealed = context.attemptSealer.seal(JSON.stringify(attempt), name);
+  const sealed = context.attemptSealer.seal(attempt, name);
   res.cookie(name, sealed.toString('base64url'), { ...attributesOf(context), maxAge });
 }
 

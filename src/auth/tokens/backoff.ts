@@ -26,8 +26,7 @@ export class Backoff {
   /** Seconds until AuthKit may be asked again for this session; undefined if it may be now. */
   remaining(key: string): number | undefined {
     const until = Math.max(this.#shared.until, this.#sessions.get(key)?.until ?? 0);
-    const ms = until - performance.now();
-    return ms > 0 ? Math.ceil(ms / 1000) : undefined;
+    return until > performance.now() ? secondsUntil({ until }) : undefined;
   }
 
   /**
@@ -37,14 +36,17 @@ export class Backoff {
    */
   onOutage(key: string, sub: string, isConnection: boolean, atLeastSeconds: number): number {
     if (this.#affectedUsers.size < MAX_SESSIONS) this.#affectedUsers.add(sub);
-    if (!isConnection && this.#affectedUsers.size < 2) return this.#begin(key, atLeastSeconds);
+    if (!isConnection && this.#affectedUsers.size < 2)
+      return this.delaySession(key, atLeastSeconds);
     this.#shared = nextWait(this.#shared, atLeastSeconds);
     return secondsUntil(this.#shared);
   }
 
   /** Delays this session only: a refusal says nothing about others. Returns seconds as well. */
-  onRefusal(key: string): number {
-    return this.#begin(key, 0);
+  delaySession(key: string, atLeastSeconds = 0): number {
+    const own = nextWait(this.#sessions.get(key) ?? NONE, atLeastSeconds);
+    this.#sessions.set(key, own);
+    return secondsUntil(own);
   }
 
   /** After a successful refresh: AuthKit is back, for this session and for all others. */
@@ -52,12 +54,6 @@ export class Backoff {
     this.#shared = NONE;
     this.#affectedUsers.clear();
     this.#sessions.delete(key);
-  }
-
-  #begin(key: string, atLeastSeconds: number): number {
-    const own = nextWait(this.#sessions.get(key) ?? NONE, atLeastSeconds);
-    this.#sessions.set(key, own);
-    return secondsUntil(own);
   }
 }
 
@@ -70,4 +66,5 @@ function nextWait({ failures, until }: Wait, atLeastSeconds: number): Wait {
   return { failures: failures + 1, until: now + ms };
 }
 
-const secondsUntil = ({ until }: Wait) => Math.ceil((until - performance.now()) / 1000);
+const secondsUntil = ({ until }: { until: number }) =>
+  Math.ceil((until - performance.now()) / 1000);

@@ -175,7 +175,7 @@ export class Refresher {
     if (!reason) {
       const retryInSeconds =
         cause instanceof GrantRefusal
-          ? this.#backoff.onRefusal(due.key)
+          ? this.#backoff.delaySession(due.key)
           : this.#backoff.onOutage(due.key, sub, isConnectionFailure(cause), secondsToWait(error));
       onEvent({ event: 'refresh_failed', sub, code, retryInSeconds }, error);
       return { failed: error };

@@ -5,8 +5,8 @@ import { Backoff } from '../../../src/auth/tokens/backoff.ts';
 describe('the backoff after a failed refresh', () => {
   it('holds back only the sessions whose refresh AuthKit refuses', () => {
     const backoff = new Backoff();
-    backoff.onRefusal('odd');
-    backoff.onRefusal('odd, too');
+    backoff.delaySession('odd');
+    backoff.delaySession('odd, too');
     expect(backoff.remaining('odd')).toBeGreaterThan(0);
     expect(backoff.remaining('other')).toBeUndefined();
   });
@@ -22,7 +22,7 @@ describe('the backoff after a failed refresh', () => {
 
   it('holds back every session once AuthKit fails for two users, until a refresh succeeds', () => {
     const backoff = new Backoff();
-    backoff.onRefusal('odd');
+    backoff.delaySession('odd');
     backoff.onOutage('one', 'ada', false, 0);
     backoff.onOutage('two', 'bruno', false, 0);
     expect(backoff.remaining('other')).toBeGreaterThan(0);
