@@ -1,9 +1,10 @@
-// The cost of a bearer guard, as a ratio to the same route of the same server without one; and of the
-// app's own GET /api/me, which also looks the user up.
+// The cost of a bearer guard, as a ratio to the same route without one; and of the app's own GET /api/me, which
+// also looks the user up. Each takes turns with a route without a guard and with jose alone.
 import { pathToFileURL } from 'node:url';
 import { signIn, userToken } from './accounts.ts';
-import { costs, inTurn, load, ratios, speeds, spread, type Sample, type Spread } from './load.ts';
+import { costs, inTurn, load, ratios, speeds, spread, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
+import { takeTurns, type Entrant, type Measured, type TurnPlan } from './turns.ts';
 import { PROJECT, startPlain, type World } from './world.ts';
 
 export interface ApiRow {
@@ -14,82 +15,112 @@ export interface ApiRow {
   cpuRatio: Spread;
   /** Requests per second ÷ those of jose alone. */
   toJose: Spread;
+  /** CPU time of a request with jose alone ÷ that of this one. */
+  cpuToJose: Spread;
   cpu: Spread;
 }
 
-interface Route {
-  name: string;
-  server: Server;
-  path: string;
-  headers: Record<string, string>;
+type Start = () => Promise<Entrant>;
+
+const NO_GUARD = 'no guard';
+const JOSE = 'jose alone';
+/** The guards of bench/peers/api.mjs. */
+const OWN = { 'a token seen before': 'seen', 'a new token': 'new' } as const;
+const OTHERS = {
+  'no guard, another process': 'none',
+  'a digest of the token, no check': 'digest',
+  'a digest of the token, and jose': 'digest and jose',
+  'express-oauth2-jwt-bearer': 'express-oauth2-jwt-bearer',
+} as const;
+
+/** `rows`: whether other guards and versions are measured too. */
+export async function measureApi(
+  world: World,
+  plan: TurnPlan,
+  rows: 'all' | 'own',
+): Promise<ApiRow[]> {
+  const { before } = world;
+  const token = await machineToken(world);
+  const guarded = (name: string, guard: string, version?: string) => () =>
+    enterGuarded(world, token, { name, guard, ...(version !== undefined && { version }) });
+  const starts: Start[] = Object.entries(OWN).map(([kind, guard]) =>
+    guarded(`this project, ${kind}`, guard),
+  );
+  if (rows === 'all') {
+    for (const [name, guard] of Object.entries(OTHERS)) starts.push(guarded(name, guard));
+    if (before) {
+      for (const [kind, guard] of Object.entries(OWN))
+        starts.push(guarded(`${before.commit}, ${kind}`, guard, before.folder));
+    }
+    starts.push(...(await ownApis(world)));
+  }
+  const references = [guarded(NO_GUARD, 'none'), guarded(JOSE, 'jose')];
+  const measured = starts.map((): Turns[] => []);
+  for (let round = 0; round < plan.starts; round += 1) {
+    for (const [index, start] of inTurn([...starts.entries()], round)) {
+      const [unchecked, jose, own] = await takeTurns([...references, start], plan);
+      if (unchecked && jose && own) measured[index]?.push({ ...own, unchecked, jose });
+    }
+  }
+  const all = measured.flat();
+  const joseAlone = all.map(({ unchecked, jose }) => ({ ...jose, unchecked, jose }));
+  const unguarded = all.map(({ unchecked, jose }) => ({ ...unchecked, unchecked, jose }));
+  return [unguarded, joseAlone, ...measured].map(rowOf);
 }
 
-const GUARDS = [
-  ['no guard', '/unchecked'],
-  ['jose alone', '/jose'],
-  ['a digest of the token, no check', '/digest'],
-  ['a digest of the token, and jose', '/digest-and-jose'],
-  ['this project, a token seen before', '/seen'],
-  ['this project, a new token', '/new'],
-  ['express-oauth2-jwt-bearer', '/express-oauth2-jwt-bearer'],
-] as const;
+interface Turns extends Measured {
+  /** Right before or after each sample. */
+  unchecked: Measured;
+  jose: Measured;
+}
+
+function rowOf(all: Turns[]): ApiRow {
+  const own = all.flatMap(({ samples }) => samples);
+  const unchecked = all.flatMap((turns) => turns.unchecked.samples);
+  const jose = all.flatMap((turns) => turns.jose.samples);
+  return {
+    name: all[0]?.name ?? '',
+    ratio: ratios(speeds(own), speeds(unchecked)),
+    cpuRatio: ratios(costs(unchecked), costs(own)),
+    toJose: ratios(speeds(own), speeds(jose)),
+    cpuToJose: ratios(costs(jose), costs(own)),
+    cpu: spread(costs(own)),
+  };
+}
 
 const file = (folder: string, path: string) => pathToFileURL(`${folder}/${path}`).href;
 
-export async function measureApi(world: World, rounds: number, seconds: number): Promise<ApiRow[]> {
-  const { before } = world;
+async function enterGuarded(
+  world: World,
+  token: string,
+  { name, guard, version = PROJECT }: { name: string; guard: string; version?: string },
+): Promise<Entrant> {
   const API = JSON.stringify({
+    guard,
     audience: world.authKit.environmentClientId,
-    bearer: file(PROJECT, 'dist/bearer/index.js'),
-    ...(before && { before: file(before.folder, 'dist/bearer/index.js') }),
+    bearer: file(version, 'dist/bearer/index.js'),
     server: file(PROJECT, 'dist/process/http-server.js'),
     lru: file(PROJECT, 'node_modules/lru-cache/dist/esm/index.js'),
   });
-  const server = await startPlain(world, 'API', 'api.mjs', { API });
-  const headers = { Authorization: `Bearer ${await machineToken(world)}` };
-  const routes: Route[] = GUARDS.map(([name, path]) => ({ name, server, path, headers }));
-  if (before) {
-    for (const [kind, path] of [
-      ['a token seen before', '/seen-before'],
-      ['a new token', '/new-before'],
-    ] as const)
-      routes.push({ name: `${before.commit}, ${kind}`, server, path, headers });
-  }
-  routes.push(...(await ownApis(world)));
-  for (const route of routes) await load(route.server, route, seconds);
-  const samples = routes.map((): Sample[] => []);
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [index, route] of inTurn([...routes.entries()], round))
-      samples[index]?.push(await load(route.server, route, seconds));
-  }
-  for (const each of new Set(routes.map((route) => route.server))) await each.stop();
-  const [unchecked, jose] = samples;
-  return routes.map(({ name }, index) => ({
-    name,
-    ratio: ratios(speeds(samples[index]), speeds(unchecked)),
-    cpuRatio: ratios(costs(unchecked), costs(samples[index])),
-    toJose: ratios(speeds(samples[index]), speeds(jose)),
-    cpu: spread(costs(samples[index])),
-  }));
+  return entrant(await startPlain(world, name, 'api.mjs', { API }), '/api', token);
 }
 
+const entrant = (server: Server, path: string, token: string): Entrant => ({
+  server,
+  load: (seconds) => load(server, { path, headers: { Authorization: `Bearer ${token}` } }, seconds),
+});
+
 /** GET /api/me of the app, with the access token of a user. */
-async function ownApis(world: World): Promise<Route[]> {
-  const headers = { Authorization: `Bearer ${await userToken(world)}` };
+async function ownApis(world: World): Promise<Start[]> {
+  const token = await userToken(world);
   const kinds = ['embedded', ...(world.before ? (['embedded, before'] as const) : [])] as const;
-  const routes: Route[] = [];
-  for (const kind of kinds) {
+  return kinds.map((kind) => async () => {
     const server = await world.startOurs(kind);
+    server.name += ': GET /api/me of a user';
     // Then the user is in its directory.
     await signIn(server.url);
-    routes.push({
-      name: `${server.name}: GET /api/me of a user`,
-      server,
-      path: '/api/me',
-      headers,
-    });
-  }
-  return routes;
+    return entrant(server, '/api/me', token);
+  });
 }
 
 async function machineToken({ authKit }: World): Promise<string> {

@@ -9,7 +9,15 @@ import type { SignIns } from './sign-ins.ts';
 import type { StartRow } from './starts.ts';
 
 export interface Results {
-  machine: { cpu: string; cores: number; node: string; date: string; load: string; quick: boolean };
+  machine: {
+    cpu: string;
+    cores: number;
+    node: string;
+    date: string;
+    load: string;
+    pollMs: number;
+    quick: boolean;
+  };
   versions: Record<string, string>;
   /** The commit that was measured beside this version. */
   before: string | undefined;

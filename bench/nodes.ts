@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { installNode } from '../scripts/node-packages.ts';
 import { measureApi, type ApiRow } from './api.ts';
-import { measurePages, type PagePlan, type PageRow } from './pages.ts';
+import { measurePages, type PageRow } from './pages.ts';
+import type { TurnPlan } from './turns.ts';
 import { createWorld } from './world.ts';
 
 const MAJORS = [20, 22, 24];
@@ -14,20 +15,16 @@ export interface NodeRow {
 }
 
 /** Measures on each of them; ratios are to bare Express on the same Node. */
-export async function measureNodes(
-  peersFolder: string,
-  plan: PagePlan,
-  rounds: number,
-  seconds: number,
-): Promise<NodeRow[]> {
+export async function measureNodes(peersFolder: string, plan: TurnPlan): Promise<NodeRow[]> {
   const rows: NodeRow[] = [];
   for (const major of MAJORS) {
     const node = installNode(major);
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
     const world = await createWorld(peersFolder, node);
     try {
-      const { rows: pages } = await measurePages(world, { ...plan, starts: 1 }, 'none');
-      rows.push({ version, pages, api: await measureApi(world, rounds, seconds) });
+      const once = { ...plan, starts: 1 };
+      const { rows: pages } = await measurePages(world, once, 'none');
+      rows.push({ version, pages, api: await measureApi(world, once, 'own') });
     } finally {
       await world.close();
     }

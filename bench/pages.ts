@@ -1,23 +1,13 @@
-// GET /profile of a signed-in user. Each server is measured in turns with a bare app of its own, both in
-// fresh processes: V8 frees memory of a process that waits, and two processes of the same code differ.
+// GET /profile of a signed-in user. Each server takes turns with a bare app of its own.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { signIn, type Account } from './accounts.ts';
 import { apacheCommand, unpackApache } from './apache.ts';
-import {
-  asBrowser,
-  costs,
-  inTurn,
-  load,
-  ratios,
-  speeds,
-  spread,
-  type Sample,
-  type Spread,
-} from './load.ts';
+import { asBrowser, costs, inTurn, load, ratios, speeds, spread, type Spread } from './load.ts';
 import { PEERS } from './peers.ts';
 import { startServer, type Server } from './processes.ts';
+import { takeTurns, type Entrant, type Measured, type TurnPlan } from './turns.ts';
 import { PROJECT, SECRET, startPlain, type Kind, type World } from './world.ts';
 
 export interface PageRow {
@@ -39,15 +29,6 @@ export interface Pages {
   missing: string[];
 }
 
-/** How much is measured: each server is started `starts` times, and takes `turns` turns each time. */
-export interface PagePlan {
-  starts: number;
-  turns: number;
-  turnSeconds: number;
-  /** Until the code is compiled and the heap has its size. */
-  warmUpSeconds: number;
-}
-
 const BARE = 'bare Express';
 const OURS: Kind[] = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes'];
 const BEFORE: Kind[] = [
@@ -57,17 +38,12 @@ const BEFORE: Kind[] = [
   'redis, as bytes, before',
 ];
 
-interface Entrant {
-  server: Server;
-  cookie: string;
-}
-
 type Start = () => Promise<Entrant>;
 
 /** `others`: which other sign-in software is measured too. */
 export async function measurePages(
   world: World,
-  plan: PagePlan,
+  plan: TurnPlan,
   others: 'all' | 'apache' | 'none',
 ): Promise<Pages> {
   const missing: string[] = [];
@@ -93,41 +69,19 @@ export async function measurePages(
 
   const measured = starts.map((): Turns[] => []);
   for (let round = 0; round < plan.starts; round += 1) {
-    for (const [index, start] of inTurn([...starts.entries()], round))
-      measured[index]?.push(await takeTurns(world, start, plan));
+    for (const [index, start] of inTurn([...starts.entries()], round)) {
+      const [bare, own] = await takeTurns([() => enterPlain(world, BARE, 'bare.mjs'), start], plan);
+      if (bare && own) measured[index]?.push({ ...own, bare });
+    }
   }
   const rows = measured.map(rowOf);
   rows.push(rowOf(measured.flat().map(({ bare }) => ({ ...bare, bare }))));
   return { rows, bytes: Buffer.byteLength(page), redis: await redisWork(world, plan), missing };
 }
 
-interface Measured {
-  name: string;
-  samples: Sample[];
-  memory: number;
-}
-
 interface Turns extends Measured {
   /** The bare app, right before or after each sample. */
   bare: Measured;
-}
-
-async function takeTurns(world: World, start: Start, plan: PagePlan): Promise<Turns> {
-  const pair = [await enterPlain(world, BARE, 'bare.mjs'), await start()].map((entrant) => ({
-    entrant,
-    samples: [] as Sample[],
-  }));
-  for (const { entrant } of pair) await loadProfile(entrant, plan.warmUpSeconds);
-  for (let turn = 0; turn < plan.turns; turn += 1) {
-    for (const { entrant, samples } of inTurn(pair, turn))
-      samples.push(await loadProfile(entrant, plan.turnSeconds));
-  }
-  const [bare, own] = pair.map(({ entrant: { server }, samples }): Measured => {
-    return { name: server.name, samples, memory: server.memory() };
-  });
-  for (const { entrant } of pair) await entrant.server.stop();
-  if (!bare || !own) throw new Error('a pair has two');
-  return { ...own, bare };
 }
 
 function rowOf(all: Turns[]): PageRow {
@@ -152,12 +106,14 @@ async function pageOfProject(world: World): Promise<string> {
 export const profilePage = (server: Server, cookie: string, seconds: number) =>
   load(server, { path: '/profile', headers: asBrowser(cookie) }, seconds);
 
-const loadProfile = ({ server, cookie }: Entrant, seconds: number) =>
-  profilePage(server, cookie, seconds);
+const entrant = (server: Server, cookie: string): Entrant => ({
+  server,
+  load: (seconds) => profilePage(server, cookie, seconds),
+});
 
 async function enter(server: Server, start?: Parameters<typeof signIn>[1]) {
   const account: Account = await signIn(server.url, start);
-  return { server, cookie: account.cookie, account };
+  return { ...entrant(server, account.cookie), account };
 }
 
 /** A file of the peers' folder that needs no sign-in; PARTS is what it takes of this project. */
@@ -165,7 +121,7 @@ async function enterPlain(world: World, name: string, file: string): Promise<Ent
   const dist = pathToFileURL(join(PROJECT, 'dist/')).href;
   const db = join(world.folder, 'floor.db');
   const PARTS = JSON.stringify({ dist, views: join(PROJECT, 'views'), file: db });
-  return { server: await startPlain(world, name, file, { PARTS }), cookie: '' };
+  return entrant(await startPlain(world, name, file, { PARTS }), '');
 }
 
 async function enterApache(world: World, page: string): Promise<Entrant> {
@@ -184,8 +140,9 @@ async function enterApache(world: World, page: string): Promise<Entrant> {
 }
 
 /** Counts the Redis commands while the page is loaded. */
-async function redisWork(world: World, { warmUpSeconds: seconds }: PagePlan) {
-  const { server, cookie } = await enter(await world.startOurs('redis'));
+async function redisWork(world: World, { warmUpSeconds: seconds }: TurnPlan) {
+  const { server, account } = await enter(await world.startOurs('redis'));
+  const { cookie } = account;
   const count = async (pattern: RegExp) =>
     Number(pattern.exec(await world.redis.command('INFO all'))?.[1] ?? 0);
   const COMMANDS = /total_commands_processed:(\d+)/;
