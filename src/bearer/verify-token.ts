@@ -35,7 +35,6 @@ export async function verifyToken(
   issuer: Issuer,
   expected: Expected,
 ): Promise<AccessToken> {
-  checkSyntax(token);
   const options: JWTVerifyOptions = {
     audience: [expected.audience].flat(),
     clockTolerance: expected.clockToleranceSeconds ?? CLOCK_TOLERANCE_S,
@@ -46,6 +45,8 @@ export async function verifyToken(
     if (!isAccessToken(verified, expected.idTokenAudience)) throw invalid('not_an_access_token');
     return toAccessToken(verified.payload, expected.clientIds);
   } catch (cause) {
+    // Malformed syntax has a code of its own. A token that was verified needs no second scan.
+    checkSyntax(token);
     if (cause instanceof BearerError) throw cause;
     // Only jose's error code reaches the log: its message and claims may hold values of the token.
     throw invalid(cause instanceof errors.JOSEError ? cause.code : 'malformed', cause);
