@@ -61,13 +61,14 @@ async function prepare(name: string, { files, ...chosen }: Host) {
 function start(app: string, command: readonly string[], env: NodeJS.ProcessEnv): Running {
   const { PATH, HOME } = process.env;
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { cwd: app, env: { PATH, HOME, ...env } });
+  // In a process group of its own: npm passes SIGTERM on to its shell only, not to the app in it.
+  const child = spawn(program, args, { cwd: app, env: { PATH, HOME, ...env }, detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const exited = once(child, 'exit');
   started.push(async () => {
-    child.kill('SIGTERM');
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
     await exited;
   });
   return {
