@@ -40,9 +40,8 @@ export async function measureApi(
   rows: 'all' | 'own',
 ): Promise<ApiRow[]> {
   const { before } = world;
-  const token = await machineToken(world);
   const guarded = (name: string, guard: string, version?: string) => () =>
-    enterGuarded(world, token, { name, guard, ...(version !== undefined && { version }) });
+    enterGuarded(world, { name, guard, ...(version !== undefined && { version }) });
   const starts: Start[] = Object.entries(OWN).map(([kind, guard]) =>
     guarded(`this project, ${kind}`, guard),
   );
@@ -52,7 +51,7 @@ export async function measureApi(
       for (const [kind, guard] of Object.entries(OWN))
         starts.push(guarded(`${before.commit}, ${kind}`, guard, before.folder));
     }
-    starts.push(...(await ownApis(world)));
+    starts.push(...ownApis(world));
   }
   const references = [guarded(NO_GUARD, 'none'), guarded(JOSE, 'jose')];
   const measured = starts.map((): Turns[] => []);
@@ -92,7 +91,6 @@ const file = (folder: string, path: string) => pathToFileURL(`${folder}/${path}`
 
 async function enterGuarded(
   world: World,
-  token: string,
   { name, guard, version = PROJECT }: { name: string; guard: string; version?: string },
 ): Promise<Entrant> {
   const API = JSON.stringify({
@@ -102,7 +100,8 @@ async function enterGuarded(
     server: file(PROJECT, 'dist/process/http-server.js'),
     lru: file(PROJECT, 'node_modules/lru-cache/dist/esm/index.js'),
   });
-  return entrant(await startPlain(world, name, 'api.mjs', { API }), '/api', token);
+  const server = await startPlain(world, name, 'api.mjs', { API });
+  return entrant(server, '/api', await machineToken(world));
 }
 
 const entrant = (server: Server, path: string, token: string): Entrant => ({
@@ -110,16 +109,15 @@ const entrant = (server: Server, path: string, token: string): Entrant => ({
   load: (seconds) => load(server, { path, headers: { Authorization: `Bearer ${token}` } }, seconds),
 });
 
-/** GET /api/me of the app, with the access token of a user. */
-async function ownApis(world: World): Promise<Start[]> {
-  const token = await userToken(world);
+/** GET /api/me of the app, with the access token of a user, which lasts five minutes. */
+function ownApis(world: World): Start[] {
   const kinds = ['embedded', ...(world.before ? (['embedded, before'] as const) : [])] as const;
   return kinds.map((kind) => async () => {
     const server = await world.startOurs(kind);
     server.name += ': GET /api/me of a user';
     // Then the user is in its directory.
     await signIn(server.url);
-    return entrant(server, '/api/me', token);
+    return entrant(server, '/api/me', await userToken(world));
   });
 }
 
