@@ -47,6 +47,8 @@ export function createSealer(secrets: readonly string[], purpose: string) {
   const roots = rootsFor(secrets, purpose);
 
   return {
+    // The length of what is compressed tells of a secret only if that is sealed repeatedly beside
+    // text that an attacker chooses (as in CRIME). Each sign-in attempt has secrets of its own.
     seal(value: object, context: string): Buffer {
       const nonce = crypto.randomBytes(NONCE_BYTES);
       const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(roots[0], context), nonce);
