@@ -47,8 +47,9 @@ export function createSealer(secrets: readonly string[], purpose: string) {
   const roots = rootsFor(secrets, purpose);
 
   return {
-    // The length of what is compressed tells of a secret only if that is sealed repeatedly beside
-    // text that an attacker chooses (as in CRIME). Each sign-in attempt has secrets of its own.
+    /** Seals an object as compressed JSON. */
+    // Its length could reveal a secret that is sealed again and again beside text that an attacker
+    // chooses (CRIME, CVE-2012-4929). So each sign-in attempt must have secrets of its own.
     seal(value: object, context: string): Buffer {
       const nonce = crypto.randomBytes(NONCE_BYTES);
       const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(roots[0], context), nonce);

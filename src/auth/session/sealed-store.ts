@@ -127,6 +127,7 @@ export class SealedSessionStore extends session.Store {
       userKeys: signedIn ? this.index.ofPerson(signedIn.user) : [],
       hostData: JSON.stringify(host),
     };
+    // What your app keeps also counts uncompressed, since it may repeat itself.
     if (row.data.length + opened.hostData.length <= MAX_CACHED_BYTES) this.#opened.set(key, opened);
     return opened;
   }

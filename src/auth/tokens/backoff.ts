@@ -26,7 +26,8 @@ export class Backoff {
   /** Seconds until AuthKit may be asked again for this session; undefined if it may be now. */
   remaining(key: string): number | undefined {
     const until = Math.max(this.#shared.until, this.#sessions.get(key)?.until ?? 0);
-    return until > performance.now() ? secondsUntil({ until }) : undefined;
+    const ms = until - performance.now();
+    return ms > 0 ? Math.ceil(ms / 1000) : undefined;
   }
 
   /**
@@ -66,5 +67,4 @@ function nextWait({ failures, until }: Wait, atLeastSeconds: number): Wait {
   return { failures: failures + 1, until: now + ms };
 }
 
-const secondsUntil = ({ until }: { until: number }) =>
-  Math.ceil((until - performance.now()) / 1000);
+const secondsUntil = ({ until }: Wait) => Math.ceil((until - performance.now()) / 1000);
