@@ -8,11 +8,13 @@ import { readBearerToken } from './read-token.ts';
 import type { AccessToken } from './request.ts';
 import { verifyToken, type Expected } from './verify-token.ts';
 
-/** A cache for verified tokens, such as LRUCache of lru-cache. Give each guard its own. */
+/**
+ * A cache for verified tokens that limits their number, such as LRUCache of lru-cache. The guard
+ * checks the expiry itself. Give each guard its own.
+ */
 export interface TokenMemory {
   get(key: string): AccessToken | undefined;
-  /** `ttl` in milliseconds. */
-  set(key: string, value: AccessToken, options: { ttl: number }): unknown;
+  set(key: string, value: AccessToken): unknown;
   clear(): void;
 }
 
@@ -54,8 +56,7 @@ export function requireAccessToken(options: AccessTokenOptions): RequestHandler 
       return undefined;
     }
     return verifyToken(token, issuer, expected).then((accessToken) => {
-      const ttl = accessToken.expiresAt * 1000 - Date.now();
-      if (digest && ttl > 0) memory.set(digest, accessToken, { ttl });
+      if (digest) memory.set(digest, accessToken);
       req.accessToken = accessToken;
       return next();
     });

@@ -1164,7 +1164,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'the audience',
       file: 'src/bearer/verify-token.ts',
-      find: 'audience: [expected.audience].flat(),',
+      find: 'audience: expected.audience,',
       replace: '',
       test: { file: 'test/bearer/refused-tokens.test.ts', title: 'another audience' },
     },
@@ -1174,6 +1174,13 @@ export const DEFENSES: Record<string, Defense[]> = {
       find: 'clockTolerance: expected.clockToleranceSeconds ?? CLOCK_TOLERANCE_S,',
       replace: 'clockTolerance: 1e6 * CLOCK_TOLERANCE_S,',
       test: { file: 'test/bearer/refused-tokens.test.ts', title: 'an expired token' },
+    },
+    {
+      name: 'the expiry of a remembered token',
+      file: 'src/bearer/require-token.ts',
+      find: 'known && hasKeys && known.expiresAt * 1000 > Date.now()',
+      replace: 'known && hasKeys',
+      test: { file: 'test/bearer/require-token.test.ts', title: 'is refused once it expires' },
     },
     {
       name: 'introspection',
