@@ -1,5 +1,5 @@
 // The cost of a bearer guard, as a ratio to the same route without one; and of the app's own GET /api/me, which
-// also looks the user up. Each takes turns with a route without a guard and with jose alone.
+// also looks the user up. Each takes turns with a route without a guard, with a digest alone and with jose alone.
 import { pathToFileURL } from 'node:url';
 import { signIn, userToken } from './accounts.ts';
 import { costs, inTurn, load, ratios, speeds, spread, type Spread } from './load.ts';
@@ -17,6 +17,8 @@ export interface ApiRow {
   toJose: Spread;
   /** CPU time of a request with jose alone ÷ that of this one. */
   cpuToJose: Spread;
+  /** Requests per second ÷ those of a digest of the token without a check. */
+  toDigest: Spread;
   cpu: Spread;
 }
 
@@ -24,11 +26,11 @@ type Start = () => Promise<Entrant>;
 
 const NO_GUARD = 'no guard';
 const JOSE = 'jose alone';
+const DIGEST = 'a digest of the token, no check';
 /** The guards of bench/peers/api.mjs. */
 const OWN = { 'a token seen before': 'seen', 'a new token': 'new' } as const;
 const OTHERS = {
   'no guard, another process': 'none',
-  'a digest of the token, no check': 'digest',
   'a digest of the token, and jose': 'digest and jose',
   'express-oauth2-jwt-bearer': 'express-oauth2-jwt-bearer',
 } as const;
@@ -53,36 +55,41 @@ export async function measureApi(
     }
     starts.push(...ownApis(world));
   }
-  const references = [guarded(NO_GUARD, 'none'), guarded(JOSE, 'jose')];
+  const references = [guarded(NO_GUARD, 'none'), guarded(JOSE, 'jose'), guarded(DIGEST, 'digest')];
   const measured = starts.map((): Turns[] => []);
   for (let round = 0; round < plan.starts; round += 1) {
     for (const [index, start] of inTurn([...starts.entries()], round)) {
-      const [unchecked, jose, own] = await takeTurns([...references, start], plan);
-      if (unchecked && jose && own) measured[index]?.push({ ...own, unchecked, jose });
+      const [unchecked, jose, digest, own] = await takeTurns([...references, start], plan);
+      if (unchecked && jose && digest && own)
+        measured[index]?.push({ ...own, unchecked, jose, digest });
     }
   }
   const all = measured.flat();
-  const joseAlone = all.map(({ unchecked, jose }) => ({ ...jose, unchecked, jose }));
-  const unguarded = all.map(({ unchecked, jose }) => ({ ...unchecked, unchecked, jose }));
-  return [unguarded, joseAlone, ...measured].map(rowOf);
+  const rowsOfReferences = (['unchecked', 'jose', 'digest'] as const).map((reference) =>
+    all.map((turns) => ({ ...turns, ...turns[reference] })),
+  );
+  return [...rowsOfReferences, ...measured].map(rowOf);
 }
 
 interface Turns extends Measured {
   /** Right before or after each sample. */
   unchecked: Measured;
   jose: Measured;
+  digest: Measured;
 }
 
 function rowOf(all: Turns[]): ApiRow {
   const own = all.flatMap(({ samples }) => samples);
   const unchecked = all.flatMap((turns) => turns.unchecked.samples);
   const jose = all.flatMap((turns) => turns.jose.samples);
+  const digest = all.flatMap((turns) => turns.digest.samples);
   return {
     name: all[0]?.name ?? '',
     ratio: ratios(speeds(own), speeds(unchecked)),
     cpuRatio: ratios(costs(unchecked), costs(own)),
     toJose: ratios(speeds(own), speeds(jose)),
     cpuToJose: ratios(costs(jose), costs(own)),
+    toDigest: ratios(speeds(own), speeds(digest)),
     cpu: spread(costs(own)),
   };
 }

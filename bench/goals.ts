@@ -103,6 +103,11 @@ function apiGoals(rows: ApiRow[]): Goal[] {
       1,
       row('a token seen before')?.ratio ?? NONE,
     ),
+    withinNoise(
+      'API, a token seen before ÷ the digest it is found by',
+      1,
+      row('a token seen before')?.toDigest ?? NONE,
+    ),
     atLeast('API, a new token ÷ jose alone', 0.98, row('a new token')?.toJose.median ?? Number.NaN),
   ];
 }

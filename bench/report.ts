@@ -56,14 +56,16 @@ const apiTable = (rows: ApiRow[]) =>
       'CPU: none ÷ this',
       'requests ÷ jose',
       'CPU: jose ÷ this',
+      'requests ÷ digest',
       'CPU µs',
     ],
-    rows.map(({ name, ratio, cpuRatio, toJose, cpuToJose, cpu }) => [
+    rows.map(({ name, ratio, cpuRatio, toJose, cpuToJose, toDigest, cpu }) => [
       name,
       range(ratio),
       range(cpuRatio),
       range(toJose),
       range(cpuToJose),
+      range(toDigest),
       range(cpu, 0),
     ]),
   );
@@ -207,8 +209,8 @@ server, production mode, 32 connections.${
 user signed in at the bundled local AuthKit.`
       : ''
   } Values are medians of interleaved rounds; half of the rounds are within
-the parentheses. A page takes turns with bare Express, and a guard with a route without one and with jose
-alone, all in fresh processes: each ratio is to the turn before or after. The peers
+the parentheses. A page takes turns with bare Express, and a guard with a route without one, with jose
+alone and with a digest alone, all in fresh processes: each ratio is to the turn before or after. The peers
 send the finished page, and so do the rows "as bytes"; the other rows of this project render the page for
 each request.${
     before === undefined
