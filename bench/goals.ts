@@ -96,19 +96,16 @@ function pageGoals({ rows, redis }: Pages): Goal[] {
 }
 
 function apiGoals(rows: ApiRow[]): Goal[] {
-  const row = (part: string) => rows.find(({ name }) => name === `this project, ${part}`);
+  const row = (name: string) => rows.find((one) => one.name === name);
+  const seen = row('this project, a token seen before');
+  const toJose = (name: string) => row(name)?.toJose.median ?? Number.NaN;
+  const unseen = toJose('this project, a new token');
+  const toFloor = unseen / toJose('a digest of the token, and jose');
   return [
-    withinNoise(
-      'API, a token seen before ÷ no guard',
-      1,
-      row('a token seen before')?.ratio ?? NONE,
-    ),
-    withinNoise(
-      'API, a token seen before ÷ the digest it is found by',
-      1,
-      row('a token seen before')?.toDigest ?? NONE,
-    ),
-    atLeast('API, a new token ÷ jose alone', 0.98, row('a new token')?.toJose.median ?? Number.NaN),
+    withinNoise('API, a token seen before ÷ no guard', 1, seen?.ratio ?? NONE),
+    atLeast('its floor: ÷ the digest it is found by', 0.95, seen?.toDigest.median ?? Number.NaN),
+    atLeast('API, a new token ÷ jose alone', 0.98, unseen),
+    atLeast('its floor: ÷ that digest and jose', 0.98, toFloor),
   ];
 }
 
