@@ -26,13 +26,16 @@ const WARM_UP = 30;
 
 /** Each round signs in at every server once. */
 export async function measureSignIns(world: World, times: number): Promise<SignIns> {
-  const [documented] = PEERS;
-  if (!documented) throw new Error('the documented set-up is missing');
+  const [documented, onRedis] = PEERS;
+  if (!documented || !onRedis) throw new Error('the documented set-up is missing');
   const own = await world.startOurs('embedded');
   const servers = [
     await world.startPeer(BARE_CLIENT),
     await world.startPeer(documented),
     own,
+    // Both keep the session outside the process.
+    await world.startPeer(onRedis),
+    await world.startOurs('redis'),
     ...(world.before ? [await world.startOurs('embedded, before')] : []),
   ];
   const milliseconds = servers.map((): number[] => []);

@@ -11,6 +11,8 @@ import type { IndexKeys } from './records.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+// By default zlib allocates 256 kB for a value of one or two; here it allocates 64.
+const COMPRESSION = { dictionary, windowBits: 13, memLevel: 6 };
 const MIN_SECRET_LENGTH = 16;
 const MAKE_SECRET = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
 
@@ -53,7 +55,7 @@ export function createSealer(secrets: readonly string[], purpose: string) {
     seal(value: object, context: string): Buffer {
       const nonce = crypto.randomBytes(NONCE_BYTES);
       const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(roots[0], context), nonce);
-      const body = cipher.update(deflateRawSync(JSON.stringify(value), { dictionary }));
+      const body = cipher.update(deflateRawSync(JSON.stringify(value), COMPRESSION));
       // In GCM, final() only makes the tag; it returns no bytes.
       cipher.final();
       return Buffer.concat([nonce, cipher.getAuthTag(), body]);
@@ -62,10 +64,9 @@ export function createSealer(secrets: readonly string[], purpose: string) {
     open(sealed: Uint8Array, context: string): object | undefined {
       if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
       const nonce = sealed.subarray(0, NONCE_BYTES);
-      const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
       for (const root of roots) {
         const decipher = crypto.createDecipheriv('aes-256-gcm', keyFor(root, context), nonce);
-        decipher.setAuthTag(tag);
+        decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
         try {
           const content = decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES));
           decipher.final();
