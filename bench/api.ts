@@ -72,7 +72,7 @@ export async function measureApi(
 }
 
 interface Turns extends Measured {
-  /** Right before or after each sample. */
+  /** In the same round of turns as each sample. */
   unchecked: Measured;
   jose: Measured;
   digest: Measured;

@@ -210,7 +210,7 @@ user signed in at the bundled local AuthKit.`
       : ''
   } Values are medians of interleaved rounds; half of the rounds are within
 the parentheses. A page takes turns with bare Express, and a guard with a route without one, with jose
-alone and with a digest alone, all in fresh processes: each ratio is to the turn before or after. The peers
+alone and with a digest alone, all in fresh processes: each ratio is within one round. The peers
 send the finished page, and so do the rows "as bytes"; the other rows of this project render the page for
 each request.${
     before === undefined
