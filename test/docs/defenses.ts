@@ -472,6 +472,16 @@ export const DEFENSES: Record<string, Defense[]> = {
         title: 'have cookies of different names, so one browser is signed in to both',
       },
     },
+    {
+      name: 'no compressed cookie',
+      file: 'src/auth/session/seal.ts',
+      find: 'zlib ? deflateRawSync(json, zlib) : json',
+      replace: 'deflateRawSync(json, COMPRESSION)',
+      test: {
+        file: 'test/auth/sign-in/two-tabs.test.ts',
+        title: 'have cookies whose length says nothing of what return_to repeats (CRIME)',
+      },
+    },
   ],
 
   'A stolen session store': [

@@ -3,7 +3,7 @@
 // context of session data is the session id, which only the browser's cookie holds: neither a copied
 // store nor a leaked secret opens a session, nor do both together.
 import crypto from 'node:crypto';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import type { SignedIn, User } from '../sign-in/user.ts';
 import type { TokenFacts } from '../tokens/token-set.ts';
 import { dictionary } from './dictionary.ts';
@@ -11,8 +11,11 @@ import type { IndexKeys } from './records.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-// By default zlib allocates 256 kB for a value of one or two; here it allocates 64.
-const COMPRESSION = { dictionary, windowBits: 13, memLevel: 6 };
+/**
+ * For what stays in the store. By default zlib allocates 256 kB for a value of one or two; here it
+ * allocates 64.
+ */
+export const COMPRESSION = { dictionary, windowBits: 13, memLevel: 6 };
 const MIN_SECRET_LENGTH = 16;
 const MAKE_SECRET = `node -e "console.log(require('node:crypto').randomBytes(32).toString('base64url'))"`;
 
@@ -43,19 +46,20 @@ function rootsFor(secrets: readonly string[], purpose: string): [Buffer, ...Buff
  * A sealer for one purpose, which opens nothing that was sealed for another. The first secret seals
  * and all of them open, so that secrets can be rotated. Each context has a key of its own:
  * HMAC-SHA-256 of the context under the root key.
+ * IMPORTANT: compress (`zlib`) nothing that leaves the store, such as a cookie. Its length could
+ * reveal a secret beside text that an attacker chooses (CRIME, CVE-2012-4929).
  * @throws RangeError without a secret, or for a short one, which an attacker could guess
  */
-export function createSealer(secrets: readonly string[], purpose: string) {
+export function createSealer(secrets: readonly string[], purpose: string, zlib?: ZlibOptions) {
   const roots = rootsFor(secrets, purpose);
 
   return {
-    /** Seals an object as compressed JSON. */
-    // Its length could reveal a secret that is sealed again and again beside text that an attacker
-    // chooses (CRIME, CVE-2012-4929). So each sign-in attempt must have secrets of its own.
+    /** Seals an object as JSON, compressed if `zlib` is given. */
     seal(value: object, context: string): Buffer {
       const nonce = crypto.randomBytes(NONCE_BYTES);
       const cipher = crypto.createCipheriv('aes-256-gcm', keyFor(roots[0], context), nonce);
-      const body = cipher.update(deflateRawSync(JSON.stringify(value), COMPRESSION));
+      const json = Buffer.from(JSON.stringify(value));
+      const body = cipher.update(zlib ? deflateRawSync(json, zlib) : json);
       // In GCM, final() only makes the tag; it returns no bytes.
       cipher.final();
       return Buffer.concat([nonce, cipher.getAuthTag(), body]);
@@ -70,8 +74,7 @@ export function createSealer(secrets: readonly string[], purpose: string) {
         try {
           const content = decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES));
           decipher.final();
-          // Version 0.1.0 did not compress its JSON, so it begins with 0x7b, a brace. Compressed, it
-          // never does.
+          // JSON begins with 0x7b, a brace. Compressed, it never does.
           const json = content[0] === 0x7b ? content : inflateRawSync(content, { dictionary });
           // IMPORTANT: parse only what our own key has opened.
           return JSON.parse(json.toString()) as object;

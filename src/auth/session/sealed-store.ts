@@ -9,7 +9,7 @@ import type { SignedIn } from '../sign-in/user.ts';
 import type { TokenFacts, Tokens, TokenSet } from '../tokens/token-set.ts';
 import { sessionKey, type SessionCookie, type SessionId } from './cookie.ts';
 import type { NewSession, SessionRecords, SessionRow } from './records.ts';
-import { createSealer, sealOf, SessionIndex } from './seal.ts';
+import { COMPRESSION, createSealer, sealOf, SessionIndex } from './seal.ts';
 
 /** The sealed data of a session, of this version or of 0.1.0, beside what your app keeps in it. */
 type Content = { signedIn?: SignedIn & { lastSeenAt?: number }; passport?: unknown };
@@ -93,9 +93,9 @@ export class SealedSessionStore extends session.Store {
     this.#records = records;
     this.#cookie = cookie;
     this.#lifetimes = lifetimes;
-    this.#data = createSealer(secrets, 'session data');
-    this.#facts = createSealer(secrets, 'session grant');
-    this.#tokens = createSealer(secrets, 'session tokens');
+    this.#data = createSealer(secrets, 'session data', COMPRESSION);
+    this.#facts = createSealer(secrets, 'session grant', COMPRESSION);
+    this.#tokens = createSealer(secrets, 'session tokens', COMPRESSION);
     this.index = new SessionIndex(secrets);
   }
 

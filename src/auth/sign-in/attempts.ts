@@ -129,8 +129,7 @@ const attributesOf = ({ isSecure }: Context): CookieOptions => ({
 });
 
 function put(context: Context, res: Response, attempt: SignInAttempt, maxAge: number): void {
-  const time = attempt.startedAt.toString(36);
-  const name = `${prefixOf(context)}${time}.${idOf(attempt.state)}`;
+  const name = `${prefixOf(context)}${attempt.startedAt.toString(36)}.${idOf(attempt.state)}`;
   const sealed = context.attemptSealer.seal(attempt, name);
   res.cookie(name, sealed.toString('base64url'), { ...attributesOf(context), maxAge });
 }

@@ -1,16 +1,17 @@
-// Sealed values are compressed with words that all of them contain, and stay readable.
+// What the store keeps is compressed with words that all of it contains, and stays readable.
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createSealer } from '../../../src/auth/index.ts';
+import { COMPRESSION } from '../../../src/auth/session/seal.ts';
 
 const SECRET = 'the-secret-of-a-stored-value';
 const CONTEXT = 'a-session';
-const sealer = createSealer([SECRET], 'session tokens');
+const sealer = createSealer([SECRET], 'session tokens', COMPRESSION);
 
 /** Bytes beyond the JSON of the value, of which 28 are the nonce and the tag. */
 const excess = (value: object) => sealer.seal(value, CONTEXT).length - JSON.stringify(value).length;
 
-describe('a sealed value', () => {
+describe('a sealed value that is compressed', () => {
   it('opens if it was sealed by version 0.2.0', () => {
     // It refers to the first words of the dictionary and to the last.
     const sealed = 'NjfrE8Su9ZB+nZEOwCH19mLSyndvG6mCPzJlrfL4ER1ClLpRHcd6DTljzRREGqUKmK7l';

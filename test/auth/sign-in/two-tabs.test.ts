@@ -82,7 +82,6 @@ describe('pending attempts of one browser', () => {
   it('need less than 8 kB of cookies, however long their return_to is', async () => {
     const browser = new Browser();
     for (let tab = 0; tab < 6; tab += 1) {
-      // What cannot be compressed.
       const returnTo = `/profile?tab=${tab}&q=${randomBytes(580).toString('base64url')}`;
       const { location } = await browser.get(
         `${app.url}/login?return_to=${encodeURIComponent(returnTo)}`,
@@ -92,5 +91,17 @@ describe('pending attempts of one browser', () => {
     expect(attemptsIn(browser)).toHaveLength(5);
     const visit = { from: undefined, method: 'GET', isNavigation: true };
     expect(browser.jar.header(new URL(app.url), visit).length).toBeLessThan(8_000);
+  });
+
+  it('have cookies whose length says nothing of what return_to repeats (CRIME)', async () => {
+    const lengths = [];
+    for (const text of ['codeVerifier'.repeat(40), randomBytes(360).toString('base64url')]) {
+      const browser = new Browser();
+      await browser.get(`${app.url}/login?return_to=/profile?q=${text}`);
+      const [name = ''] = attemptsIn(browser);
+      lengths.push(browser.jar.find(name)?.value.length);
+    }
+    expect(lengths[0]).toBeGreaterThan(900);
+    expect(lengths[1]).toBe(lengths[0]);
   });
 });
