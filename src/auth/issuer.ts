@@ -29,6 +29,8 @@ export interface ClientOptions {
 /** What discovery returned. */
 export interface Discovered {
   config: client.Configuration;
+  /** `config.serverMetadata()`, which copies it at each call. */
+  metadata: client.ServerMetadata & client.ServerMetadataHelpers;
   /** The method of client authentication, such as `client_secret_post`. */
   authenticatedBy: string;
   /** They verify the ID token of a sign-in. */
@@ -85,7 +87,7 @@ export class Issuer {
   advertises(
     name: 'revocation_endpoint' | 'end_session_endpoint' | 'backchannel_logout_supported',
   ): boolean {
-    return Boolean(this.discovered?.config.serverMetadata()[name]);
+    return Boolean(this.discovered?.metadata[name]);
   }
 
   /** Asks the issuer again if its last response is older than a few seconds. Never rejects. */
@@ -129,8 +131,7 @@ export class Issuer {
 
   async #discoverUntilFound(): Promise<void> {
     try {
-      const { config, authenticatedBy } = await this.#discover();
-      const metadata = config.serverMetadata();
+      const { metadata, authenticatedBy } = await this.#discover();
       const [{ issuer }, supportsPkce] = [metadata, metadata.supportsPKCE()];
       this.#onEvent({ event: 'issuer_discovered', issuer, supportsPkce, authenticatedBy });
     } catch (cause) {
@@ -155,7 +156,7 @@ export class Issuer {
 }
 
 const hasMetadataOf = (one: Discovered, other: Discovered | undefined) =>
-  JSON.stringify(one.config.serverMetadata()) === JSON.stringify(other?.config.serverMetadata());
+  JSON.stringify(one.metadata) === JSON.stringify(other?.metadata);
 
 /**
  * Fetches the issuer's metadata. With each response, `noteClockSkew` is told by how many seconds
@@ -210,5 +211,5 @@ export async function discover(
   if (insecure !== undefined) failed(new TypeError(`${insecure} is not https`));
   if (server.jwks_uri === undefined) return failed(new TypeError('jwks_uri is missing'));
   const keys = new IssuerKeys(new URL(server.jwks_uri), fetch);
-  return { config: configuredWith(fetch), authenticatedBy, keys, observedBy };
+  return { config: configuredWith(fetch), metadata: server, authenticatedBy, keys, observedBy };
 }

@@ -795,7 +795,7 @@ export const DEFENSES: Record<string, Defense[]> = {
     {
       name: 'our issuer alone',
       file: 'src/auth/sign-in/routes.ts',
-      find: 'if (iss !== undefined && iss !== config.serverMetadata().issuer)',
+      find: 'if (iss !== undefined && iss !== metadata.issuer)',
       replace: "if (iss === 'of nobody')",
       test: {
         file: 'test/auth/third-party-login.test.ts',

@@ -55,11 +55,10 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
   if (req.method === 'HEAD' || isDeclaredNonNavigation(req)) return void res.status(204).end();
   const returnTo = sameOriginPath(targetOf(context, req), context.authPaths);
   try {
-    const { config } = await context.issuer.whenDiscovered();
+    const { config, metadata } = await context.issuer.whenDiscovered();
     const { iss } = req.query;
     // Another issuer's user must not end up in an account at ours (OpenID Connect Core §4).
-    if (iss !== undefined && iss !== config.serverMetadata().issuer)
-      throw new SignInError('foreign_issuer');
+    if (iss !== undefined && iss !== metadata.issuer) throw new SignInError('foreign_issuer');
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
     attempts.save(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
     res.redirect(302, location);

@@ -1,6 +1,6 @@
 // The last step of a sign-in: from the token response to the user.
 // Replace or extend `User` with what your pages show; connect your own database with `onSignIn`.
-import { fetchUserInfo, type Configuration, type IDToken } from 'openid-client';
+import { fetchUserInfo, type IDToken } from 'openid-client';
 import { SignInError } from '../errors.ts';
 import type { SignInEventListener } from '../events.ts';
 import { CLOCK_TOLERANCE_S, type Discovered } from '../issuer.ts';
@@ -68,10 +68,9 @@ export async function completeSignIn(client: Client, issuer: Discovered, respons
   // A token of another type cannot be sent as a Bearer token (RFC 6749 §7.1).
   if (!isBearer(response))
     throw new SignInError('response_invalid', { hint: 'Not a Bearer token.' });
-  const { config } = issuer;
-  const hasEndSession = config.serverMetadata().end_session_endpoint !== undefined;
+  const hasEndSession = issuer.metadata.end_session_endpoint !== undefined;
   const { tokens, facts } = toTokens(response, claims.iss, client.scope, undefined, hasEndSession);
-  const user: User = await userFrom(client, config, claims, tokens.accessToken);
+  const user: User = await userFrom(client, issuer, claims, tokens.accessToken);
   if (!isAbout(user, tokens.accessToken)) throw new SignInError('user_mismatch');
   if (facts.orgId !== undefined) user.orgId = facts.orgId;
   return { user, claims, tokens, facts } satisfies CompletedSignIn;
@@ -123,7 +122,8 @@ function profileOf(claims: Readonly<Record<string, unknown>>) {
  * fetches it from UserInfo, whose `sub` must be the same (OpenID Connect Core §5.3.2). Claims of the
  * ID token, which is signed, win. If UserInfo cannot be reached, the user signs in without it.
  */
-async function userFrom(client: Client, config: Configuration, claims: IDToken, token: string) {
+async function userFrom(client: Client, issuer: Discovered, claims: IDToken, token: string) {
+  const { config, metadata } = issuer;
   const scopes = client.scope.split(' ');
   const identity = { issuer: claims.iss, sub: claims.sub };
   const profile = profileOf(claims);
@@ -131,7 +131,7 @@ async function userFrom(client: Client, config: Configuration, claims: IDToken, 
     client.alwaysFetchUserInfo ||
     (profile.name === undefined && scopes.includes('profile')) ||
     (profile.email === undefined && scopes.includes('email'));
-  if (!isAsked || !config.serverMetadata().userinfo_endpoint) return { ...identity, ...profile };
+  if (!isAsked || !metadata.userinfo_endpoint) return { ...identity, ...profile };
 
   try {
     const userInfo = await fetchUserInfo(config, token, claims.sub);

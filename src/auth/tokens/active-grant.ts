@@ -32,8 +32,8 @@ export async function isGrantActive(context: Context, id: SessionId, user: User)
 
 async function introspect(context: Context, { refreshToken, accessToken }: TokenSet, user: User) {
   const { clientId, issuer } = context;
-  const { config, authenticatedBy } = await issuer.whenDiscovered();
-  if (authenticatedBy === 'none' || !config.serverMetadata().introspection_endpoint)
+  const { config, metadata, authenticatedBy } = await issuer.whenDiscovered();
+  if (authenticatedBy === 'none' || !metadata.introspection_endpoint)
     throw new SignInError('introspection_unavailable');
   const hint = { token_type_hint: refreshToken === undefined ? 'access_token' : 'refresh_token' };
   const response = await tokenIntrospection(config, refreshToken ?? accessToken, hint).catch(fail);
