@@ -12,26 +12,21 @@ import { SignInError } from '../errors.ts';
 import type { TokenResponse } from '../tokens/token-set.ts';
 import type { SignInAttempt } from './attempts.ts';
 
-const passport = new Passport();
 /** More would make a URL that proxies refuse. */
 const MAX_PARAMETER = 512;
 
-/** One instance per step: passport puts the functions that end a step on the instance itself. */
-class AuthKitStrategy extends Strategy {
-  readonly #step: 'start' | 'finish';
-  readonly #redirectUri: URL;
-  readonly #loginParameters: readonly string[];
+// To passport, the token response is the user: the route decides which session begins, and how.
+const verify: VerifyFunction = (response, verified) =>
+  verified(null, response as unknown as Express.User);
 
-  constructor(
-    step: 'start' | 'finish',
-    { redirectUri, scope, loginParameters }: Context,
-    config: Configuration,
-    verify: VerifyFunction,
-  ) {
+class AuthKitStrategy extends Strategy {
+  // Not `#context`: for each request, passport makes an object whose prototype is the strategy.
+  private readonly context: Context;
+
+  constructor(context: Context, config: Configuration) {
+    const { redirectUri, scope } = context;
     super({ config, scope, callbackURL: redirectUri, sessionKey: 'transaction' }, verify);
-    this.#step = step;
-    this.#redirectUri = redirectUri;
-    this.#loginParameters = loginParameters;
+    this.context = context;
   }
 
   /**
@@ -41,7 +36,7 @@ class AuthKitStrategy extends Strategy {
    */
   override authorizationRequestParams(req: Request, options: AuthenticateOptions) {
     const params = new URLSearchParams(super.authorizationRequestParams(req, options));
-    for (const name of this.#loginParameters) {
+    for (const name of this.context.loginParameters) {
       const value = req.query[name];
       if (typeof value === 'string' && value.length <= MAX_PARAMETER) params.set(name, value);
     }
@@ -52,15 +47,26 @@ class AuthKitStrategy extends Strategy {
 
   /** Only the query comes from the request: the client could choose any Host header. */
   override currentUrl(req: Request): URL {
-    const url = new URL(this.#redirectUri);
+    const url = new URL(this.context.redirectUri);
     url.search = req.originalUrl.split('?').slice(1).join('?');
     return url;
   }
 
   /** The route decides: `/login?code=x` is no callback, and a callback never starts a sign-in. */
-  override shouldInitiateAuthRequest() {
-    return this.#step === 'start';
+  override shouldInitiateAuthRequest({ session }: Request) {
+    return !('transaction' in session);
   }
+}
+
+type Passports = InstanceType<typeof Passport>;
+const passports = new WeakMap<Configuration, Passports>();
+
+/** passport with the strategy, made once for each configuration of the issuer. */
+function passportFor(context: Context, config: Configuration) {
+  const passport = passports.get(config) ?? new Passport();
+  if (!passports.has(config)) passport.use('authkit', new AuthKitStrategy(context, config));
+  passports.set(config, passport);
+  return passport;
 }
 
 /**
@@ -77,14 +83,14 @@ export async function buildAuthorizationRequest(
   const isLoginForced = req.query['prompt'] === 'login';
   const options = { ...resourceOf(context), ...(isLoginForced && { prompt: 'login' }) };
   const location = await new Promise<string>((resolve, reject) => {
-    const strategy = new AuthKitStrategy('start', context, config, () => undefined);
+    const passport = passportFor(context, config);
     // passport can only redirect, and the attempt's cookie must be set first: this stand-in for the
     // response hands over the URL.
     const redirect = {
       setHeader: (name: string, value: string) => void (name === 'Location' && resolve(value)),
       end: () => undefined,
     } as unknown as Response;
-    passport.authenticate(strategy, options, reject)(withSession(req, session), redirect);
+    passport.authenticate('authkit', options, reject)(withSession(req, session), redirect);
   });
   const { state = '', nonce = '', code_verifier: codeVerifier = '' } = session.transaction ?? {};
   return { location, state, nonce, codeVerifier };
@@ -105,17 +111,15 @@ export function redeemCode(
 ): Promise<TokenResponse> {
   const session = { transaction: { state, nonce, code_verifier: codeVerifier } };
   return new Promise((resolve, reject) => {
-    // The strategy calls this with a validated response. passport's own login ends here: the route
-    // decides which session begins, and how.
-    const onVerified = (response: TokenResponse) => resolve(response);
-    const strategy = new AuthKitStrategy('finish', context, config, onVerified);
-    const failed = (error: unknown, _user?: unknown, info?: unknown) => {
+    const done = (error: unknown, response?: TokenResponse | false, info?: unknown) => {
+      if (response) return resolve(response);
       // Only "access_denied" arrives as a failed authentication; every other failure is an error.
       const { message } = Object(info) as { message?: unknown };
       const reported = new Error(`access_denied: ${String(message)}`);
       reject(error ?? new SignInError('access_denied', { cause: reported }));
     };
-    passport.authenticate(strategy, resourceOf(context), failed)(withSession(req, session), res);
+    const passport = passportFor(context, config);
+    passport.authenticate('authkit', resourceOf(context), done)(withSession(req, session), res);
   });
 }
 
