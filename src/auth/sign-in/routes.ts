@@ -61,7 +61,8 @@ async function startSignIn(context: Context, req: Request, res: Response): Promi
     if (iss !== undefined && iss !== metadata.issuer) throw new SignInError('foreign_issuer');
     const { location, ...sent } = await buildAuthorizationRequest(context, config, req);
     attempts.save(context, req, res, { ...sent, returnTo, startedAt: Date.now() });
-    res.redirect(302, location);
+    // Not res.redirect: it would also write a page, which no one sees.
+    res.status(302).location(location).end();
     // A link may contain a secret: the log gets no query, and no long path segment with a digit.
     const [path = '/'] = returnTo.split(/[?#]/);
     const attempt = attempts.idOf(sent.state);
@@ -97,9 +98,9 @@ async function finishSignIn(context: Context, req: Request, res: Response): Prom
   try {
     const { sub, orgId } = (await signIn(context, req, res, attempt)).user;
     attempts.finish(context, res, attempt);
-    onEvent({ event: 'sign_in_completed', attempt: id, sub, orgId });
     // Redirect at once: a URL with a code must not stay in the address bar (RFC 9700 §4.3.1).
-    res.redirect(303, attempt.returnTo);
+    res.status(303).location(attempt.returnTo).end();
+    onEvent({ event: 'sign_in_completed', attempt: id, sub, orgId });
   } catch (cause) {
     // The attempt stays open: a forged or mangled response must not use up what the real one needs.
     await records.releaseLease(lease, owner).catch(() => undefined);
