@@ -10,6 +10,9 @@ import { openStore, type Store } from '../../src/store/index.ts';
 import { connectRedis } from '../../src/store/redis-connection/connection.ts';
 import { createCommands } from '../../src/store/redis/commands.ts';
 import { nameInIndexes, redisIndexes } from '../../src/store/redis/indexes.ts';
+import type { RedisLink } from '../../src/store/redis/link.ts';
+import { redisStore } from '../../src/store/redis/store.ts';
+import { StoreError } from '../../src/store/errors.ts';
 import { startRedis, type TestRedis } from '../support/store/redis.ts';
 import { bytes, endAll, HOUR, pass, session, temporaryFiles } from '../support/store/stores.ts';
 import { withParts } from '../support/machine/with-parts.ts';
@@ -111,6 +114,17 @@ function gate() {
   return { opened, open: () => open?.() };
 }
 
+/** A connection on which these commands fail. */
+const refusing = (
+  link: RedisLink,
+  isRefused: (args: (string | Buffer)[]) => boolean,
+): RedisLink => ({
+  ping: () => link.ping(),
+  close: () => link.close(),
+  send: (key, args, types) =>
+    isRefused(args) ? Promise.reject(new Error('refused')) : link.send(key, args, types),
+});
+
 withParts('redis-server').describe('the Redis keys', () => {
   let redis: TestRedis;
   let store: Store;
@@ -179,6 +193,28 @@ withParts('redis-server').describe('the Redis keys', () => {
       await redis.command(`DEL session:{${i}}`);
     }
     expect(await redis.command('ZCARD user:{ada}')).toBe(':50\r\n');
+  });
+
+  test('of 50 sessions stay if the 51st of the person cannot be written', async () => {
+    await redis.flush();
+    for (let i = 0; i < 50; i += 1) await store.insert(`${i}`, session('ada'));
+    const link = await connectRedis(redis.url);
+    const broken = redisStore(refusing(link, (args) => args.includes('data')));
+    await expect(broken.insert('51st', session('ada'))).rejects.toThrow(StoreError);
+    expect(await store.sessionsOf('ada')).toHaveLength(50);
+    await broken.close();
+  });
+
+  test('of an index keep the mark of a new entry if removing it fails', async () => {
+    await redis.flush();
+    const link = await connectRedis(redis.url);
+    const { endsAt } = session('ada');
+    const broken = redisStore(refusing(link, (args) => args.includes(String(endsAt))));
+    await broken.insert('a', session('ada', { endsAt }));
+    expect(await redis.command('ZSCORE user:{ada} a')).toContain(`${endsAt}.5`);
+    expect((await store.sessionsOf('ada')).map(({ key }) => key)).toEqual(['a']);
+    expect(await endAll(store, 'ada')).toBe(1);
+    await broken.close();
   });
 
   test('are separate for two applications in two databases of one server', async () => {

@@ -37,14 +37,19 @@ export async function nameInIndexes<T>(
     Promise.all(sets.map((set) => run(scripts.ADD_TO_INDEX, ...set, Date.now(), score, key)));
   await addWith(endsAt + PENDING);
   const written = await write();
-  await addWith(endsAt);
+  // Nothing waits for this. If it fails, the entry stays marked until the session would have ended.
+  void addWith(endsAt).catch(() => undefined);
   return written;
 }
 
-/** Ends a user's sessions beyond MOST_SESSIONS_PER_PERSON, the ones that end soonest first. */
-export async function endOldest(commands: Commands, person: string): Promise<void> {
+/**
+ * Ends a user's sessions beyond MOST_SESSIONS_PER_PERSON, the ones that end soonest first, if the
+ * session that `written` is about could be written.
+ */
+export async function endOldest(commands: Commands, person: string, written: Promise<unknown>) {
   const last = -1 - MOST_SESSIONS_PER_PERSON;
-  const keys = await commands.send<string[]>('ZRANGE', KINDS.person, person, 0, last);
+  const listed = commands.send<string[]>('ZRANGE', KINDS.person, person, 0, last);
+  const [keys] = await Promise.all([listed, written]);
   await Promise.all(keys.map((key) => endSession(commands, key)));
   await removeFromIndex(commands, 'person', person, keys);
 }

@@ -64,8 +64,8 @@ function writes(commands: Commands): Writes {
       if (signIn) fields.push('grant', signIn.facts, 'tokens', signIn.tokens);
       const ttl = Math.max(1, expiresAt - Date.now());
       const put = () => run(scripts.PUT, 'session', key, ttl, ...fields);
-      await nameInIndexes(commands, keys, key, endsAt, put);
-      if (signIn) await endOldest(commands, keys.person);
+      const write = () => (signIn ? endOldest(commands, keys.person, put()) : put());
+      await nameInIndexes<unknown>(commands, keys, key, endsAt, write);
     },
     update: (key, data, lastSeenAt, expiresAt) =>
       applied(scripts.UPDATE, 'session', key, Date.now(), lastSeenAt, expiresAt, 'data', data),
