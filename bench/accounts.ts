@@ -8,6 +8,7 @@ const USER = 'Bruno';
 export interface Account {
   cookie: string;
   page: Page;
+  browser: Browser;
 }
 
 /** Signs in through the local AuthKit, as a user would. @throws Error if that fails */
@@ -24,7 +25,7 @@ export async function signIn(
     throw new Error(`${url}: ${page.status} at ${page.url.pathname} after signing in`);
   }
   const visit = { from: undefined, method: 'GET', isNavigation: true };
-  return { cookie: browser.jar.header(page.url, visit), page };
+  return { cookie: browser.jar.header(page.url, visit), page, browser };
 }
 
 /** An access token of the user, from a code flow of the first-party application. */

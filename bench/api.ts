@@ -2,10 +2,10 @@
 // also looks the user up. Each takes turns with a route without a guard, with a digest alone and with jose alone.
 import { pathToFileURL } from 'node:url';
 import { signIn, userToken } from './accounts.ts';
-import { costs, inTurn, load, ratios, speeds, spread, type Spread } from './load.ts';
+import { costs, inTurn, load, ratios, speeds, spread, type Sample, type Spread } from './load.ts';
 import type { Server } from './processes.ts';
 import { takeTurns, type Entrant, type Measured, type TurnPlan } from './turns.ts';
-import { PROJECT, startPlain, type World } from './world.ts';
+import { PROJECT, startPlain, type Kind, type World } from './world.ts';
 
 export interface ApiRow {
   name: string;
@@ -116,16 +116,41 @@ const entrant = (server: Server, path: string, token: string): Entrant => ({
   load: (seconds) => load(server, { path, headers: { Authorization: `Bearer ${token}` } }, seconds),
 });
 
-/** GET /api/me of the app, with the access token of a user, which lasts five minutes. */
 function ownApis(world: World): Start[] {
   const kinds = ['embedded', ...(world.before ? (['embedded, before'] as const) : [])] as const;
-  return kinds.map((kind) => async () => {
-    const server = await world.startOurs(kind);
-    server.name += ': GET /api/me of a user';
-    // Then the user is in its directory.
-    await signIn(server.url);
-    return entrant(server, '/api/me', await userToken(world));
-  });
+  return kinds.map((kind) => () => enterOwnApi(world, kind));
+}
+
+/** GET /api/me of the app, with the access token of a user, which lasts five minutes. */
+async function enterOwnApi(world: World, kind: Kind): Promise<Entrant> {
+  const server = await world.startOurs(kind);
+  server.name += ': GET /api/me of a user';
+  // Then the user is in its directory.
+  await signIn(server.url);
+  return entrant(server, '/api/me', await userToken(world));
+}
+
+/** GET /api/me, its token seen before, as a ratio to itself without the check. */
+export interface OwnApi {
+  ratio: Spread;
+  /** CPU time of a request without the check ÷ that of one with it. */
+  cpuRatio: Spread;
+}
+
+export async function measureOwnApi(world: World, plan: TurnPlan): Promise<OwnApi> {
+  const kinds = ['embedded', 'embedded, unchecked'] as const;
+  const all: [Sample[], Sample[]] = [[], []];
+  for (let round = 0; round < plan.starts; round += 1) {
+    const starts = kinds.map((kind) => () => enterOwnApi(world, kind));
+    const [checked, unchecked] = await takeTurns(starts, plan);
+    all[0].push(...(checked?.samples ?? []));
+    all[1].push(...(unchecked?.samples ?? []));
+  }
+  const [checked, unchecked] = all;
+  return {
+    ratio: ratios(speeds(checked), speeds(unchecked)),
+    cpuRatio: ratios(costs(unchecked), costs(checked)),
+  };
 }
 
 async function machineToken({ authKit }: World): Promise<string> {

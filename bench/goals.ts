@@ -1,5 +1,5 @@
 // The goals, each with its measured value. A run of some parts has the goals of these.
-import type { ApiRow } from './api.ts';
+import type { ApiRow, OwnApi } from './api.ts';
 import type { Expiry } from './expiry.ts';
 import type { GrowthRow } from './growth.ts';
 import type { Spread } from './load.ts';
@@ -24,6 +24,7 @@ export interface Results {
   pages?: Pages;
   profile?: [name: string, share: number][];
   api?: ApiRow[];
+  ownApi?: OwnApi;
   signIns?: SignIns;
   starts?: StartRow[];
   growth?: GrowthRow[];
@@ -58,11 +59,13 @@ function withinNoise(goal: string, wanted: number, { median, high }: Spread): Go
 
 const AS_BYTES = 'this project, embedded, as bytes';
 const APACHE_GOAL = 'CPU of a page of the same bytes ÷ mod_auth_openidc';
+const OWN_API_GOAL = 'GET /api/me, a token seen before ÷ itself without the check';
 const NONE: Spread = { median: Number.NaN, low: Number.NaN, high: Number.NaN };
 
-export function goals({ pages, api, signIns, starts, growth, expiry }: Results): Goal[] {
+export function goals({ pages, api, ownApi, signIns, starts, growth, expiry }: Results): Goal[] {
   return [
     ...(pages ? pageGoals(pages) : []),
+    ...(ownApi ? [withinNoise(OWN_API_GOAL, 1, ownApi.ratio)] : []),
     ...(api ? apiGoals(api) : []),
     ...(signIns ? signInGoals(signIns) : []),
     ...(starts ? startGoals(starts) : []),
@@ -112,9 +115,14 @@ function apiGoals(rows: ApiRow[]): Goal[] {
 function signInGoals({ rows, upstreamRequests }: SignIns): Goal[] {
   const own = rows.find(({ name }) => name.startsWith('this project'));
   const ratio = own?.toDocumented.median ?? Number.NaN;
+  const [onRedis = Number.NaN, documentedOnRedis = Number.NaN] = [
+    'this project, redis',
+    'documented set-up on Redis',
+  ].map((name) => rows.find((row) => row.name === name)?.toDocumented.median);
   return [
     atMost('requests to AuthKit for a sign-in after the first', 2, upstreamRequests),
     atMost('time of a sign-in ÷ the documented set-up', 1.15, ratio),
+    atMost('the same with both on Redis', 1.15, onRedis / documentedOnRedis),
   ];
 }
 

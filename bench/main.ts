@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { measureApi } from './api.ts';
+import { measureApi, measureOwnApi } from './api.ts';
 import { measureExpiry } from './expiry.ts';
 import type { Results } from './goals.ts';
 import { measureGrowth } from './growth.ts';
@@ -35,7 +35,7 @@ const { values: options } = parseArgs({
 const { quick } = options;
 const plan = quick
   ? { signIns: 10, starts: 2, sizes: [4_000], expiries: 2 }
-  : { signIns: 80, starts: 7, sizes: [4_000, 100_000], expiries: 5 };
+  : { signIns: 400, starts: 7, sizes: [4_000, 100_000], expiries: 5 };
 const TURNS = { starts: quick ? 1 : 2, turns: 5, turnSeconds: 1, warmUpSeconds: 4 };
 // For measurements made once, not in rounds.
 const SINGLE_RUN_S = quick ? 4 : 6;
@@ -93,7 +93,10 @@ const PARTS: Record<string, (world: World) => Promise<Partial<Results>>> = {
     pages: await measurePages(world, TURNS, parts ? 'apache' : 'all'),
     profile: await profileByPackage(world, SINGLE_RUN_S),
   }),
-  api: async (world) => ({ api: await measureApi(world, TURNS, 'all') }),
+  api: async (world) => ({
+    api: await measureApi(world, TURNS, 'all'),
+    ownApi: await measureOwnApi(world, { ...TURNS, starts: 2 * TURNS.starts }),
+  }),
   'sign-ins': async (world) => ({ signIns: await measureSignIns(world, plan.signIns) }),
   starts: async (world) => ({ starts: await measureStarts(world, plan.starts) }),
   expiry: async (world) => ({ expiry: await measureExpiry(world, plan.expiries) }),

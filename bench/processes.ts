@@ -1,8 +1,10 @@
 // A server under test, in a process of its own, so that its CPU time and memory can be measured.
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { usedMemoryOf } from '../test/support/machine/memory.ts';
 
@@ -35,7 +37,13 @@ export interface Command {
 
 const TICK_US = 10_000;
 const running = new Set<ChildProcess>();
-process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+// In files: reading a log would take time from the AuthKit in this process.
+const outputs = mkdtempSync(join(tmpdir(), 'bench-output-'));
+let count = 0;
+process.once('exit', () => {
+  running.forEach((child) => child.kill('SIGKILL'));
+  rmSync(outputs, { recursive: true, force: true });
+});
 
 /** Starts the server and waits until it responds. @throws Error with its output if it does not */
 export async function startServer(name: string, command: Command): Promise<Server> {
@@ -43,17 +51,16 @@ export async function startServer(name: string, command: Command): Promise<Serve
   const startedAt = performance.now();
   const env = { PATH: process.env['PATH'] ?? '', ...command.env, PORT: String(port) };
   const reports = args.includes('tsx') ? { REPORT_MEMORY: '1' } : {};
-  const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
-  const child = spawn(file, args, { cwd, env: { ...env, ...reports }, stdio: [...stdio] });
+  const outputFile = join(outputs, String((count += 1)));
+  const output = openSync(outputFile, 'a');
+  const stdio: StdioOptions = ['ignore', output, output, 'ipc'];
+  const child = spawn(file, args, { cwd, env: { ...env, ...reports }, stdio });
+  closeSync(output);
   running.add(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk) => (output = `${output}${String(chunk)}`.slice(-2_000)));
-  }
   const url = `http://localhost:${port}`;
   while (!(await isUp(port, command.readyPath))) {
     if (child.exitCode !== null || performance.now() - startedAt > 30_000) {
-      throw new Error(`${name} did not start: ${output}`);
+      throw new Error(`${name} did not start: ${readFileSync(outputFile, 'utf8').slice(-2_000)}`);
     }
     await delay(2);
   }

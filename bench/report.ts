@@ -1,5 +1,5 @@
 // Renders the results as Markdown: the goals, then one table per measurement.
-import type { ApiRow } from './api.ts';
+import type { ApiRow, OwnApi } from './api.ts';
 import type { Expiry } from './expiry.ts';
 import { goals, type Results } from './goals.ts';
 import type { GrowthRow } from './growth.ts';
@@ -69,6 +69,11 @@ const apiTable = (rows: ApiRow[]) =>
       range(cpu, 0),
     ]),
   );
+
+const ownApiText = ({ ratio, cpuRatio }: OwnApi) => `
+GET /api/me of this project, its token seen before, responds to ${range(ratio)} of the requests that it
+responds to without the check; CPU: without ÷ with it ${range(cpuRatio)}.
+`;
 
 function pageSection(pages: Pages, profile: Results['profile'] = []): string {
   const { rows, redis, missing } = pages;
@@ -178,14 +183,15 @@ ${table(NODE_HEAD, rows)}
 
 /** The complete report. */
 export function report(results: Results): string {
-  const { machine, versions, before, pages, api, signIns, starts, growth, expiry, nodes } = results;
+  const { machine, versions, before, pages, api, ownApi, signIns, starts, growth, expiry, nodes } =
+    results;
   const { cpu, cores, node, date, load, pollMs, quick } = machine;
   const given = [quick && '--quick', before !== undefined && `--before ${before}`];
   const flags = ['', ...given.filter((flag) => flag !== false)].join(' ').replace(' ', ' -- ');
   const tools = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const sections = [
     pages && pageSection(pages, results.profile),
-    api && `## A bearer token\n\n${apiTable(api)}\n`,
+    api && `## A bearer token\n\n${apiTable(api)}\n${ownApi ? ownApiText(ownApi) : ''}`,
     signIns && signInSection(signIns),
     starts && startSection(starts),
     growth && growthSection(growth),

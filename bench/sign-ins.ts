@@ -1,7 +1,8 @@
 // The time of a sign-in, compared with the documented set-up of the libraries (peers/documented.mjs)
 // and with the bare protocol (peers/bare-client.mjs).
 import { Browser } from '../test/support/browser/browser.ts';
-import { inTurn, ratios, spread, type Spread } from './load.ts';
+import { signIn } from './accounts.ts';
+import { ratios, spread, type Spread } from './load.ts';
 import { PEERS } from './peers.ts';
 import type { Server } from './processes.ts';
 import { BARE_CLIENT, type World } from './world.ts';
@@ -24,29 +25,38 @@ export interface SignIns {
 // Sign-ins before measuring, so that compiling the code is not measured.
 const WARM_UP = 30;
 
-/** Each round signs in at every server once. */
+// Well below the 50 sessions that a user may have: beyond, each sign-in also ends the oldest.
+const ROUNDS_PER_SIGN_OUT = 30;
+
+/**
+ * Each round signs in at every server once, in random order: what ran right before a server may slow
+ * it down.
+ */
 export async function measureSignIns(world: World, times: number): Promise<SignIns> {
   const [documented, onRedis] = PEERS;
   if (!documented || !onRedis) throw new Error('the documented set-up is missing');
   const own = await world.startOurs('embedded');
+  const ownOnRedis = await world.startOurs('redis');
+  const before = world.before ? [await world.startOurs('embedded, before')] : [];
   const servers = [
     await world.startPeer(BARE_CLIENT),
     await world.startPeer(documented),
     own,
     // Both keep the session outside the process.
     await world.startPeer(onRedis),
-    await world.startOurs('redis'),
-    ...(world.before ? [await world.startOurs('embedded, before')] : []),
+    ownOnRedis,
+    ...before,
   ];
   const milliseconds = servers.map((): number[] => []);
   let requests = 0;
   for (let round = -WARM_UP; round < times; round += 1) {
-    for (const [index, server] of inTurn([...servers.entries()], round + WARM_UP)) {
-      const before = upstreamRequests(world);
+    if (round % ROUNDS_PER_SIGN_OUT === 0) await signOutEverywhere([own, ownOnRedis, ...before]);
+    for (const [index, server] of shuffled([...servers.entries()])) {
+      const requestsBefore = upstreamRequests(world);
       const time = await timed(() => runSignIn(server));
       if (round < 0) continue;
       milliseconds[index]?.push(time);
-      if (server === own) requests += upstreamRequests(world) - before;
+      if (server === own) requests += upstreamRequests(world) - requestsBefore;
     }
   }
   for (const server of servers) await server.stop();
@@ -61,6 +71,20 @@ export async function measureSignIns(world: World, times: number): Promise<SignI
     };
   });
   return { upstreamRequests: requests / times, rows };
+}
+
+function shuffled<T>(list: T[]): T[] {
+  const keyed = list.map((item) => ({ item, key: Math.random() }));
+  return keyed.toSorted((one, other) => one.key - other.key).map(({ item }) => item);
+}
+
+/** Ends the user's sessions at these servers of this project. */
+async function signOutEverywhere(servers: Server[]): Promise<void> {
+  for (const { url } of servers) {
+    const { browser } = await signIn(url);
+    await browser.open(`${url}/sessions`);
+    await browser.press('Sign out everywhere');
+  }
 }
 
 export const NO_REQUESTS = { token: 0, userinfo: 0, jwks: 0, discovery: 0 };

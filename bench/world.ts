@@ -13,8 +13,12 @@ import type { Version } from './version.ts';
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 export const SECRET = 'bench-secret-0123456789-abcdefghijklmnop';
 const STORES = ['embedded', 'redis', 'embedded, as bytes', 'redis, as bytes'] as const;
-const OURS = [...STORES, ...STORES.map((kind) => `${kind}, before` as const), 'profiled'] as const;
-/** How this project is started: the store, whether it sends the bytes of the page, and which version. */
+const BEFORE = STORES.map((kind) => `${kind}, before` as const);
+const OURS = [...STORES, ...BEFORE, 'embedded, unchecked', 'profiled'] as const;
+/**
+ * How this project is started: the store, whether it sends the bytes of the page, whether GET /api/me
+ * checks the token, and which version.
+ */
 export type Kind = (typeof OURS)[number];
 /** The client that sign-ins are compared with. */
 export const BARE_CLIENT = { name: 'bare client', file: 'bare-client.mjs', callback: '/callback' };
@@ -89,8 +93,10 @@ export async function createWorld(
         ...(kind.startsWith('redis') && { REDIS_URL: redis.url }),
         PAGE: page,
       };
-      const asBytes = kind.includes('as bytes') ? ['--import', `${PROJECT}bench/as-bytes.mjs`] : [];
-      const args = [...asBytes, ...nodeArgs, 'dist/server.js'];
+      const imported = (name: string) => ['--import', `${PROJECT}bench/${name}.mjs`];
+      const asBytes = kind.includes('as bytes') ? imported('as-bytes') : [];
+      const unchecked = kind.includes('unchecked') ? imported('unchecked') : [];
+      const args = [...asBytes, ...unchecked, ...nodeArgs, 'dist/server.js'];
       const isBefore = kind.endsWith('before');
       const cwd = isBefore ? (before?.folder ?? '') : PROJECT;
       const name = isBefore ? `${before?.commit}, ${kind.replace(', before', '')}` : kind;
